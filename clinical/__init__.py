@@ -1,0 +1,1 @@
+"""What the numbers mean: pure functions and types without I/O. Not a medical device."""

@@ -1,0 +1,361 @@
+"""The one settings object: read from the environment (`WARDWATCH_…`) and `wardwatch.toml`, validated at start.
+
+Nested settings are written with two underscores in the environment, for example
+`WARDWATCH_SOURCE__TABLE=health.readings`, and as tables in `wardwatch.toml`. No other module reads the environment.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+
+from infra.errors import ConfigurationError
+
+PROJECT_ROOT = Path(__file__).resolve().parent.parent
+CONFIG_FILE = Path(os.environ.get("WARDWATCH_CONFIG", PROJECT_ROOT / "wardwatch.toml"))
+
+
+class Frozen(BaseModel):
+    """A part of the settings; an unknown key is an error, so a misspelt one is not silently ignored."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Ports(Frozen):
+    """Ports of the embedded stack, all on the loopback and below the kernel's ephemeral range."""
+
+    mysql: int = 13306
+    postgres: int = 15432
+    kafka: int = 19092
+    kafka_controller: int = 19093
+    namenode: int = 19820
+    namenode_http: int = 19870
+    datanode: int = 19866
+    datanode_http: int = 19864
+    datanode_ipc: int = 19867
+    zookeeper: int = 12181
+    hbase_master: int = 16000
+    hbase_master_http: int = 16010
+    hbase_regionserver: int = 16020
+    hbase_regionserver_http: int = 16030
+    hbase_thrift: int = 19090
+    hbase_thrift_http: int = 19095
+    metastore: int = 19083
+    hiveserver2: int = 10000
+    hiveserver2_http: int = 10002
+    airflow: int = 18080
+    airflow_scheduler_health: int = 18974
+    airflow_worker_log: int = 18793
+    airflow_trigger_log: int = 18794
+    sns: int = 15000
+    smtp: int = 11025
+    inbox: int = 11080
+    metrics_vitals_producer: int = 19201
+    metrics_land_vitals: int = 19202
+    metrics_detect_breaches: int = 19203
+    metrics_alert_engine: int = 19204
+    metrics_mailer: int = 19205
+
+    def shifted(self, offset: int) -> Ports:
+        """The same ports, each moved by `offset` (a second stack beside the first, as the tests use)."""
+        return Ports(**{name: port + offset for name, port in self.model_dump().items()})
+
+
+class MySQL(Frozen):
+    """Where MySQL is (RDS in production) and who connects. Passwords come from `Settings.secret`."""
+
+    host: str = "127.0.0.1"
+    port: int | None = Field(None, description="default: the embedded server's port")
+    ssl_ca: Path | None = Field(None, description="CA file; set for RDS, TLS is then required and verified")
+    connect_timeout_seconds: float = 5
+    read_timeout_seconds: float = 60
+    reader_user: str = Field("ward_reader", description="needs SELECT on the source tables only")
+    devices_user: str = "ward_devices"
+    alerts_user: str = "ward_alerts"
+    metastore_user: str = "hive"
+    alerts_database: str = "alerts"
+
+
+class Source(Frozen):
+    """The table of readings: its name and which column is which.
+
+    The default is the project's own table. Another one is mapped by settings alone, for example
+    `table = "clinic.vitals"`, `key_column = "id"`, `patient_column = "customerId"`, `recorded_at_column = ""`,
+    `inserted_at_column = ""`, `attributes = {heartbeat = "heart_rate", bp = "blood_pressure"}`.
+    """
+
+    table: str = "health.patients_vital_info"
+    key_column: str = Field("id", description="an increasing integer, unique")
+    patient_column: str = "patient_id"
+    device_column: str = Field("device_id", description="empty: the table has none")
+    recorded_at_column: str = Field("recorded_at", description="empty: the time of receipt is used and marked so")
+    inserted_at_column: str = Field("inserted_at", description="empty: the time of receipt is used")
+    time_zone: str = Field("UTC", description="zone of the recorded_at DATETIME, which has none of its own")
+    attributes: dict[str, str] = Field(
+        default_factory=lambda: {
+            "heart_rate": "heart_rate",
+            "systolic_bp": "systolic_bp",
+            "diastolic_bp": "diastolic_bp",
+            "spo2": "spo2",
+            "temperature": "temperature",
+            "respiratory_rate": "respiratory_rate",
+            "glucose": "glucose",
+            "on_oxygen": "on_oxygen",
+            "consciousness": "consciousness",
+        },
+        description="column -> attribute; `blood_pressure` splits a text such as 120/80",
+    )
+
+
+class Contacts(Frozen):
+    """The table of patients' contacts and which column is which; an empty name means that there is none."""
+
+    table: str = "health.patients_information"
+    columns: dict[str, str] = Field(
+        default_factory=lambda: {
+            "patient_id": "patient_id",
+            "name": "name",
+            "address": "address",
+            "phone": "phone",
+            "admitted_ward": "admitted_ward",
+            "date_of_birth": "date_of_birth",
+            "sex": "sex",
+            "spo2_scale": "spo2_scale",
+            "pregnant": "pregnant",
+            "other_details": "other_details",
+            "updated_at": "updated_at",
+            "discharged_at": "discharged_at",
+        },
+        description="our name -> their column; without updated_at every import is full",
+    )
+    overlap_seconds: int = Field(600, description="an incremental import asks again for this long before the mark")
+    keep_snapshots: int = 5
+
+
+class Producer(Frozen):
+    """How the producer polls and how long it waits for late commits."""
+
+    poll_interval_seconds: float = 0.02
+    page_size: int = 5000
+    late_commit_window_seconds: float = 300
+    gap_poll_interval_seconds: float = 0.5
+    max_open_gaps: int = 100_000
+    transactional_id: str = "wardwatch-vitals-producer"
+
+
+class Kafka(Frozen):
+    """Broker addresses and retention."""
+
+    bootstrap_servers: str | None = Field(None, description="default: the embedded broker")
+    replication_factor: int = 1
+    retention_hours: int = 168
+
+
+class Hadoop(Frozen):
+    """HDFS, Hive and HBase addresses; the defaults are the embedded servers."""
+
+    default_fs: str | None = None
+    webhdfs_url: str | None = None
+    user: str = "root"
+    metastore_uri: str | None = None
+    hiveserver2_host: str = "127.0.0.1"
+    hiveserver2_port: int | None = None
+    hbase_thrift_host: str = "127.0.0.1"
+    hbase_thrift_port: int | None = None
+    hbase_timeout_ms: int = 5000
+    warehouse: str = Field("/wardwatch", description="everything of ours on HDFS lies below this directory")
+
+
+class Spark(Frozen):
+    """Spark masters and intervals."""
+
+    master: str | None = Field(None, description="default: local[N], N chosen by each job")
+    driver_memory: str = "768m"
+    landing_interval_seconds: int = 30
+    landing_max_offsets: int = 500_000
+    realtime_epoch_seconds: int = 20
+    patients_broadcast_max: int = 20_000
+    extra: dict[str, str] = Field(default_factory=dict, description="further Spark properties, as they are")
+
+
+class Readings(Frozen):
+    """Which times of recording are believed."""
+
+    max_future_seconds: int = Field(300, description="a reading from further ahead is rejected")
+    max_age_days: int = Field(30, description="an older reading is rejected")
+
+
+class Alerts(Frozen):
+    """Email through SNS."""
+
+    sns_endpoint_url: str | None = Field(None, description="default: the embedded SNS; `aws` means the real one")
+    aws_region: str = "eu-west-1"
+    doctors_topic: str = "doctor-alerts"
+    ops_topic: str = "ops-alerts"
+    reminder_seconds: int = 300
+    emailed_severities: tuple[str, ...] = ("high", "medium")
+    publish_per_second: float = Field(8, description="SNS suspends an email endpoint above 10 messages a second")
+    publish_timeout_seconds: float = 5
+    display_time_zone: str = "UTC"
+    content: str = Field("full", pattern="^(full|minimal)$", description="minimal leaves out direct identifiers")
+    ops_email: str = "ops@wardwatch.example"
+    sender: str = "no-reply@wardwatch.example"
+
+
+class Thresholds(Frozen):
+    """The HBase table of limits."""
+
+    table: str = "threshold_reference"
+    settle_seconds: float = Field(2, description="a table must be unchanged for this long before it comes into force")
+    poll_seconds: float = 1
+
+
+class Settings(BaseSettings):
+    """All settings. `load_settings()` builds it once a process."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="WARDWATCH_",
+        env_nested_delimiter="__",
+        toml_file=CONFIG_FILE,
+        frozen=True,
+        extra="forbid",
+    )
+
+    tools_dir: Path = Field(PROJECT_ROOT / ".ward", description="downloads: environment, jars, node modules")
+    state_dir: Path = Field(PROJECT_ROOT / ".ward" / "state", description="data, logs and secrets of the stack")
+    port_offset: int = 0
+    ports: Ports = Ports()
+    start_retry_seconds: float = Field(60, description="how long a stream tries to reach a server before it exits")
+    metrics_host: str = "127.0.0.1"
+    log_level: str = "INFO"
+
+    mysql: MySQL = MySQL()
+    source: Source = Source()
+    contacts: Contacts = Contacts()
+    producer: Producer = Producer()
+    kafka: Kafka = Kafka()
+    hadoop: Hadoop = Hadoop()
+    spark: Spark = Spark()
+    readings: Readings = Readings()
+    alerts: Alerts = Alerts()
+    thresholds: Thresholds = Thresholds()
+
+    mysql_root_password: SecretStr | None = None
+    reader_password: SecretStr | None = None
+    devices_password: SecretStr | None = None
+    alerts_password: SecretStr | None = None
+    metastore_password: SecretStr | None = None
+    postgres_password: SecretStr | None = None
+    airflow_admin_password: SecretStr | None = None
+    airflow_viewer_password: SecretStr | None = None
+    airflow_secret_key: SecretStr | None = None
+    airflow_jwt_secret: SecretStr | None = None
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
+
+    @model_validator(mode="after")
+    def _shift_ports(self) -> Settings:
+        object.__setattr__(self, "ports", self.ports.shifted(self.port_offset))
+        return self
+
+    def secret(self, name: str) -> str:
+        """The secret of that name: the setting if it is given, else the file made at first start.
+
+        Raises ConfigurationError when there is neither.
+        """
+        given: SecretStr | None = getattr(self, name)
+        if given is not None:
+            return given.get_secret_value()
+        path = self.secrets_dir / name
+        if not path.exists():
+            raise ConfigurationError(
+                f"No secret {name}: start the stack once with `./ward up`, which generates {path}, "
+                f"or set WARDWATCH_{name.upper()}."
+            )
+        return path.read_text().strip()
+
+    @property
+    def secrets_dir(self) -> Path:
+        return self.state_dir / "secrets"
+
+    @property
+    def log_dir(self) -> Path:
+        return self.state_dir / "logs"
+
+    @property
+    def lib_dir(self) -> Path:
+        """Jars, one directory a server."""
+        return self.tools_dir / "lib"
+
+    @property
+    def mysql_port(self) -> int:
+        return self.mysql.port or self.ports.mysql
+
+    @property
+    def bootstrap_servers(self) -> str:
+        return self.kafka.bootstrap_servers or f"127.0.0.1:{self.ports.kafka}"
+
+    @property
+    def default_fs(self) -> str:
+        return self.hadoop.default_fs or f"hdfs://localhost:{self.ports.namenode}"
+
+    @property
+    def webhdfs_url(self) -> str:
+        return self.hadoop.webhdfs_url or f"http://localhost:{self.ports.namenode_http}"
+
+    @property
+    def metastore_uri(self) -> str:
+        return self.hadoop.metastore_uri or f"thrift://localhost:{self.ports.metastore}"
+
+    @property
+    def hiveserver2_port(self) -> int:
+        return self.hadoop.hiveserver2_port or self.ports.hiveserver2
+
+    @property
+    def hbase_thrift_port(self) -> int:
+        return self.hadoop.hbase_thrift_port or self.ports.hbase_thrift
+
+    @property
+    def sns_endpoint_url(self) -> str | None:
+        """Endpoint of SNS, or None for the real one."""
+        if self.alerts.sns_endpoint_url == "aws":
+            return None
+        return self.alerts.sns_endpoint_url or f"http://127.0.0.1:{self.ports.sns}"
+
+    @property
+    def embedded_email(self) -> bool:
+        """True when the embedded SNS stands in, which needs the mailer."""
+        return self.alerts.sns_endpoint_url is None
+
+    def hdfs_path(self, *parts: str) -> str:
+        """Path on HDFS below the warehouse, without the file system's name."""
+        return "/".join([self.hadoop.warehouse, *parts])
+
+    def hdfs_uri(self, *parts: str) -> str:
+        """The same with the file system's name."""
+        return self.default_fs + self.hdfs_path(*parts)
+
+
+@functools.cache
+def load_settings() -> Settings:
+    """The settings of this process. Raises ConfigurationError naming each wrong setting."""
+    from pydantic import ValidationError
+
+    try:
+        return Settings()
+    except ValidationError as error:
+        wrong = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+        raise ConfigurationError(f"Settings ({CONFIG_FILE} or WARDWATCH_… variables): {wrong}") from error
