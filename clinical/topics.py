@@ -12,7 +12,7 @@ PRODUCER_CURSOR = "vitals-producer-cursor"
 
 
 def dead_letter_topic(consumer: str) -> str:
-    """The topic that takes what `consumer` could not read: original bytes; error, topic, partition and offset in headers."""
+    """The topic for what `consumer` could not read: original bytes; error, topic, partition, offset in headers."""
     return f"{consumer}-dlq"
 
 

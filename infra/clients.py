@@ -1,0 +1,166 @@
+"""One factory per kind of client. Nothing connects at import or in a constructor of ours.
+
+Every factory raises UnavailableError, naming the server and its address, when the server cannot be reached.
+"""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+import pymysql
+import structlog
+from pymysql.connections import Connection
+from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_delay, wait_exponential
+
+from infra.errors import UnavailableError
+from infra.settings import Settings
+
+T = TypeVar("T")
+log = structlog.get_logger(part="clients")
+
+
+def with_retries(settings: Settings, action: Callable[[], T]) -> T:
+    """`action`, tried again with growing pauses for `start_retry_seconds` while it raises UnavailableError.
+
+    Each retry is logged with the server's name; the last UnavailableError is raised on.
+    """
+
+    def say(state: RetryCallState) -> None:
+        error = state.outcome.exception() if state.outcome else None
+        log.warning("retrying", attempt=state.attempt_number, reason=str(error))
+
+    for attempt in Retrying(
+        retry=retry_if_exception_type(UnavailableError),
+        stop=stop_after_delay(settings.start_retry_seconds),
+        wait=wait_exponential(multiplier=0.5, max=5),
+        before_sleep=say,
+        reraise=True,
+    ):
+        with attempt:
+            return action()
+    raise AssertionError("unreachable")
+
+
+def mysql_connection(settings: Settings, user: str, password: str, **options: Any) -> Connection[Any]:
+    """A MySQL connection in UTC, autocommit on unless `options` say otherwise; TLS when `mysql.ssl_ca` is set."""
+    tls = ssl.create_default_context(cafile=str(settings.mysql.ssl_ca)) if settings.mysql.ssl_ca else None
+    arguments: dict[str, Any] = {
+        "host": settings.mysql.host,
+        "port": settings.mysql_port,
+        "user": user,
+        "password": password,
+        "charset": "utf8mb4",
+        "autocommit": True,
+        "connect_timeout": settings.mysql.connect_timeout_seconds,
+        "read_timeout": settings.mysql.read_timeout_seconds,
+        "init_command": "SET time_zone = '+00:00'",
+        "ssl": tls,
+        **options,
+    }
+    try:
+        return pymysql.connect(**arguments)
+    except pymysql.err.OperationalError as error:
+        raise UnavailableError("MySQL", f"{settings.mysql.host}:{settings.mysql_port}", error) from error
+
+
+def reader_connection(settings: Settings, **options: Any) -> Connection[Any]:
+    """MySQL as the user who may only SELECT on the source tables."""
+    return mysql_connection(settings, settings.mysql.reader_user, settings.secret("reader_password"), **options)
+
+
+def devices_connection(settings: Settings, **options: Any) -> Connection[Any]:
+    """MySQL as the bedside devices (and the ward simulator): may change the source tables."""
+    return mysql_connection(settings, settings.mysql.devices_user, settings.secret("devices_password"), **options)
+
+
+def alerts_connection(settings: Settings, **options: Any) -> Connection[Any]:
+    """MySQL as the alert engine: owns the alerts database, sees nothing else."""
+    return mysql_connection(
+        settings,
+        settings.mysql.alerts_user,
+        settings.secret("alerts_password"),
+        **{"database": settings.mysql.alerts_database, **options},
+    )
+
+
+def kafka_config(settings: Settings, **extra: Any) -> dict[str, Any]:
+    """The configuration that every confluent-kafka client of ours shares."""
+    return {"bootstrap.servers": settings.bootstrap_servers, "broker.address.family": "v4", **extra}
+
+
+@contextmanager
+def hbase_connection(settings: Settings) -> Iterator[Any]:
+    """A fresh happybase connection, thrown away afterwards.
+
+    After any exception a happybase connection answers with other requests' results, so it is never used again.
+    """
+    import happybase
+    from thriftpy2.thrift import TException
+
+    address = f"{settings.hadoop.hbase_thrift_host}:{settings.hbase_thrift_port}"
+    try:
+        connection = happybase.Connection(
+            settings.hadoop.hbase_thrift_host,
+            settings.hbase_thrift_port,
+            timeout=settings.hadoop.hbase_timeout_ms,
+        )
+    except (TException, OSError) as error:
+        raise UnavailableError("HBase Thrift", address, error) from error
+    try:
+        yield connection
+    except (TException, OSError) as error:
+        raise UnavailableError("HBase Thrift", address, error) from error
+    finally:
+        connection.close()
+
+
+def hive_connection(settings: Settings, **options: Any) -> Any:
+    """A PyHive (DB-API) connection to HiveServer2. DATE comes back as text."""
+    from pyhive import hive
+    from thrift.transport.TTransport import TTransportException
+
+    try:
+        return hive.Connection(
+            host=settings.hadoop.hiveserver2_host,
+            port=settings.hiveserver2_port,
+            username=settings.hadoop.user,
+            **options,
+        )
+    except (TTransportException, OSError) as error:
+        address = f"{settings.hadoop.hiveserver2_host}:{settings.hiveserver2_port}"
+        raise UnavailableError("HiveServer2", address, error) from error
+
+
+def hdfs(settings: Settings) -> Any:
+    """HDFS over WebHDFS, as an fsspec file system (`ls`, `open`, `mv`, `rm`, `exists`, `makedirs`).
+
+    `mv` within HDFS is atomic; writing a file is not: write to a temporary name, then `mv`.
+    """
+    from urllib.parse import urlparse
+
+    from fsspec.implementations.webhdfs import WebHDFS
+
+    url = urlparse(settings.webhdfs_url)
+    return WebHDFS(host=url.hostname, port=url.port, user=settings.hadoop.user, skip_instance_cache=True)
+
+
+def aws_client(settings: Settings, service: str) -> Any:
+    """A boto3 client of `sns` or `sqs`: the embedded stand-in unless `alerts.sns_endpoint_url` is `aws`.
+
+    boto3 retries by itself; each request is bounded by `publish_timeout_seconds`.
+    """
+    import boto3
+    from botocore.config import Config
+
+    timeout = settings.alerts.publish_timeout_seconds
+    embedded = {"aws_access_key_id": "embedded", "aws_secret_access_key": "embedded"}
+    return boto3.client(
+        service,
+        region_name=settings.alerts.aws_region,
+        endpoint_url=settings.sns_endpoint_url,
+        config=Config(connect_timeout=timeout, read_timeout=timeout, retries={"total_max_attempts": 1}),
+        **(embedded if settings.embedded_email else {}),
+    )

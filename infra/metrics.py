@@ -1,0 +1,78 @@
+"""What every stream tells of itself: Prometheus metrics on a loopback port, for `./ward status` and the streams DAG.
+
+No label ever holds a direct identifier.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+import requests
+from prometheus_client import CollectorRegistry, Counter, Gauge, start_http_server
+from prometheus_client.parser import text_string_to_metric_families
+
+from infra.settings import Settings
+
+
+class StreamMetrics:
+    """The gauges and counters of one stream; `serve` opens the port."""
+
+    def __init__(self, stream: str) -> None:
+        self.stream = stream
+        self.registry = CollectorRegistry()
+        self.progress = Gauge(
+            "wardwatch_last_progress_timestamp_seconds",
+            "When the stream last finished its loop",
+            registry=self.registry,
+        )
+        self.lag = Gauge("wardwatch_lag_records", "Records that wait for the stream", registry=self.registry)
+        self.records = Counter("wardwatch_records", "Records handled since start", registry=self.registry)
+        self.rejected = Counter("wardwatch_rejected", "Records rejected since start", registry=self.registry)
+        self.started = Gauge("wardwatch_start_timestamp_seconds", "When the stream started", registry=self.registry)
+
+    def serve(self, settings: Settings) -> None:
+        """Serve `/metrics` on the stream's port."""
+        self.started.set(time.time())
+        start_http_server(metrics_port(settings, self.stream), settings.metrics_host, registry=self.registry)
+
+    def alive(self, lag: float | None = None) -> None:
+        """Say that the loop came round once more, with this many records still waiting."""
+        self.progress.set(time.time())
+        if lag is not None:
+            self.lag.set(lag)
+
+
+@dataclass(frozen=True)
+class StreamState:
+    """What a stream last said of itself. Times: epoch seconds."""
+
+    started: float
+    last_progress: float
+    lag: float
+    records: float
+    rejected: float
+
+
+def metrics_port(settings: Settings, stream: str) -> int:
+    """Port of a stream's metrics."""
+    port: int = getattr(settings.ports, f"metrics_{stream.replace('-', '_')}")
+    return port
+
+
+def read_state(settings: Settings, stream: str) -> StreamState | None:
+    """What the stream says now, or None when it does not answer."""
+    try:
+        answer = requests.get(f"http://{settings.metrics_host}:{metrics_port(settings, stream)}/metrics", timeout=2)
+    except requests.RequestException:
+        return None
+    values = {
+        sample.name: sample.value for family in text_string_to_metric_families(answer.text) for sample in family.samples
+    }
+    return StreamState(
+        started=values.get("wardwatch_start_timestamp_seconds", 0),
+        last_progress=values.get("wardwatch_last_progress_timestamp_seconds", 0),
+        lag=values.get("wardwatch_lag_records", 0),
+        records=values.get("wardwatch_records_total", 0),
+        rejected=values.get("wardwatch_rejected_total", 0),
+    )
