@@ -1,0 +1,46 @@
+"""The settings object."""
+
+from pathlib import Path
+
+import pytest
+
+from infra.errors import ConfigurationError
+from infra.settings import Ports, Settings, load_settings
+
+
+def test_an_offset_moves_every_port() -> None:
+    assert Settings(port_offset=100).ports.kafka == Ports().kafka + 100
+
+
+def test_every_embedded_address_is_on_the_loopback() -> None:
+    settings = Settings()
+    for address in (settings.bootstrap_servers, settings.default_fs, settings.webhdfs_url, settings.metastore_uri):
+        assert "127.0.0.1" in address or "localhost" in address
+    assert settings.metrics_host == "127.0.0.1"
+
+
+def test_a_wrong_setting_is_named_in_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    load_settings.cache_clear()
+    monkeypatch.setenv("WARDWATCH_SOURCE__TABEL", "health.readings")
+    try:
+        with pytest.raises(ConfigurationError, match=r"source\.tabel"):
+            load_settings()
+    finally:
+        load_settings.cache_clear()
+
+
+def test_a_secret_that_was_never_generated_says_how_to_make_it(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="ward up"):
+        Settings(state_dir=tmp_path).secret("reader_password")
+
+
+def test_a_secret_given_as_a_setting_wins_over_the_file(tmp_path: Path) -> None:
+    settings = Settings(state_dir=tmp_path, reader_password="from-a-vault")  # type: ignore[arg-type]
+    assert settings.secret("reader_password") == "from-a-vault"
+    assert "from-a-vault" not in repr(settings)
+
+
+def test_real_sns_needs_no_mailer() -> None:
+    settings = Settings(alerts={"sns_endpoint_url": "aws"})  # type: ignore[arg-type]
+    assert settings.sns_endpoint_url is None
+    assert not settings.embedded_email
