@@ -1,0 +1,73 @@
+"""The one way to a SparkSession: UTC, the loopback, HDFS and the Hive 4 metastore."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+from pyspark.sql import SparkSession
+
+from infra.errors import ConfigurationError
+from infra.settings import Settings
+
+METASTORE_VERSION = "4.0.1"
+LOOPBACK = "127.0.0.1"
+
+
+def spark_session(settings: Settings, app_name: str, default_master: str) -> SparkSession:
+    """The session of this process, with Hive support; starts a JVM when there is none yet.
+
+    `default_master` (for example `local[6]`) holds unless `settings.spark.master` names another. `settings.spark.extra`
+    is applied last and wins. No server is contacted yet: the metastore and HDFS are met by the first query.
+
+    Raises ConfigurationError when the jars are not installed.
+    """
+    master = settings.spark.master or default_master
+    if master.startswith("local"):
+        # The web page, when `spark.extra` turns it on, binds to this address and to nothing else.
+        os.environ.setdefault("SPARK_LOCAL_IP", LOOPBACK)
+    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
+    builder = SparkSession.builder.appName(app_name).master(master)
+    for key, value in spark_properties(settings, master).items():
+        builder = builder.config(key, value)
+    session = builder.enableHiveSupport().getOrCreate()
+    session.sparkContext.setLogLevel("WARN")
+    return session
+
+
+def spark_properties(settings: Settings, master: str) -> dict[str, str]:
+    """Every Spark property that we set, for this master. Raises ConfigurationError when jars are missing."""
+    metastore_jars = _jars(settings.lib_dir / "spark-metastore-client")
+    java_options = f"-Duser.timezone=UTC -DHADOOP_USER_NAME={settings.hadoop.user}"
+    properties = {
+        "spark.jars": ",".join(map(str, _jars(settings.lib_dir / "spark"))),
+        "spark.driver.memory": settings.spark.driver_memory,
+        # One small heap on few cores: the serial collector needs the least memory and no threads of its own.
+        "spark.driver.extraJavaOptions": f"{java_options} -XX:+UseSerialGC",
+        "spark.executor.extraJavaOptions": java_options,
+        # A page for each driver costs memory and a port; `spark.extra` turns it on.
+        "spark.ui.enabled": "false",
+        "spark.ui.showConsoleProgress": "false",
+        "spark.sql.session.timeZone": "UTC",
+        "spark.sql.shuffle.partitions": "4",
+        # STATIC would wipe the whole table when one of its partitions is overwritten.
+        "spark.sql.sources.partitionOverwriteMode": "dynamic",
+        "spark.sql.warehouse.dir": settings.hdfs_uri("warehouse"),
+        # The client built into Spark does not speak to a Hive 4 metastore.
+        "spark.sql.hive.metastore.version": METASTORE_VERSION,
+        "spark.sql.hive.metastore.jars": "path",
+        "spark.sql.hive.metastore.jars.path": ",".join(jar.as_uri() for jar in metastore_jars),
+        "spark.hadoop.hive.metastore.uris": settings.metastore_uri,
+        "spark.hadoop.fs.defaultFS": settings.default_fs,
+    }
+    if master.startswith("local"):
+        properties |= {"spark.driver.host": LOOPBACK, "spark.driver.bindAddress": LOOPBACK}
+    return properties | settings.spark.extra
+
+
+def _jars(directory: Path) -> list[Path]:
+    jars = sorted(directory.glob("*.jar"))
+    if not jars:
+        raise ConfigurationError(f"No jars in {directory}: run `./ward up` once, which installs them.")
+    return jars
