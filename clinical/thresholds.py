@@ -1,0 +1,109 @@
+"""The threshold table: which band a value falls into.
+
+A value is rounded half-up to its attribute's resolution before it is compared, so that bands published in whole numbers
+have no cracks. Not a medical device; the sources stand in each row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from decimal import Decimal
+
+from clinical.ages import ADULT_YEARS
+from clinical.threshold_checks import check_table, read_table
+from clinical.threshold_rows import (
+    COLUMNS,
+    CSV_COLUMNS,
+    ROW_KEY,
+    ThresholdProblem,
+    ThresholdRow,
+    parse_rows,
+    row_cells,
+)
+from clinical.vitals import JUDGED, round_half_up
+
+__all__ = [
+    "COLUMNS",
+    "CSV_COLUMNS",
+    "ROW_KEY",
+    "JudgingBand",
+    "ThresholdProblem",
+    "ThresholdRow",
+    "check_table",
+    "judge",
+    "judging_bands",
+    "parse_rows",
+    "read_table",
+    "row_cells",
+]
+
+
+def judge(
+    rows: Iterable[ThresholdRow], attribute: str, value: float | Decimal, age_years: float | None
+) -> ThresholdRow | None:
+    """The row of a checked table that `value` (in the attribute's unit) falls into; None: the attribute has no rows.
+
+    An unknown age is judged as an adult's; a birth date in the future as age 0. Ages are compared as doubles, as Spark
+    does. The value is rounded half-up from its shortest decimal form, as Spark's `round` does.
+    """
+    own = [row for row in rows if row.attribute == attribute]
+    if not own:
+        return None
+    rounded = round_half_up(Decimal(str(value)), JUDGED[attribute].scale)
+    age = ADULT_YEARS if age_years is None else max(age_years, 0.0)
+    for row in own:
+        if (
+            float(row.low_age) <= age
+            and (row.high_age is None or age < float(row.high_age))
+            and (row.low_value is None or row.low_value <= rounded)
+            and (row.high_value is None or rounded <= row.high_value)
+        ):
+            return row
+    raise ValueError(f"No row covers {attribute} {rounded} at age {age}: the table was not checked.")
+
+
+@dataclass(frozen=True)
+class JudgingBand:
+    """An alerting row at the ages `[low_age, high_age)` of one normal band, with that band's limits (None: open)."""
+
+    row: ThresholdRow
+    low_age: Decimal
+    high_age: Decimal | None
+    normal_low: Decimal | None
+    normal_high: Decimal | None
+
+
+def judging_bands(rows: Iterable[ThresholdRow]) -> list[JudgingBand]:
+    """The alerting rows of a checked table, split so that each part has a single normal band.
+
+    A value that meets none of them is not alerted; one that meets any meets exactly one.
+    """
+    table = list(rows)
+    normals = [row for row in table if row.direction == "normal"]
+    return [
+        JudgingBand(
+            row=row,
+            low_age=max(row.low_age, normal.low_age),
+            high_age=_sooner(row.high_age, normal.high_age),
+            normal_low=normal.low_value,
+            normal_high=normal.high_value,
+        )
+        for row in table
+        if row.alert_flag and row.direction != "normal"
+        for normal in normals
+        if normal.attribute == row.attribute and _meet(row, normal)
+    ]
+
+
+def _sooner(one: Decimal | None, other: Decimal | None) -> Decimal | None:
+    if one is None or other is None:
+        return other if one is None else one
+    return min(one, other)
+
+
+def _meet(one: ThresholdRow, other: ThresholdRow) -> bool:
+    """Whether two bands have an age in common."""
+    return (other.high_age is None or one.low_age < other.high_age) and (
+        one.high_age is None or other.low_age < one.high_age
+    )
