@@ -214,6 +214,15 @@ class Thresholds(Frozen):
     poll_seconds: float = 1
 
 
+class Streams(Frozen):
+    """When the watch over the streams finds one in trouble."""
+
+    max_silence_seconds: float = Field(120, description="longer without progress: restarted, and ops are told")
+    restart_grace_seconds: float = Field(150, description="how long a restarted stream has to make progress")
+    max_backlog_seconds: float = Field(600, description="a backlog that has not shrunk for longer: ops are told")
+    min_backlog_records: int = Field(10_000, description="fewer waiting records are not a backlog")
+
+
 class Settings(BaseSettings):
     """All settings. `load_settings()` builds it once a process."""
 
@@ -243,6 +252,7 @@ class Settings(BaseSettings):
     readings: Readings = Readings()
     alerts: Alerts = Alerts()
     thresholds: Thresholds = Thresholds()
+    streams: Streams = Streams()
 
     mysql_root_password: SecretStr | None = None
     reader_password: SecretStr | None = None

@@ -1,0 +1,1 @@
+"""Schedules, watching, compaction, audit: light to parse, heavy imports inside tasks."""

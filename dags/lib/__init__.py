@@ -1,0 +1,1 @@
+"""What the DAG files share. Airflow looks for DAGs only beside this folder (see `.airflowignore`)."""
