@@ -1,0 +1,111 @@
+"""Running HQL on HiveServer2."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from infra.clients import hive_connection
+from infra.errors import UnavailableError, WardError
+from infra.settings import Settings
+
+FETCH_ROWS = 10_000
+
+
+class QueryError(WardError):
+    """HiveServer2 refused a statement or failed while it ran it; the message is the server's own sentence."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a statement gave: column names without their table, and the rows, fetched in chunks while they are read.
+
+    A statement without a result, such as a CREATE, has no columns and no rows.
+    """
+
+    columns: tuple[str, ...]
+    rows: Iterator[tuple[Any, ...]]
+
+
+@contextmanager
+def hive_session(settings: Settings, **configuration: str) -> Iterator[HiveSession]:
+    """A session on HiveServer2 with these Hive properties, closed at the end.
+
+    Raises UnavailableError when the server cannot be reached, at start or later.
+    """
+    connection = hive_connection(settings, configuration=configuration or None)
+    try:
+        yield HiveSession(settings, connection)
+    finally:
+        _close_quietly(connection)
+
+
+class HiveSession:
+    """Statements run one after the other; temporary settings last until the session ends."""
+
+    def __init__(self, settings: Settings, connection: Any) -> None:
+        self._settings = settings
+        self._connection = connection
+
+    def run(self, statement: str) -> Answer:
+        """Run one statement (no semicolon at its end) and wait for it.
+
+        Raises QueryError with the server's reason, UnavailableError when the server went away.
+        """
+        cursor = self._connection.cursor(arraysize=FETCH_ROWS)
+        with self._errors():
+            cursor.execute(statement)
+            described = cursor.description
+        if not described:
+            return Answer((), iter(()))
+        columns = tuple(str(column[0]).rsplit(".", 1)[-1] for column in described)
+        return Answer(columns, self._rows(cursor))
+
+    def rows(self, statement: str) -> list[tuple[Any, ...]]:
+        """All rows of a small result."""
+        return list(self.run(statement).rows)
+
+    def _rows(self, cursor: Any) -> Iterator[tuple[Any, ...]]:
+        with self._errors():
+            while chunk := cursor.fetchmany(FETCH_ROWS):
+                yield from (tuple(row) for row in chunk)
+            cursor.close()
+
+    @contextmanager
+    def _errors(self) -> Iterator[None]:
+        from pyhive.exc import Error
+        from thrift.transport.TTransport import TTransportException
+
+        try:
+            yield
+        except Error as error:
+            raise QueryError(server_reason(error)) from error
+        except (TTransportException, OSError) as error:
+            address = f"{self._settings.hadoop.hiveserver2_host}:{self._settings.hiveserver2_port}"
+            raise UnavailableError("HiveServer2", address, error) from error
+
+
+def query(settings: Settings, statement: str) -> list[tuple[Any, ...]]:
+    """All rows of one statement, in a session of its own. Raises QueryError, UnavailableError."""
+    with hive_session(settings) as session:
+        return session.rows(statement)
+
+
+def server_reason(error: Exception) -> str:
+    """The sentence within a Thrift answer of HiveServer2, without the server's stack trace."""
+    answer = error.args[0] if error.args else error
+    status = getattr(answer, "status", None)
+    message = getattr(status, "errorMessage", None) or str(answer)
+    return message.split("\n", 1)[0].removeprefix("Error while compiling statement: ")
+
+
+def _close_quietly(connection: Any) -> None:
+    from pyhive.exc import Error
+    from thrift.transport.TTransport import TTransportException
+
+    try:
+        connection.close()
+    except (Error, TTransportException, OSError):
+        return
