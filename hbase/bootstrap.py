@@ -1,0 +1,96 @@
+"""What the threshold table needs before first use: the tables in HBase and, at first start only, the default rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from hbase.files import DEFAULT_TABLE, keyed, read_csv
+from hbase.table import (
+    FAMILY,
+    STATE_FAMILY,
+    VERSIONS,
+    apply_edit,
+    connected,
+    move_mark,
+    read_mark,
+    read_state,
+    state_table,
+)
+from infra.clients import with_retries
+from infra.errors import UnavailableError
+from infra.log import get_logger
+from infra.settings import Settings
+
+CREATION_TIMEOUT_MS = 60_000
+"""Creating a table in a server that has just started takes longer than any read or write."""
+
+MARK = "defaults"
+LOADING = "loading"
+LOADED = "loaded"
+AUTHOR = "wardwatch defaults"
+
+log = get_logger("thresholds")
+
+
+def bootstrap(settings: Settings) -> None:
+    """Create the tables that are missing and load the default rows if this is the first start.
+
+    A mark says `loading` before the threshold table is created and `loaded` when the defaults are in it. A crash in
+    between leaves `loading`: the next start adds the default rows that are still absent. Once it says `loaded`, or when
+    the table was there before us, nothing is ever added: what ops edited or deleted stays so.
+    Raises UnavailableError when HBase does not answer within `start_retry_seconds`.
+    """
+    hadoop = settings.hadoop.model_copy(update={"hbase_timeout_ms": CREATION_TIMEOUT_MS})
+    patient = settings.model_copy(update={"hadoop": hadoop})
+
+    def tried(step: Callable[[Settings], None]) -> None:
+        with_retries(settings, lambda: step(patient))
+
+    tried(_create_state_table)
+    tried(_create_threshold_table)
+    tried(_load_defaults)
+
+
+def _create_state_table(settings: Settings) -> None:
+    _create(settings, state_table(settings), {STATE_FAMILY: {"max_versions": 1}})
+
+
+def _create_threshold_table(settings: Settings) -> None:
+    if _exists(settings, settings.thresholds.table):
+        # A table that we did not create is somebody's own: its rows are left as they are.
+        move_mark(settings, MARK, None, LOADED)
+        return
+    first = move_mark(settings, MARK, None, LOADING)
+    if not first and read_mark(settings, MARK) == LOADED:
+        log.warning("the threshold table had been dropped and is created empty", table=settings.thresholds.table)
+    _create(settings, settings.thresholds.table, {FAMILY: {"max_versions": VERSIONS}})
+
+
+def _load_defaults(settings: Settings) -> None:
+    if read_mark(settings, MARK) != LOADING:
+        return
+    state = read_state(settings)
+    missing = {key: cells for key, cells in keyed(read_csv(DEFAULT_TABLE)).items() if key not in state.cells}
+    apply_edit(settings, state, missing, (), AUTHOR)
+    move_mark(settings, MARK, LOADING, LOADED)
+    log.info("loaded the default thresholds", rows=len(missing))
+
+
+def _exists(settings: Settings, name: str) -> bool:
+    with connected(settings) as connection:
+        return name.encode() in connection.tables()
+
+
+def _create(settings: Settings, name: str, families: Mapping[str, Mapping[str, Any]]) -> None:
+    from Hbase_thrift import AlreadyExists
+
+    if _exists(settings, name):
+        return
+    with connected(settings) as connection:
+        try:
+            connection.create_table(name, {family: dict(options) for family, options in families.items()})
+        except AlreadyExists:
+            log.info("another start was creating the table at the same time", table=name)
+    if not _exists(settings, name):
+        raise UnavailableError("HBase", settings.hadoop.hbase_thrift_host, f"the table {name} is not created yet")
