@@ -1,0 +1,107 @@
+"""Creates what this room needs: the hospital's tables (embedded stack) and the Kafka topics. Idempotent."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import structlog
+from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import NewTopic
+
+from clinical.topics import TOPICS, Topic
+from infra.clients import devices_connection, kafka_config, with_retries
+from infra.errors import ConfigurationError, UnavailableError
+from infra.settings import Settings
+
+SCHEMA = Path(__file__).with_name("schema.sql")
+ADMIN_TIMEOUT_SECONDS = 15
+MAX_CURSOR_BYTES = 8 * 1024 * 1024
+"""Largest cursor message: it lists every open gap, and `producer.max_open_gaps` of them fit."""
+
+log = structlog.get_logger(part="producers")
+
+
+def bootstrap(settings: Settings) -> None:
+    """Create the tables of `health` and the topics where they are missing; nothing that exists is changed.
+
+    Raises UnavailableError when MySQL or Kafka stays away, ConfigurationError when a topic has too few partitions.
+    """
+    with_retries(settings, lambda: create_tables(settings))
+    with_retries(settings, lambda: create_topics(settings, TOPICS))
+
+
+def create_tables(settings: Settings) -> None:
+    """Create the tables of `schema.sql` as the devices' user, who owns `health`."""
+    statements = [part.strip() for part in SCHEMA.read_text().split(";\n") if part.strip()]
+    with devices_connection(settings) as connection, connection.cursor() as cursor:
+        for statement in statements:
+            cursor.execute(statement)
+
+
+def create_topics(settings: Settings, topics: Iterable[Topic]) -> None:
+    """Create those of `topics` that do not exist; another process may create the same ones meanwhile.
+
+    Raises ConfigurationError when a topic exists with fewer partitions than it should have, or when the cluster has
+    too few brokers for `kafka.replication_factor`; UnavailableError when no broker answers.
+    """
+    admin = AdminClient(kafka_config(settings, log_level=0))
+    existing = _partitions(settings, admin)
+    wanted = list(topics)
+    for topic in wanted:
+        if existing.get(topic.name, topic.partitions) < topic.partitions:
+            raise ConfigurationError(
+                f"Kafka topic {topic.name} at {settings.bootstrap_servers} has {existing[topic.name]} partitions and "
+                f"needs {topic.partitions}: add partitions with kafka-topics --alter, or delete the topic if empty."
+            )
+    missing = [topic for topic in wanted if topic.name not in existing]
+    if not missing:
+        return
+    futures = admin.create_topics(
+        [_new_topic(settings, topic) for topic in missing], operation_timeout=ADMIN_TIMEOUT_SECONDS
+    )
+    for name, future in futures.items():
+        _await_creation(settings, name, future)
+    log.info("topics created", topics=[topic.name for topic in missing])
+
+
+def _partitions(settings: Settings, admin: AdminClient) -> dict[str, int]:
+    try:
+        metadata = admin.list_topics(timeout=ADMIN_TIMEOUT_SECONDS)
+    except KafkaException as error:
+        raise UnavailableError("Kafka", settings.bootstrap_servers, error.args[0]) from error
+    return {name: len(topic.partitions) for name, topic in metadata.topics.items()}
+
+
+def _new_topic(settings: Settings, topic: Topic) -> NewTopic:
+    replicas = settings.kafka.replication_factor
+    config = {"min.insync.replicas": str(max(1, replicas - 1))}
+    if topic.compacted:
+        # Small segments and an eager cleaner keep the log short, which is read from its beginning at each start.
+        config |= {
+            "cleanup.policy": "compact",
+            "segment.bytes": str(16 * 1024 * 1024),
+            "segment.ms": str(3_600_000),
+            "min.cleanable.dirty.ratio": "0.1",
+            "max.message.bytes": str(MAX_CURSOR_BYTES),
+        }
+    else:
+        config |= {"cleanup.policy": "delete", "retention.ms": str(settings.kafka.retention_hours * 3_600_000)}
+    return NewTopic(topic.name, num_partitions=topic.partitions, replication_factor=replicas, config=config)
+
+
+def _await_creation(settings: Settings, name: str, future: Any) -> None:
+    try:
+        future.result()
+    except KafkaException as error:
+        reason: KafkaError = error.args[0]
+        if reason.code() == KafkaError.TOPIC_ALREADY_EXISTS:
+            return
+        if reason.code() == KafkaError.INVALID_REPLICATION_FACTOR:
+            raise ConfigurationError(
+                f"Kafka topic {name} cannot be created: kafka.replication_factor is "
+                f"{settings.kafka.replication_factor}, and {settings.bootstrap_servers} says {reason.str()}"
+            ) from error
+        raise UnavailableError("Kafka", settings.bootstrap_servers, reason) from error

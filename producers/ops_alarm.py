@@ -1,0 +1,53 @@
+"""A technical alarm that is raised once when its cause appears and once more, cleared, when it goes."""
+
+from __future__ import annotations
+
+import time
+
+import structlog
+
+from clinical.messages import TechnicalAlarm
+from clinical.topics import TECHNICAL_ALARMS
+from infra.errors import UnavailableError
+from infra.kafka_io import publish
+from infra.settings import Settings
+
+log = structlog.get_logger(part="producers")
+
+
+class OpsAlarm:
+    """One cause, identified by stream, kind and subject. At least once: a restart may raise it again."""
+
+    def __init__(self, settings: Settings, source: str, kind: str, subject: str) -> None:
+        self._settings = settings
+        self._source = source
+        self._kind = kind
+        self._key = f"{source}/{kind}/{subject}"
+        self._raised = False
+
+    def raise_once(self, detail: str) -> None:
+        """Tell ops `detail`, unless they were told; a broker that is away is tried again at the next call."""
+        if not self._raised:
+            self._raised = self._publish(detail, cleared=False)
+
+    def clear(self) -> None:
+        """Tell ops that the cause has gone, if they know of it."""
+        if self._raised:
+            self._raised = not self._publish("The cause has gone.", cleared=True)
+
+    def _publish(self, detail: str, *, cleared: bool) -> bool:
+        alarm = TechnicalAlarm(
+            alarm_key=self._key,
+            source=self._source,
+            kind=self._kind,
+            detail=detail,
+            raised_at=time.time_ns() // 1_000_000,
+            cleared=cleared,
+        )
+        try:
+            publish(self._settings, TECHNICAL_ALARMS, self._key, alarm)
+        except UnavailableError as error:
+            log.warning("ops could not be told", kind=self._kind, reason=str(error))
+            return False
+        log.warning("ops told", kind=self._kind, cleared=cleared, detail=detail)
+        return True
