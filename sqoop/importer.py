@@ -1,0 +1,188 @@
+"""The import of contacts: MySQL -> Sqoop -> staging on HDFS -> Spark merge -> new snapshot, in force in Hive.
+
+One at a time, by a named lock. An import is always of what is in MySQL now: it has no interval, and a run for the past
+moves neither the mark nor the location back. A failure at any step leaves the last good snapshot in force; what it left
+in staging is removed at once or, after a crash, by the next import.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import asdict, dataclass, field, replace
+from datetime import UTC, datetime
+from typing import IO
+from urllib.parse import urlparse
+
+from infra.clients import reader_connection
+from infra.errors import UnavailableError
+from infra.locks import named_lock
+from infra.log import get_logger
+from infra.settings import Settings
+from sqoop import plan
+from sqoop.command import SqoopRun, sqoop_run
+from sqoop.plan import Kind
+from sqoop.snapshots import Snapshots
+from sqoop.source import find_contacts_table
+from sqoop.steps import Context, Pass, Progress, run_pass
+
+PATIENTS_TABLE = "health.patients"
+LOCK = "wardwatch:contacts-import"
+LOCK_WAIT_SECONDS = 900.0
+LOG_FILE = "contacts-import.log"
+
+log = get_logger("contacts-import")
+
+
+@dataclass(frozen=True)
+class ImportResult:
+    """What an import did. `rows_read`: rows that Sqoop brought; `rows`: patients in the snapshot now in force.
+
+    `written` is False when nothing had changed: version and location stayed. `by_another` is True when an import that
+    began after ours was asked for did the work while we waited. `unreadable`: column -> values that became NULL
+    because they cannot be read as the column's type.
+    """
+
+    version: str
+    kind: str
+    rows_read: int
+    rows: int
+    new: int
+    changed: int
+    deleted: int
+    written: bool
+    seconds: float
+    by_another: bool = False
+    unreadable: dict[str, int] = field(default_factory=dict)
+
+    def sentence(self) -> str:
+        """The result in words."""
+        found = f"{self.new:,} new, {self.changed:,} changed, {self.deleted:,} deleted"
+        state = f"snapshot {self.version} with {self.rows:,} patients is in force"
+        how = "done by another import meanwhile" if self.by_another else f"{self.seconds:.1f} s"
+        still = "" if self.written else " as before"
+        return f"{self.rows_read:,} rows read ({self.kind}): {found}; {state}{still}; {how}."
+
+
+def import_contacts(
+    settings: Settings,
+    full: bool = False,
+    reason: str = "manual",
+    table: str = PATIENTS_TABLE,
+    progress: Progress = lambda _step: None,
+) -> ImportResult:
+    """Bring the Hive table up to date with the contacts in MySQL; `full` reads every row.
+
+    `reason` goes to the log and the manifest. Waits for an import that is running; when one that began after this call
+    has finished by then, its result is returned.
+
+    Raises ConfigurationError (source table, column or id wrong; Hive table missing), UnavailableError (MySQL, HDFS or
+    metastore), SingleInstanceError (the running import took too long), WardError (Sqoop or merge failed). In each case
+    the last good snapshot stays in force.
+    """
+    asked_at = datetime.now(UTC)
+    progress("waiting for the lock")
+    with named_lock(settings, LOCK, LOCK_WAIT_SECONDS):
+        snapshots = Snapshots(settings, table)
+        done = _done_meanwhile(snapshots, asked_at, full)
+        if done is not None:
+            return done
+        with sqoop_run(settings) as files, _output(settings) as output:
+            context = _context(settings, table, reason, snapshots, files, output, progress)
+            result = _run(context, full)
+    log.info("imported", reason=reason, **asdict(result))
+    return result
+
+
+def _done_meanwhile(snapshots: Snapshots, asked_at: datetime, full: bool) -> ImportResult | None:
+    versions = snapshots.versions()
+    last = snapshots.manifest(versions[-1]) if versions else None
+    if last is None or "result" not in last or datetime.fromisoformat(last["started_at"]) < asked_at:
+        return None
+    if full and last["kind"] != Kind.FULL:
+        return None
+    return ImportResult(**{**last["result"], "by_another": True})
+
+
+def _context(
+    settings: Settings,
+    table: str,
+    reason: str,
+    snapshots: Snapshots,
+    files: SqoopRun,
+    output: IO[bytes],
+    progress: Progress,
+) -> Context:
+    """Check that everything is there before anything is started."""
+    progress("checking the servers")
+    _check_metastore(settings)
+    snapshots.create_directories()
+    snapshots.clean()
+    with closing(reader_connection(settings)) as connection:
+        source = find_contacts_table(settings, connection)
+    return Context(settings, table, reason, snapshots, source, files, output, progress)
+
+
+def _run(context: Context, full: bool) -> ImportResult:
+    """Pass after pass, each more thorough, until the snapshot agrees with the source: one, as a rule."""
+    started = time.monotonic()
+    snapshots = context.snapshots
+    versions = snapshots.versions()
+    last = snapshots.manifest(versions[-1]) if versions else None
+    kind: Kind | None = plan.choose(context.source, last, datetime.now(UTC), full)
+    result: ImportResult | None = None
+    while kind is not None:
+        log.info("importing", kind=kind, reason=context.reason)
+        done = run_pass(context, kind)
+        result = _add(result, done, kind)
+        kind = done.follow_up
+        # Written after each pass: also an import that found nothing new has looked, and moves the mark on.
+        result = replace(result, seconds=round(time.monotonic() - started, 1))
+        snapshots.write_manifest(done.version, {**done.manifest, "result": asdict(result)})
+    assert result is not None
+    if result.unreadable:
+        log.warning("values that cannot be read became NULL", columns=result.unreadable)
+    removed = snapshots.remove_old(datetime.now(UTC), context.settings.contacts.keep_snapshots)
+    log.info("old snapshots removed", versions=removed)
+    return result
+
+
+def _add(result: ImportResult | None, done: Pass, kind: Kind) -> ImportResult:
+    answer = done.answer
+    return ImportResult(
+        version=done.version,
+        kind=kind,
+        rows_read=done.rows_read + (result.rows_read if result else 0),
+        rows=answer["rows"],
+        new=answer["new"] + (result.new if result else 0),
+        changed=answer["changed"] + (result.changed if result else 0),
+        deleted=answer["deleted"] + (result.deleted if result else 0),
+        written=answer["written"] or (result is not None and result.written),
+        seconds=0,
+        unreadable=answer["unreadable"],
+    )
+
+
+def _check_metastore(settings: Settings) -> None:
+    """Raise UnavailableError unless one of the metastores accepts connections."""
+    errors: list[OSError] = []
+    for uri in settings.metastore_uri.split(","):
+        address = urlparse(uri.strip())
+        try:
+            socket.create_connection((address.hostname or "", address.port or 0), timeout=5).close()
+        except OSError as error:
+            errors.append(error)
+        else:
+            return
+    raise UnavailableError("Hive metastore", settings.metastore_uri, errors[-1])
+
+
+@contextmanager
+def _output(settings: Settings) -> Iterator[IO[bytes]]:
+    """The file for what Sqoop and Spark say: of the last import only, and for our own account only."""
+    settings.log_dir.mkdir(parents=True, exist_ok=True)
+    with open(settings.log_dir / LOG_FILE, "wb", opener=lambda path, flags: os.open(path, flags, 0o600)) as file:
+        yield file

@@ -1,0 +1,155 @@
+"""Snapshots of the contacts on HDFS: one directory each, named by its time, with its own manifest.
+
+The newest complete directory is the truth; the location of the Hive table follows it. A directory gets its name by an
+atomic rename when it is whole, and `_import.json` in it (hidden from Hive and Spark) says where it came from and up to
+which mark. A manifest that cannot be read counts as missing, and then the next import is full.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import orjson
+import requests
+
+from infra.clients import hdfs
+from infra.errors import ConfigurationError, UnavailableError
+from infra.log import get_logger
+from infra.settings import Settings
+
+MANIFEST = "_import.json"
+TEMPORARY_PREFIX = "_new_"
+VERSION = re.compile(r"\d{8}T\d{9}Z")
+KEEP_AFTER_REPLACED = timedelta(hours=1)
+"""A query that started on a snapshot may still read it this long after it was replaced."""
+
+log = get_logger("contacts-import")
+
+
+def version_of(at: datetime) -> str:
+    """The version made at that time: UTC to the millisecond, so that versions sort by time."""
+    return at.astimezone(UTC).strftime("%Y%m%dT%H%M%S%f")[:-3] + "Z"
+
+
+def time_of(version: str) -> datetime:
+    """The time at which a version was made."""
+    return datetime.strptime(version, "%Y%m%dT%H%M%S%fZ").replace(tzinfo=UTC)
+
+
+def next_version(now: datetime, newest: str | None) -> str:
+    """A version later than the newest one, also when the clock went back."""
+    if newest is not None and version_of(now) <= newest:
+        now = time_of(newest) + timedelta(milliseconds=1)
+    return version_of(now)
+
+
+def removable(versions: Sequence[str], now: datetime, keep: int) -> list[str]:
+    """The snapshots to remove: beyond the newest `keep` (at least one), and replaced more than an hour ago."""
+    ordered = sorted(versions)
+    replaced_at = {old: time_of(newer) for old, newer in itertools.pairwise(ordered)}
+    beyond = ordered[: -max(keep, 1)]
+    return [version for version in beyond if now - replaced_at[version] >= KEEP_AFTER_REPLACED]
+
+
+class Snapshots:
+    """The snapshots of one Hive table, and the staging directory of its imports."""
+
+    def __init__(self, settings: Settings, table: str) -> None:
+        name = table.partition(".")[2]
+        self.directory = settings.hdfs_path("hive", name)
+        self.staging = settings.hdfs_path("staging", "contacts", name)
+        self._settings = settings
+        self._files = hdfs(settings)
+
+    def create_directories(self) -> None:
+        """Create the directories of snapshots and staging where missing. Raises UnavailableError without HDFS."""
+        with self._errors():
+            for path in (self.directory, self.staging):
+                self._files.makedirs(path, exist_ok=True)
+            # Only our own account may look: staging holds patients' data for a moment.
+            self._files.chmod(self.staging, "700")
+
+    def path(self, version: str) -> str:
+        return f"{self.directory}/{version}"
+
+    def temporary_path(self, version: str) -> str:
+        return f"{self.directory}/{TEMPORARY_PREFIX}{version}"
+
+    def versions(self) -> list[str]:
+        """Versions of the complete snapshots, oldest first. Raises UnavailableError without HDFS."""
+        return [name for name in self._names(self.directory) if VERSION.fullmatch(name)]
+
+    def manifest(self, version: str) -> dict[str, Any] | None:
+        """What the snapshot's manifest says, or None when it is missing or unreadable."""
+        path = f"{self.path(version)}/{MANIFEST}"
+        with self._errors():
+            try:
+                content: dict[str, Any] = orjson.loads(self._files.cat_file(path))
+            except (FileNotFoundError, ValueError):
+                log.warning("snapshot without a readable manifest", version=version)
+                return None
+        return content
+
+    def write_manifest(self, version: str, manifest: dict[str, Any]) -> None:
+        """Replace the manifest. Not atomic: a crash may leave a broken one, which makes the next import full."""
+        with self._errors():
+            self._files.pipe_file(f"{self.path(version)}/{MANIFEST}", orjson.dumps(manifest))
+
+    def clean(self) -> None:
+        """Remove what imports leave: everything in staging, and snapshots that never got their name."""
+        unfinished = [name for name in self._names(self.directory) if name.startswith(TEMPORARY_PREFIX)]
+        left = [f"{self.staging}/{name}" for name in self._names(self.staging)]
+        with self._errors():
+            for path in (*left, *(f"{self.directory}/{name}" for name in unfinished)):
+                self._remove(path)
+
+    def remove_old(self, now: datetime, keep: int) -> list[str]:
+        """Remove what `removable` names; returns the versions removed."""
+        old = removable(self.versions(), now, keep)
+        with self._errors():
+            for version in old:
+                self._remove(self.path(version))
+        return old
+
+    def rows_in(self, directory: str) -> int:
+        """Rows of the Parquet files in a directory, by their footers."""
+        import pyarrow.parquet
+
+        rows = 0
+        with self._errors():
+            for path in self._files.ls(directory):
+                if path.endswith(".parquet"):
+                    with self._files.open(path) as file:
+                        rows += pyarrow.parquet.ParquetFile(file).metadata.num_rows
+        return rows
+
+    def _names(self, directory: str) -> list[str]:
+        with self._errors():
+            try:
+                return sorted(path.rsplit("/", 1)[1] for path in self._files.ls(directory))
+            except FileNotFoundError:
+                return []
+
+    def _remove(self, path: str) -> None:
+        self._files.rm(path, recursive=True)
+
+    @contextmanager
+    def _errors(self) -> Iterator[None]:
+        try:
+            yield
+        except requests.exceptions.ConnectionError as error:
+            raise UnavailableError("HDFS (WebHDFS)", self._settings.webhdfs_url, _short(error)) from error
+        except PermissionError as error:
+            raise ConfigurationError(
+                f"HDFS refuses user {self._settings.hadoop.user} the directories of the contacts: {error}. "
+                f"Give it {self._settings.hadoop.warehouse}, or set hadoop.user."
+            ) from error
+
+
+def _short(error: Exception) -> str:
+    return str(error).rsplit(": ", 1)[-1].rstrip("')")

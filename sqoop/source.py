@@ -1,0 +1,169 @@
+"""The contacts table in MySQL: which column is which, what to ask for, and how many rows there should be.
+
+Every column is asked for as text (`CAST(… AS CHAR)` in a session whose zone is UTC), so that no driver on the way
+converts a date, a TINYINT(1) or a zero date; the merge gives the columns their types.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from pymysql.connections import Connection
+
+from infra.errors import ConfigurationError
+from infra.settings import Contacts, Settings
+
+KNOWN_COLUMNS = tuple(Contacts().columns)
+KEY = "patient_id"
+MARK = "updated_at"
+TIME_COLUMNS = ("updated_at", "discharged_at")
+MARK_FORMAT = "%Y-%m-%d %H:%M:%S.%f"
+DAYLIGHT_SAVING = timedelta(hours=1)
+"""A wall clock goes back by this much once a year; a mark in local time looks back further by it."""
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of theirs and its MySQL data type."""
+
+    name: str
+    data_type: str
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Rows at one moment: in the table, and matching the incremental predicate; and the server's UTC time then."""
+
+    total: int
+    matching: int
+    at: datetime
+
+
+@dataclass(frozen=True)
+class ContactsTable:
+    """The mapped table: our names to their columns, in our order."""
+
+    table: str
+    columns: dict[str, Column]
+    datetime_zone: str = "UTC"
+
+    @property
+    def incremental(self) -> bool:
+        """False when every import has to be full because no column says when a row changed."""
+        return MARK in self.columns
+
+    @property
+    def time_zones(self) -> dict[str, str]:
+        """Our time columns that are not in UTC (a DATETIME has no zone of its own), with their zone."""
+        return {name: zone for name in TIME_COLUMNS if (zone := self._zone(name)) != "UTC"}
+
+    def _zone(self, name: str) -> str:
+        column = self.columns.get(name)
+        return self.datetime_zone if column is not None and column.data_type == "datetime" else "UTC"
+
+    def since(self, mark: str, overlap_seconds: int) -> str:
+        """The inclusive lower bound of `updated_at` for an incremental import, as the source writes its times."""
+        earlier = timedelta(seconds=overlap_seconds)
+        if self._zone(MARK) != "UTC":
+            earlier += DAYLIGHT_SAVING
+        return (parse_mark(mark) - earlier).strftime(MARK_FORMAT)
+
+    def clock(self, at: datetime) -> str:
+        """The UTC time `at` as the source's `updated_at` would show it; no mark may lie beyond it."""
+        return at.astimezone(ZoneInfo(self._zone(MARK))).strftime(MARK_FORMAT)
+
+    def predicate(self, since: str | None) -> str:
+        """SQL condition of the rows to import: all of them, or those changed at `since` or later.
+
+        A row without an id is no patient; a row without a time of change is always asked for.
+        """
+        key = quoted(self.columns[KEY].name)
+        if since is None:
+            return f"{key} IS NOT NULL"
+        mark = quoted(self.columns[MARK].name)
+        return f"{key} IS NOT NULL AND ({mark} >= '{since}' OR {mark} IS NULL)"
+
+    def query(self, names: Iterable[str], since: str | None) -> str:
+        """The free-form query for Sqoop, which puts a condition of its own in place of `$CONDITIONS`."""
+        selected = ", ".join(f"{as_text(self.columns[name])} AS {name}" for name in names)
+        return f"SELECT {selected} FROM {quoted(self.table)} WHERE $CONDITIONS AND {self.predicate(since)}"
+
+    def count(self, connection: Connection[Any], since: str | None) -> Counts:
+        """Count in one statement, so that both numbers are of the same moment."""
+        with connection.cursor() as cursor:
+            cursor.execute(
+                f"SELECT COUNT(*), COALESCE(SUM({self.predicate(since)}), 0), UTC_TIMESTAMP(6) "
+                f"FROM {quoted(self.table)} WHERE {self.predicate(None)}"
+            )
+            total, matching, at = cursor.fetchone() or (0, 0, datetime.now(UTC))
+        return Counts(int(total), int(matching), at.replace(tzinfo=UTC))
+
+
+def parse_mark(mark: str) -> datetime:
+    """A mark (`2026-01-31 08:00:00`, with or without a fraction) as a time without a zone."""
+    return datetime.strptime(mark if "." in mark else mark + ".0", MARK_FORMAT)  # noqa: DTZ007
+
+
+def quoted(name: str) -> str:
+    """A MySQL identifier, or `database.table`, in backticks."""
+    return ".".join(f"`{part.replace('`', '``')}`" for part in name.split("."))
+
+
+def as_text(column: Column) -> str:
+    """SQL that renders a column as text; a BIT would otherwise come as a raw byte."""
+    number = " + 0" if column.data_type == "bit" else ""
+    return f"CAST({quoted(column.name)}{number} AS CHAR)"
+
+
+def find_contacts_table(settings: Settings, connection: Connection[Any]) -> ContactsTable:
+    """The table that the settings name, checked against what MySQL has.
+
+    Raises ConfigurationError when the table or a mapped column is missing (or not readable by the reader's account),
+    when a mapped name is not one of ours, or when `updated_at` is not a time.
+    """
+    contacts = settings.contacts
+    database, _, name = contacts.table.partition(".")
+    if not name:
+        raise ConfigurationError(f"contacts.table is {contacts.table!r}: write it as database.table.")
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT column_name, data_type FROM information_schema.columns "
+            "WHERE table_schema = %s AND table_name = %s ORDER BY ordinal_position",
+            (database, name),
+        )
+        present = {str(column).lower(): Column(str(column), str(kind).lower()) for column, kind in cursor.fetchall()}
+    if not present:
+        raise ConfigurationError(
+            f"The contacts table {contacts.table} does not exist or {settings.mysql.reader_user} may not read it: "
+            "check contacts.table and the account's SELECT privilege."
+        )
+    columns = _mapped(contacts, present)
+    return ContactsTable(contacts.table, columns, settings.source.time_zone)
+
+
+def _mapped(contacts: Contacts, present: dict[str, Column]) -> dict[str, Column]:
+    unknown = sorted(set(contacts.columns) - set(KNOWN_COLUMNS))
+    if unknown:
+        raise ConfigurationError(
+            f"contacts.columns maps {', '.join(unknown)}, which we have not: our names are {', '.join(KNOWN_COLUMNS)}."
+        )
+    wanted = {name: contacts.columns[name] for name in KNOWN_COLUMNS if contacts.columns.get(name)}
+    if KEY not in wanted:
+        raise ConfigurationError(f"contacts.columns does not say which column of {contacts.table} is the {KEY}.")
+    missing = sorted(theirs for theirs in wanted.values() if theirs.lower() not in present)
+    if missing:
+        raise ConfigurationError(
+            f"The contacts table {contacts.table} has no column {', '.join(missing)}: correct contacts.columns. "
+            f"It has {', '.join(column.name for column in present.values())}."
+        )
+    columns = {name: present[theirs.lower()] for name, theirs in wanted.items()}
+    if MARK in columns and columns[MARK].data_type not in ("timestamp", "datetime"):
+        raise ConfigurationError(
+            f"Column {columns[MARK].name} of {contacts.table} is {columns[MARK].data_type}: {MARK} must be a "
+            "TIMESTAMP or DATETIME. Leave it out of contacts.columns to make every import full."
+        )
+    return columns

@@ -1,0 +1,143 @@
+"""One pass of an import: fetch with Sqoop, check the count, merge with Spark."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import IO, Any
+
+from infra.clients import reader_connection
+from infra.errors import WardError
+from infra.log import get_logger
+from infra.settings import Settings
+from sqoop import plan
+from sqoop.command import SqoopRun, run_sqoop
+from sqoop.merge import run_merge
+from sqoop.plan import Completeness, Kind
+from sqoop.snapshots import MANIFEST, Snapshots, next_version
+from sqoop.source import KEY, MARK, ContactsTable, Counts
+
+ATTEMPTS = 3
+"""How often Sqoop may bring another number of rows than MySQL counted before that is an error."""
+
+Progress = Callable[[str], None]
+log = get_logger("contacts-import")
+
+
+@dataclass(frozen=True)
+class Context:
+    """What every pass of one import needs."""
+
+    settings: Settings
+    table: str
+    reason: str
+    snapshots: Snapshots
+    source: ContactsTable
+    files: SqoopRun
+    output: IO[bytes]
+    progress: Progress
+
+
+@dataclass(frozen=True)
+class Fetched:
+    """Rows that Sqoop brought to `path`, and the counts in MySQL just before and after."""
+
+    path: str
+    rows: int
+    before: Counts
+    after: Counts
+
+
+@dataclass(frozen=True)
+class Pass:
+    """A finished pass: the snapshot in force, its manifest, what the merge answered, and what must follow at once."""
+
+    version: str
+    manifest: dict[str, Any]
+    rows_read: int
+    answer: dict[str, Any]
+    follow_up: Kind | None
+
+
+def run_pass(context: Context, kind: Kind) -> Pass:
+    """Fetch and merge once. Staging is empty again afterwards, however it ends.
+
+    The keys are read before the rows: a row that is in the rows but not in the keys was added in between, and a row
+    deleted in between goes next time. Raises what `import_contacts` raises.
+    """
+    snapshots, source = context.snapshots, context.source
+    started_at = datetime.now(UTC)
+    base = next(reversed(snapshots.versions()), None)
+    last = snapshots.manifest(base) if base is not None else None
+    try:
+        keys = fetch(context, (KEY, MARK), None, "keys") if kind is Kind.DELTA_AND_KEYS else None
+        mark = "" if kind is Kind.FULL or last is None else str(last["mark"])
+        since = source.since(mark, context.settings.contacts.overlap_seconds) if mark else None
+        fetched = fetch(context, tuple(source.columns), since, "rows")
+        version = next_version(started_at, base)
+        checked_at = started_at.isoformat() if kind is not Kind.DELTA or last is None else last["keys_checked_at"]
+        manifest = {
+            "kind": kind,
+            "reason": context.reason,
+            "started_at": started_at.isoformat(),
+            "keys_checked_at": checked_at,
+            "fingerprint": plan.fingerprint(source),
+        }
+        context.progress("merging with Spark")
+        request = {
+            "table": context.table,
+            "rows": fetched.path,
+            "keys": keys.path if keys is not None else None,
+            "base": snapshots.path(base) if base is not None else None,
+            "full": kind is Kind.FULL,
+            "expected_rows": fetched.rows,
+            "temporary": snapshots.temporary_path(version),
+            "target": snapshots.path(version),
+            "time_zones": source.time_zones,
+            "previous_mark": mark,
+            "mark_limit": source.clock(fetched.before.at),
+            "manifest_name": MANIFEST,
+            "manifest": manifest,
+        }
+        answer = run_merge(context.settings, request, context.output)
+    finally:
+        snapshots.clean()
+    follow_up = plan.escalate(kind, Completeness(answer["rows"], answer["stale"]), fetched.before, fetched.after)
+    in_force = version if answer["written"] or base is None else base
+    rows_read = fetched.rows + (keys.rows if keys is not None else 0)
+    return Pass(in_force, {**manifest, "mark": answer["mark"], "rows": answer["rows"]}, rows_read, answer, follow_up)
+
+
+def fetch(context: Context, columns: Sequence[str], since: str | None, name: str) -> Fetched:
+    """Bring the rows to a fresh directory of staging and check their number against MySQL's.
+
+    Sqoop's exit status alone proves nothing, so the rows in the files are counted. While the table is being written to,
+    the counts before and after may differ, and any number between them is right. Otherwise it is done again.
+
+    Raises WardError when the number is still wrong after some attempts.
+    """
+    source, snapshots = context.source, context.snapshots
+    query = source.query(columns, since)
+    for attempt in range(1, ATTEMPTS + 1):
+        context.progress(f"reading {name} with Sqoop" + (f", attempt {attempt}" if attempt > 1 else ""))
+        # Kite, which writes Parquet for Sqoop, takes letters, digits and underscores only.
+        path = f"{snapshots.staging}/{name}_{attempt}"
+        before = _count(context, since)
+        run_sqoop(context.settings, context.files, query, columns, context.settings.default_fs + path, context.output)
+        after = _count(context, since)
+        rows = snapshots.rows_in(path)
+        if plan.between(rows, before.matching, after.matching):
+            return Fetched(path, rows, before, after)
+        log.warning("count differs", what=name, rows=rows, before=before.matching, after=after.matching)
+    raise WardError(
+        f"Sqoop brought {rows} rows of {source.table} where MySQL counts {after.matching}, {ATTEMPTS} times over: "
+        f"the import was given up, the last snapshot stays in force. See {context.output.name}."
+    )
+
+
+def _count(context: Context, since: str | None) -> Counts:
+    # A connection of its own: one kept open during a long import may be closed by the server.
+    with closing(reader_connection(context.settings)) as connection:
+        return context.source.count(connection, since)
