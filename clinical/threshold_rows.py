@@ -114,6 +114,13 @@ def row_cells(row: ThresholdRow) -> dict[str, str]:
     }
 
 
+def ages_meet(one: ThresholdRow, other: ThresholdRow) -> bool:
+    """Whether two bands have an age in common."""
+    return (other.high_age is None or one.low_age < other.high_age) and (
+        one.high_age is None or other.low_age < one.high_age
+    )
+
+
 def _text(value: Decimal | None) -> str:
     return "" if value is None else f"{value:f}"
 

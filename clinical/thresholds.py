@@ -18,6 +18,7 @@ from clinical.threshold_rows import (
     ROW_KEY,
     ThresholdProblem,
     ThresholdRow,
+    ages_meet,
     parse_rows,
     row_cells,
 )
@@ -30,6 +31,7 @@ __all__ = [
     "JudgingBand",
     "ThresholdProblem",
     "ThresholdRow",
+    "ages_meet",
     "check_table",
     "judge",
     "judging_bands",
@@ -92,7 +94,7 @@ def judging_bands(rows: Iterable[ThresholdRow]) -> list[JudgingBand]:
         for row in table
         if row.alert_flag and row.direction != "normal"
         for normal in normals
-        if normal.attribute == row.attribute and _meet(row, normal)
+        if normal.attribute == row.attribute and ages_meet(row, normal)
     ]
 
 
@@ -100,10 +102,3 @@ def _sooner(one: Decimal | None, other: Decimal | None) -> Decimal | None:
     if one is None or other is None:
         return other if one is None else one
     return min(one, other)
-
-
-def _meet(one: ThresholdRow, other: ThresholdRow) -> bool:
-    """Whether two bands have an age in common."""
-    return (other.high_age is None or one.low_age < other.high_age) and (
-        one.high_age is None or other.low_age < one.high_age
-    )

@@ -71,8 +71,9 @@ def _load_defaults(settings: Settings) -> None:
     if read_mark(settings, MARK) != LOADING:
         return
     state = read_state(settings)
-    missing = {key: cells for key, cells in keyed(read_csv(DEFAULT_TABLE)).items() if key not in state.cells}
-    apply_edit(settings, state, missing, (), AUTHOR)
+    defaults = keyed(read_csv(DEFAULT_TABLE))
+    missing = {key: {**row, "updated_by": AUTHOR} for key, row in defaults.items() if key not in state.cells}
+    apply_edit(settings, state, missing, ())
     move_mark(settings, MARK, LOADING, LOADED)
     log.info("loaded the default thresholds", rows=len(missing))
 

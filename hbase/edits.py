@@ -6,7 +6,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from clinical.thresholds import COLUMNS, CSV_COLUMNS, ROW_KEY, ThresholdProblem, ThresholdRow, parse_rows, read_table
+from clinical.thresholds import (
+    COLUMNS,
+    CSV_COLUMNS,
+    ROW_KEY,
+    ThresholdProblem,
+    ThresholdRow,
+    ages_meet,
+    parse_rows,
+    read_table,
+)
 from clinical.vitals import JUDGED
 from hbase.files import row_key
 from hbase.table import Cells, TableState, apply_edit, read_state
@@ -26,6 +35,10 @@ class Edit:
 
     def __bool__(self) -> bool:
         return bool(self.puts or self.deletes)
+
+    def signed(self, author: str) -> Edit:
+        """The same with the author in every row that it writes."""
+        return Edit({key: {**columns, "updated_by": author} for key, columns in self.puts.items()}, self.deletes)
 
     def applied_to(self, cells: Mapping[str, Mapping[str, str]]) -> Cells:
         """The table after the edit."""
@@ -54,18 +67,15 @@ def check(cells: Mapping[str, Mapping[str, str]], edit: Edit) -> list[ThresholdR
     return rows
 
 
-def make(settings: Settings, state: TableState, edit: Edit, author: str) -> None:
+def make(settings: Settings, state: TableState, edit: Edit) -> None:
     """Check the edit, write it, and read the table again to see that it stands there.
 
     Raises RefusedError or EditConflictError with nothing written; UnavailableError when HBase went away, or when an
     edit in the HBase shell came in between, which the table then has to be looked at for.
     """
     check(state.cells, edit)
-    apply_edit(settings, state, edit.puts, edit.deletes, author)
-    expected = edit.applied_to(state.cells)
-    for key in edit.puts:
-        expected[key]["updated_by"] = author
-    if read_state(settings).cells != expected:
+    apply_edit(settings, state, edit.puts, edit.deletes)
+    if read_state(settings).cells != edit.applied_to(state.cells):
         raise UnavailableError(
             "HBase", settings.thresholds.table, "the table is not what was written; see `./ward thresholds check`"
         )
@@ -131,8 +141,7 @@ def plan_import(cells: Cells, wanted: Sequence[Mapping[str, str]], replace: Sequ
         )
     edit = Edit()
     for attribute in sorted(set(replace) or ours | theirs):
-        own = {key: row for key, row in cells.items() if attribute_of(key, row) == attribute}
-        part = _import_attribute(attribute, own, [row for row in wanted if row["attribute"] == attribute])
+        part = _import_attribute(attribute, cells, [row for row in wanted if row["attribute"] == attribute])
         edit = Edit(edit.puts | part.puts, edit.deletes + part.deletes)
     return edit
 
@@ -156,7 +165,7 @@ def companions(cells: Cells, edit: Edit) -> Edit | None:
         old, new = before[key], after[key]
         step = Decimal(1).scaleb(-JUDGED[old.attribute].scale)
         for other in before.values():
-            if other.attribute != old.attribute or other.row_key in edit.puts or not _same_ages(old, other):
+            if other.attribute != old.attribute or other.row_key in edit.puts or not ages_meet(old, other):
                 continue
             if _moved(old.high_value, new.high_value) and other.low_value == _plus(old.high_value, step):
                 moved.setdefault(other.row_key, {})["low_value"] = str(_plus(new.high_value, step))
@@ -172,12 +181,6 @@ def _moved(old: Decimal | None, new: Decimal | None) -> bool:
 
 def _plus(value: Decimal | None, step: Decimal) -> Decimal | None:
     return None if value is None else value + step
-
-
-def _same_ages(one: ThresholdRow, other: ThresholdRow) -> bool:
-    return (other.high_age is None or one.low_age < other.high_age) and (
-        one.high_age is None or other.low_age < one.high_age
-    )
 
 
 def _existing(cells: Cells, key: str) -> str:
@@ -198,8 +201,8 @@ def _differences(cells: Cells, changes: Cells) -> Edit:
     return Edit({key: columns for key, columns in puts.items() if columns})
 
 
-def _import_attribute(attribute: str, own: Cells, wanted: Sequence[Mapping[str, str]]) -> Edit:
-    unmatched = dict(sorted(own.items()))
+def _import_attribute(attribute: str, cells: Cells, wanted: Sequence[Mapping[str, str]]) -> Edit:
+    unmatched = {key: row for key, row in sorted(cells.items()) if attribute_of(key, row) == attribute}
     remaining = []
     for row in wanted:
         same = next((key for key, there in unmatched.items() if _says(there) == _says(row)), None)
@@ -207,21 +210,22 @@ def _import_attribute(attribute: str, own: Cells, wanted: Sequence[Mapping[str, 
             remaining.append(row)
         else:
             del unmatched[same]
-    reusable = [key for key in unmatched if ROW_KEY.fullmatch(key) and key.startswith(f"{attribute}#")]
-    reused = reusable[: len(remaining)]
-    keys = [*reused, *_free_keys(own, attribute, len(remaining) - len(reused))]
-    puts = {key: {**_cleared(own.get(key, {})), **row} for key, row in zip(keys, remaining, strict=True)}
+    reused = [key for key, row in unmatched.items() if _well_formed(key, row, attribute)][: len(remaining)]
+    keys = [*reused, *_free_keys(cells, attribute, len(remaining) - len(reused))]
+    puts = {key: dict(row) for key, row in zip(keys, remaining, strict=True)}
     return Edit(puts, tuple(key for key in unmatched if key not in reused))
+
+
+def _well_formed(key: str, row: Mapping[str, str], attribute: str) -> bool:
+    """Whether the row can be written over: its key fits and it has no cell that would stay behind."""
+    found = ROW_KEY.fullmatch(key)
+    return found is not None and found["attribute"] == attribute and set(row) <= set(COLUMNS)
 
 
 def _says(row: Mapping[str, str]) -> list[str]:
     """What a row says, apart from its author; a cell that the table does not know counts too."""
     known = [row.get(column, "").strip() for column in CSV_COLUMNS]
     return known + sorted(set(row) - set(COLUMNS))
-
-
-def _cleared(row: Mapping[str, str]) -> dict[str, str]:
-    return {column: "" for column in row if column in CSV_COLUMNS}
 
 
 def _free_keys(cells: Cells, attribute: str, count: int) -> list[str]:

@@ -102,9 +102,8 @@ def apply_edit(
     state: TableState,
     puts: Mapping[str, Mapping[str, str]],
     deletes: Collection[str],
-    author: str,
 ) -> None:
-    """Write cells (their rows get `updated_by` = `author`) and delete rows, in one request.
+    """Write cells (`row key -> column -> text`) and delete rows, in one request.
 
     `state` is the reading that the edit was made from: raises EditConflictError, with nothing written, when another
     edit has been made since. Each row changes at once, the rows not together: after a crash or an UnavailableError in
@@ -115,8 +114,9 @@ def apply_edit(
         _claim_next_edition(connection, settings, state.edition)
         batch = connection.table(table).batch()
         for row_key, columns in puts.items():
-            data = {**columns, "updated_by": author}
-            batch.put(row_key.encode(), {f"{FAMILY}:{column}".encode(): text.encode() for column, text in data.items()})
+            batch.put(
+                row_key.encode(), {f"{FAMILY}:{column}".encode(): text.encode() for column, text in columns.items()}
+            )
         for row_key in deletes:
             batch.delete(row_key.encode(), columns=[FAMILY.encode()])
         batch.send()
