@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from airflow.providers.standard.sensors.time_delta import TimeDeltaSensor
 from airflow.sdk import DAG, CronDataIntervalTimetable
+
 from dags.lib.hours import ARGUMENTS, MACROS
 from dags.lib.program import Program
 from dags.lib.tell_ops import tell_ops
@@ -14,7 +15,7 @@ with DAG(
     dag_id="compact_readings",
     description="Rewrite a closed hour of readings and breaches from many small files into few large ones",
     schedule=CronDataIntervalTimetable("0 * * * *", timezone="UTC"),
-    start_date=datetime(2020, 1, 1),  # noqa: DTZ001
+    start_date=datetime(2020, 1, 1, tzinfo=UTC),
     catchup=False,
     max_active_runs=3,
     is_paused_upon_creation=False,

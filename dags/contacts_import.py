@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from airflow.sdk import DAG, CronDataIntervalTimetable
+
 from dags.lib.program import Program
 from dags.lib.tell_ops import tell_ops_it_is_over, tell_ops_once
 
@@ -12,7 +13,7 @@ with DAG(
     dag_id="contacts_import",
     description="Import the patients' contacts that changed from MySQL into Hive (Sqoop)",
     schedule=CronDataIntervalTimetable("*/5 * * * *", timezone="UTC"),
-    start_date=datetime(2020, 1, 1),  # noqa: DTZ001
+    start_date=datetime(2020, 1, 1, tzinfo=UTC),
     catchup=False,
     max_active_runs=1,
     is_paused_upon_creation=False,
@@ -44,4 +45,5 @@ deleted patients go too. The same by hand: `./ward import-contacts`.
         module="infra.cli",
         arguments=["import-contacts", "--quiet"],
         pool="spark",
+        priority_weight=10,  # before a waiting compaction or audit
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from types import TracebackType
 from typing import Any
 from urllib.parse import quote
@@ -54,6 +55,50 @@ class AirflowApi:
     def run(self, dag_id: str, run_id: str) -> dict[str, Any]:
         """The run, with `state` (queued, running, success, failed) among its fields."""
         return self.call("GET", f"/dags/{dag_id}/dagRuns/{quote(run_id, safe='')}", f"show the run {run_id}")
+
+    def trigger_for(self, dag_id: str, logical_date: datetime) -> str:
+        """Start a run about the interval that *ends* at or before `logical_date`, as the page's dialog does."""
+        body = {"logical_date": logical_date.isoformat()}
+        answer = self.call("POST", f"/dags/{dag_id}/dagRuns", f"start the DAG {dag_id}", json=body)
+        return str(answer["dag_run_id"])
+
+    def task_instances(self, dag_id: str, run_id: str) -> list[dict[str, Any]]:
+        """The run's tasks, with `task_id`, `state` and `try_number` among their fields."""
+        path = f"/dags/{dag_id}/dagRuns/{quote(run_id, safe='')}/taskInstances"
+        answer = self.call("GET", path, f"show the tasks of the run {run_id}")
+        return list(answer["task_instances"])
+
+    def task_log(self, dag_id: str, run_id: str, task_id: str, try_number: int) -> str:
+        """What a try of a task wrote, one line an event."""
+        path = f"/dags/{dag_id}/dagRuns/{quote(run_id, safe='')}/taskInstances/{task_id}/logs/{try_number}"
+        answer = self.call("GET", path, f"show the log of {task_id}", params={"full_content": True})
+        return "\n".join(str(line.get("event", line)) if isinstance(line, dict) else line for line in answer["content"])
+
+    def create_backfill(
+        self, dag_id: str, first: datetime, last: datetime, reprocess: str = "completed", max_active_runs: int = 2
+    ) -> int:
+        """Run the DAG again for every logical date from `first` to `last`, both included; the backfill's id.
+
+        `reprocess`: which dates that were run before are run again: none, failed or completed.
+        """
+        body = {
+            "dag_id": dag_id,
+            "from_date": first.isoformat(),
+            "to_date": last.isoformat(),
+            "reprocess_behavior": reprocess,
+            "max_active_runs": max_active_runs,
+        }
+        answer = self.call("POST", "/backfills", f"backfill the DAG {dag_id}", json=body)
+        return int(answer["id"])
+
+    def backfill(self, backfill_id: int) -> dict[str, Any]:
+        """The backfill; `completed_at` is null until all of its runs have ended."""
+        return self.call("GET", f"/backfills/{backfill_id}", f"show the backfill {backfill_id}")
+
+    def runs(self, dag_id: str, **filters: Any) -> list[dict[str, Any]]:
+        """Runs of a DAG; filters are those of Airflow's API, such as `logical_date_gte`."""
+        answer = self.call("GET", f"/dags/{dag_id}/dagRuns", f"list the runs of {dag_id}", params=filters)
+        return list(answer["dag_runs"])
 
     def call(self, method: str, path: str, action: str, **arguments: Any) -> dict[str, Any]:
         """Any other request below `/api/v2`; `action` completes "Airflow refused to …" in an error."""

@@ -57,7 +57,7 @@ class Program(BaseOperator):
         super().__init__(**kwargs)
         self.module = module
         self.arguments = list(arguments)
-        self._process: subprocess.Popen[str] | None = None
+        self.process: subprocess.Popen[str] | None = None
         self._tail: deque[str] = deque(maxlen=TAIL_LINES)
 
     def execute(self, context: Any) -> Any:  # noqa: ARG002
@@ -84,7 +84,7 @@ class Program(BaseOperator):
     def run_program(self) -> tuple[int, list[str]]:
         """Run it to its end. Returns its exit status and the lines of its standard output."""
         self.log.info("Running: %s", self.command_line)
-        self._process = subprocess.Popen(
+        self.process = subprocess.Popen(
             [sys.executable, "-m", self.module, *self.arguments],
             cwd=PROJECT_ROOT,
             stdin=subprocess.DEVNULL,
@@ -93,17 +93,17 @@ class Program(BaseOperator):
             text=True,
             errors="replace",
             start_new_session=True,
-            preexec_fn=_end_with_parent,  # noqa: PLW1509
+            preexec_fn=_end_with_parent,
         )
-        assert self._process.stdout is not None
-        assert self._process.stderr is not None
-        errors = threading.Thread(target=self._copy, args=(self._process.stderr, None), daemon=True)
+        assert self.process.stdout is not None
+        assert self.process.stderr is not None
+        errors = threading.Thread(target=self._copy, args=(self.process.stderr, None), daemon=True)
         errors.start()
         output: list[str] = []
         try:
-            self._copy(self._process.stdout, output)
+            self._copy(self.process.stdout, output)
             errors.join()
-            return self._process.wait(), output
+            return self.process.wait(), output
         except BaseException:
             self.on_kill()
             raise
@@ -118,10 +118,10 @@ class Program(BaseOperator):
 
     def on_kill(self) -> None:
         """End the program and everything it started."""
-        if self._process is None:
+        if self.process is None:
             return
         with suppress(ProcessLookupError):
-            os.killpg(self._process.pid, signal.SIGTERM)
+            os.killpg(self.process.pid, signal.SIGTERM)
             with suppress(subprocess.TimeoutExpired):
-                self._process.wait(GRACE_SECONDS)
-            os.killpg(self._process.pid, signal.SIGKILL)
+                self.process.wait(GRACE_SECONDS)
+            os.killpg(self.process.pid, signal.SIGKILL)

@@ -81,13 +81,34 @@ def _where(context: Any) -> str:
 
 
 def _mail(subject: str, text: str) -> None:
-    """Publish to the ops topic, which is made if SNS has forgotten it."""
+    """Publish to the ops topic."""
     from infra.clients import aws_client
     from infra.settings import load_settings
 
     settings = load_settings()
     sns = aws_client(settings, "sns")
-    topic = sns.create_topic(Name=settings.alerts.ops_topic)["TopicArn"]
     heading = f"Wardwatch: {subject}".encode("ascii", "replace").decode()[:SUBJECT_CHARACTERS]
-    sns.publish(TopicArn=topic, Subject=heading, Message=text)
+    sns.publish(TopicArn=_ops_topic(settings, sns), Subject=heading, Message=text)
     log.info("ops were told: %s", heading)
+
+
+def _ops_topic(settings: Any, sns: Any) -> str:
+    """The ops topic, with its subscriptions put back first if SNS has forgotten them and the alert engine is down.
+
+    When they cannot be (MySQL is away), the topic as it is.
+    """
+    from contextlib import closing
+
+    import pymysql
+
+    from alerts.subscriptions import reconcile
+    from alerts.topics import ensure_topics
+    from infra.clients import alerts_connection
+    from infra.errors import WardError
+
+    try:
+        with closing(alerts_connection(settings)) as connection:
+            return reconcile(settings, connection).ops
+    except (WardError, pymysql.Error) as error:
+        log.warning("the subscriptions could not be looked after: %s", error)
+        return ensure_topics(settings, sns).ops

@@ -70,7 +70,7 @@ def remember(seen: Observation, before: Memory, now: float, limits: Limits) -> M
     progress = max(before.progress, seen.last_progress or 0)
     lag = before.backlog if seen.lag is None else seen.lag
     records = before.backlog_records if seen.records is None else seen.records
-    if lag < before.backlog or lag < limits.min_backlog_records:
+    if lag < before.backlog or min(lag, before.backlog) < limits.min_backlog_records:
         return Memory(progress, backlog_since=now, backlog=lag, backlog_records=records)
     return Memory(progress, before.backlog_since, lag, min(records, before.backlog_records))
 

@@ -1,0 +1,55 @@
+"""Hourly: every reading that MySQL took in that hour is in Hive exactly once, landed or rejected, by id."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from airflow.providers.standard.sensors.time_delta import TimeDeltaSensor
+from airflow.sdk import DAG, CronDataIntervalTimetable
+
+from dags.lib.audit import AuditHour
+from dags.lib.hours import ARGUMENTS, MACROS
+from dags.lib.tell_ops import tell_ops
+
+with DAG(
+    dag_id="audit",
+    description="Compare the readings that MySQL took in an hour with those in Hive, by id",
+    schedule=CronDataIntervalTimetable("0 * * * *", timezone="UTC"),
+    start_date=datetime(2020, 1, 1, tzinfo=UTC),
+    catchup=False,
+    max_active_runs=3,
+    is_paused_upon_creation=False,
+    user_defined_macros=MACROS,
+    default_args={
+        "owner": "operators",
+        "retries": 12,
+        "retry_delay": timedelta(minutes=5),
+        "execution_timeout": timedelta(minutes=50),
+        "on_failure_callback": tell_ops,
+    },
+    tags=["hive", "hourly", "backfill"],
+    doc_md="""
+### Audit
+
+Compares, by id, the rows that MySQL took in an hour with the readings in `health.vital_readings` and
+`health.rejected_readings` in Hive. Each must be there exactly once. The log ends with the counts as JSON.
+
+* **Interval**: the hour in which the rows were *inserted*, in UTC (a late reading belongs to the hour in which it
+  arrived). A run started by hand without a logical date takes the last full hour.
+* **Backfill**: yes. *Trigger > Backfill* with the first and the last hour (both included) and, for hours that were
+  audited before, *Reprocess: all*. The audit only reads.
+* **Waits** twenty minutes for rows that were committed late. While landing has not passed the end of the hour the
+  audit is not held: the task is tried again every five minutes for an hour.
+* **When it finds a difference** it fails at once, without another try, and mails ops the ids that are missing or
+  double. *What to do*: see `./ward status` and the dead-letter topics, put the cause right, and run a backfill of
+  that hour; it passes when the readings are there.
+""",
+) as dag:
+    settle = TimeDeltaSensor(
+        task_id="wait_for_late_commits",
+        delta=timedelta(minutes=20),
+        deferrable=True,
+        end_from_trigger=True,
+        doc_md="Waits until twenty minutes after the interval, beyond the window for late commits.",
+    )
+    settle >> AuditHour(task_id="audit_hour", arguments=list(ARGUMENTS), pool="spark")

@@ -1,0 +1,73 @@
+"""Every minute: start the streams that do not run, watch their freshness and lag, restart one that is stuck."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from airflow.sdk import DAG, CronDataIntervalTimetable, task
+from airflow.sdk.exceptions import AirflowSkipException
+
+from dags.lib.tell_ops import tell_ops_it_is_over, tell_ops_once
+
+PAST = timedelta(minutes=10)
+"""A run for an interval that ended longer ago is about the past, where no stream can be started."""
+
+with DAG(
+    dag_id="streams",
+    description="Start the streams, watch their freshness and lag, restart one that is stuck",
+    schedule=CronDataIntervalTimetable("* * * * *", timezone="UTC"),
+    start_date=datetime(2020, 1, 1, tzinfo=UTC),
+    catchup=False,
+    max_active_runs=1,
+    is_paused_upon_creation=False,
+    default_args={
+        "owner": "operators",
+        "retries": 1,
+        "retry_delay": timedelta(seconds=5),
+        "execution_timeout": timedelta(minutes=10),
+        "on_failure_callback": tell_ops_once,
+        "on_success_callback": tell_ops_it_is_over,
+    },
+    tags=["streams", "watch"],
+    doc_md="""
+### Streams
+
+The streams (`vitals-producer`, `land-vitals`, `detect-breaches`, `alert-engine` and, with the embedded email, `mailer`)
+are long-running processes under a supervisor, which starts one again when it exits. This DAG sees to it each minute
+that they run and that they get on.
+
+* **start** starts every stream that does not run.
+* **watch** looks at when each stream last made progress and how many records wait for it. One that has made no
+  progress for two minutes, or that has a growing backlog and handles nothing, is restarted and given time to come
+  back. If it stays bad, the task fails and says which stream and why.
+* **Mails to ops**: one when trouble begins or changes and one when it is over, straight through SNS, not each minute.
+  What ops know is kept in the variable `ops_told_streams_watch`.
+* **Interval and backfill**: none. A run for the past does nothing and says so.
+* **To stop a stream for good** pause this DAG first, else it is started again within a minute.
+* The limits are the settings `streams.max_silence_seconds`, `…restart_grace_seconds`, `…max_backlog_seconds` and
+  `…min_backlog_records`.
+""",
+) as dag:
+
+    @task(doc_md="Starts every stream that does not run. Skips itself in a run for the past.")
+    def start(dag_run: Any = None) -> None:
+        end = dag_run.data_interval_end
+        if end is not None and datetime.now(UTC) - end > PAST:
+            raise AirflowSkipException(
+                f"This run is for the minute up to {end:%Y-%m-%d %H:%M} UTC, which is past: streams can only be "
+                "started and watched now. Nothing was done."
+            )
+        from dags.lib.streams import start_streams
+        from infra.settings import load_settings
+
+        start_streams(load_settings())
+
+    @task(doc_md="Looks at the freshness and the lag of each stream; restarts one that is stuck.")
+    def watch() -> None:
+        from dags.lib.streams import watch_streams
+        from infra.settings import load_settings
+
+        watch_streams(load_settings())
+
+    start() >> watch()

@@ -1,0 +1,103 @@
+"""When the watch over the streams finds one in trouble."""
+
+from __future__ import annotations
+
+from dags.lib.watch import Limits, Memory, Observation, judge, key_of, remember
+
+LIMITS = Limits(max_silence_seconds=120, max_backlog_seconds=600, min_backlog_records=1000)
+NOW = 1_000_000.0
+
+
+def look(seen: Observation, before: Memory, now: float):
+    known = remember(seen, before, now, LIMITS)
+    return known, judge("land-vitals", seen, known, now, LIMITS)
+
+
+def test_a_stream_that_made_progress_a_second_ago_is_well() -> None:
+    _, trouble = look(Observation(5000, NOW - 1, lag=3, records=10), Memory.first(NOW - 3600), NOW)
+    assert trouble is None
+
+
+def test_a_stream_seen_for_the_first_time_has_time_to_make_progress() -> None:
+    _, trouble = look(Observation(3), Memory.first(NOW), NOW)
+    assert trouble is None
+
+
+def test_a_stream_that_is_not_running_is_in_trouble_and_a_restart_is_left_to_the_start_task() -> None:
+    _, trouble = look(Observation(None), Memory.first(NOW), NOW)
+    assert trouble is not None
+    assert (trouble.kind, trouble.restart) == ("stopped", False)
+    assert "land-vitals" in trouble.reason
+
+
+def test_a_stream_silent_for_longer_than_the_limit_is_restarted() -> None:
+    _, trouble = look(Observation(5000, NOW - 121, lag=0, records=10), Memory.first(NOW - 3600), NOW)
+    assert trouble is not None
+    assert (trouble.kind, trouble.restart) == ("silent", True)
+
+
+def test_a_silent_stream_that_only_just_started_is_not_restarted_again() -> None:
+    _, trouble = look(Observation(20), Memory.first(NOW - 3600), NOW)
+    assert trouble is not None
+    assert (trouble.kind, trouble.restart) == ("silent", False)
+
+
+def test_a_stream_that_starts_and_fails_again_and_again_counts_as_silent() -> None:
+    memory, now, trouble = Memory.first(NOW), NOW, None
+    for _ in range(4):
+        now += 60
+        memory, trouble = look(Observation(running_seconds=25, last_progress=0, lag=0, records=0), memory, now)
+    assert trouble is not None
+    assert trouble.kind == "silent"
+
+
+def test_progress_after_a_restart_ends_the_trouble() -> None:
+    memory, trouble = look(Observation(5000), Memory.first(NOW - 3600), NOW)
+    assert trouble is not None
+    _, trouble = look(Observation(30, NOW + 29, lag=0, records=1), memory, NOW + 30)
+    assert trouble is None
+
+
+def grow(lags: list[float], records: list[float], running: float = 5000):
+    """One look a minute, each with fresh progress."""
+    memory, now, trouble = Memory.first(NOW), NOW, None
+    for lag, handled in zip(lags, records, strict=True):
+        now += 60
+        memory, trouble = look(Observation(running, now - 1, lag, handled), memory, now)
+    return trouble
+
+
+def test_a_backlog_that_grows_for_ten_minutes_is_trouble_but_no_reason_to_restart_a_working_stream() -> None:
+    trouble = grow([2000 + 100 * i for i in range(13)], [500.0 * i for i in range(13)])
+    assert trouble is not None
+    assert (trouble.kind, trouble.restart) == ("behind", False)
+    assert "3200 records" in trouble.reason
+
+
+def test_a_stream_that_handles_nothing_of_its_backlog_is_restarted() -> None:
+    trouble = grow([2000.0] * 13, [77.0] * 13)
+    assert trouble is not None
+    assert (trouble.kind, trouble.restart) == ("behind", True)
+
+
+def test_a_stuck_stream_that_was_restarted_a_minute_ago_stays_in_trouble_and_is_left_alone() -> None:
+    trouble = grow([2000.0] * 14, [77.0] * 13 + [0.0], running=60)
+    assert trouble is not None
+    assert (trouble.kind, trouble.restart) == ("behind", False)
+
+
+def test_a_backlog_that_shrinks_once_in_a_while_is_no_trouble() -> None:
+    assert grow([2000.0 + 100 * (i % 5) for i in range(30)], [10.0 * i for i in range(30)]) is None
+
+
+def test_a_small_backlog_is_no_trouble_however_long_it_stands() -> None:
+    assert grow([999.0] * 60, [77.0] * 60) is None
+
+
+def test_the_key_names_streams_and_kinds_and_leaves_figures_out() -> None:
+    one = grow([2000.0] * 13, [77.0] * 13)
+    two = grow([3000.0] * 13, [77.0] * 13)
+    assert one is not None
+    assert two is not None
+    assert one.reason != two.reason
+    assert key_of({"land-vitals": one}) == key_of({"land-vitals": two}) == "land-vitals:behind"
