@@ -1,0 +1,53 @@
+"""What the checkpoint of a Spark streaming query on HDFS says: which query it is and what it has committed.
+
+Spark writes `offsets/N` before it runs batch N and `commits/N` after it; both appear atomically. Only the newest
+hundred or so are kept, and batches are committed in order, so every batch up to the newest commit is committed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+Offsets = dict[str, dict[int, int]]
+"""Topic -> partition -> the next offset to read."""
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """`query_id` names the query (and the files it lands); `last_batch` is the newest committed batch, -1: none yet.
+
+    `offsets` is what that batch ended with; empty before the first.
+    """
+
+    query_id: str
+    last_batch: int
+    offsets: Offsets
+
+    def committed(self, query_id: str, batch: int) -> bool:
+        """True when this batch will never be run again: it is committed, or it belongs to an abandoned checkpoint."""
+        return query_id != self.query_id or batch <= self.last_batch
+
+
+def read_checkpoint(files: Any, path: str) -> Checkpoint | None:
+    """The checkpoint in the directory `path` of the file system `files` (see `infra.clients.hdfs`); None: not begun."""
+    try:
+        query_id = orjson.loads(files.cat_file(f"{path}/metadata"))["id"]
+        names = [name.rsplit("/", 1)[-1] for name in files.ls(f"{path}/commits", detail=False)]
+    except FileNotFoundError:
+        return None
+    last = max((int(name) for name in names if name.isdigit()), default=-1)
+    offsets = parse_offsets(files.cat_file(f"{path}/offsets/{last}")) if last >= 0 else {}
+    return Checkpoint(query_id, last, offsets)
+
+
+def parse_offsets(raw: bytes) -> Offsets:
+    """The Kafka offsets in an `offsets/N` file: a version, the query's properties, then one line a source."""
+    offsets: Offsets = {}
+    for line in raw.splitlines()[2:]:
+        if line.startswith(b"{"):
+            for topic, partitions in orjson.loads(line).items():
+                offsets[topic] = {int(partition): int(offset) for partition, offset in partitions.items()}
+    return offsets

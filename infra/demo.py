@@ -1,0 +1,146 @@
+"""`./ward demo`: from nothing running to the first doctor's email, with each step shown, and then where to look.
+
+It only calls the commands that a person would call, so that what it shows can be done again by hand.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Annotated, Any
+
+import pymysql
+import requests
+import typer
+from rich.console import Console
+from rich.live import Live
+from rich.text import Text
+
+from infra.clients import reader_connection
+from infra.errors import UnavailableError, WardError
+from infra.metrics import StreamState, read_state
+from infra.settings import PROJECT_ROOT, Settings, load_settings
+
+DOCTOR = "doctor@wardwatch.example"
+EPISODE = "bradycardia"
+SUBJECT = "Heart rate"
+SEED = 7
+POLL_SECONDS = 1.0
+
+HQL = (
+    "SELECT patient_id, COUNT(*) AS readings, MIN(heart_rate) AS lowest, MAX(heart_rate) AS highest "
+    "FROM health.vital_readings WHERE patient_id = '{patient}' GROUP BY patient_id"
+)
+
+
+def demo(
+    patients: Annotated[int, typer.Option(help="Patients in the ward, one reading a second each.")] = 60,
+    timeout: Annotated[int, typer.Option(help="Seconds to wait for the first email.")] = 300,
+) -> None:
+    """Start everything, fill a ward, wait for the first doctor's email, and show where to look."""
+    console = Console()
+    began = time.monotonic()
+
+    def say(text: str) -> None:
+        console.print(f"[dim]{time.monotonic() - began:6.0f} s[/dim]  {text}")
+
+    say("Starting the stack (the first time, this also installs it)")
+    _ward("up")
+    settings = load_settings()
+    say(f"Subscribing {DOCTOR} to every ward")
+    _ward("subscriptions", "add", DOCTOR)
+    say(f"Filling the ward with {patients} patients and importing their contacts with Sqoop")
+    _ward("simulate", "--patients", str(patients), "--seed", str(SEED), "--count", "0")
+    _ward("import-contacts", "--quiet")
+    before = {mail["id"] for mail in _mails(settings)}
+    say(f"Streaming vital signs; in 10 seconds a patient's heart slows down ({EPISODE})")
+    with _simulator(settings, patients, timeout):
+        mail = _first_mail(console, settings, before, timeout)
+        say(f"[bold green]The doctor has an email:[/bold green] {mail['subject']}")
+        console.print(Text(mail["text"].strip(), style="cyan"))
+        reading = _field(mail["text"], "Reading").split()[-1]
+        say(f"Waiting until reading {reading} is in Hive (it lands every {settings.spark.landing_interval_seconds} s)")
+        _await_landing(settings, reading)
+    say(f"The way of reading {reading} through every system (./ward trace {reading})")
+    _ward("trace", reading)
+    query = HQL.format(patient=_field(mail["text"], "Patient id"))
+    say(f'An analyst asks (./ward hql "{query}")')
+    _ward("hql", query)
+    _ward("status")
+    say("Done. The stack keeps running: `./ward simulate` streams more, `./ward down` stops it and keeps every byte.")
+    _say_pages(console, settings)
+
+
+def _ward(*arguments: str) -> None:
+    """Run a `./ward` command as a user would. Raises WardError with its name when it fails."""
+    status = subprocess.run([PROJECT_ROOT / "ward", *arguments], check=False).returncode
+    if status:
+        raise WardError(f"`./ward {' '.join(arguments)}` failed with status {status}; what it said stands above.")
+
+
+@contextmanager
+def _simulator(settings: Settings, patients: int, timeout: int) -> Iterator[None]:
+    command = ["simulate", "--patients", str(patients), "--seed", str(SEED), "--duration", str(timeout + 300)]
+    command += ["--episode", f"{EPISODE}@10"]
+    with (settings.log_dir / "simulator.log").open("ab") as output:
+        process = subprocess.Popen([PROJECT_ROOT / "ward", *command], stdout=output, stderr=subprocess.STDOUT)
+        try:
+            yield
+        finally:
+            process.terminate()
+            process.wait()
+
+
+def _mails(settings: Settings) -> list[dict[str, Any]]:
+    address = f"http://127.0.0.1:{settings.ports.inbox}"
+    try:
+        answer = requests.get(f"{address}/api/email", timeout=10)
+        answer.raise_for_status()
+    except requests.RequestException as error:
+        raise UnavailableError("the inbox", address, error) from error
+    return list(answer.json())
+
+
+def _first_mail(console: Console, settings: Settings, before: set[str], timeout: int) -> dict[str, Any]:
+    """The first new email to the doctor about a heart rate, with the counts of each stream shown meanwhile."""
+    deadline = time.monotonic() + timeout
+    with Live(console=console, transient=True, refresh_per_second=2) as live:
+        while time.monotonic() < deadline:
+            for mail in _mails(settings):
+                to_doctor = any(to["address"] == DOCTOR for to in mail["to"])
+                if mail["id"] not in before and to_doctor and SUBJECT in mail["subject"]:
+                    return mail
+            live.update(_progress(settings))
+            time.sleep(POLL_SECONDS)
+    raise WardError(f"No email after {timeout} s. `./ward status` and `./ward logs alert-engine` say more.")
+
+
+def _progress(settings: Settings) -> Text:
+    parts = []
+    for stream in ("vitals-producer", "land-vitals", "detect-breaches", "alert-engine", "mailer"):
+        state: StreamState | None = read_state(settings, stream)
+        parts.append(f"{stream} {state.records:,.0f}" if state else f"{stream} is starting")
+    return Text("          " + "   ".join(parts), style="dim")
+
+
+def _field(text: str, name: str) -> str:
+    for line in text.splitlines():
+        if line.startswith(f"{name}:"):
+            return line.partition(":")[2].strip()
+    raise WardError(f"The email has no line `{name}:`.")
+
+
+def _await_landing(settings: Settings, reading: str) -> None:
+    from infra.clients import hive_connection
+
+    deadline = time.monotonic() + 180
+    query = f"SELECT COUNT(*) FROM health.vital_readings WHERE reading_id = {int(reading)}"
+    while time.monotonic() < deadline:
+        with hive_connection(settings) as connection, connection.cursor() as cursor:
+            cursor.execute(query)
+            if cursor.fetchone()[0] == 1:
+                return
+        time.sleep(POLL_SECONDS)
+    raise WardError(f"Reading {reading} is not in Hive after 3 minutes; see `./ward logs land-vitals`.")

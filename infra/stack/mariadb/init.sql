@@ -1,0 +1,18 @@
+CREATE DATABASE IF NOT EXISTS health CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci;
+CREATE DATABASE IF NOT EXISTS ${alerts_database} CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci;
+CREATE DATABASE IF NOT EXISTS metastore CHARACTER SET latin1;
+CREATE USER IF NOT EXISTS 'root'@'127.0.0.1';
+ALTER USER 'root'@'127.0.0.1' IDENTIFIED BY '${mysql_root_password}';
+GRANT ALL PRIVILEGES ON *.* TO 'root'@'127.0.0.1' WITH GRANT OPTION;
+CREATE USER IF NOT EXISTS '${reader_user}'@'%';
+ALTER USER '${reader_user}'@'%' IDENTIFIED BY '${reader_password}';
+GRANT SELECT ON health.* TO '${reader_user}'@'%';
+CREATE USER IF NOT EXISTS '${devices_user}'@'%';
+ALTER USER '${devices_user}'@'%' IDENTIFIED BY '${devices_password}';
+GRANT ALL PRIVILEGES ON health.* TO '${devices_user}'@'%';
+CREATE USER IF NOT EXISTS '${alerts_user}'@'%';
+ALTER USER '${alerts_user}'@'%' IDENTIFIED BY '${alerts_password}';
+GRANT ALL PRIVILEGES ON ${alerts_database}.* TO '${alerts_user}'@'%';
+CREATE USER IF NOT EXISTS '${metastore_user}'@'%';
+ALTER USER '${metastore_user}'@'%' IDENTIFIED BY '${metastore_password}';
+GRANT ALL PRIVILEGES ON metastore.* TO '${metastore_user}'@'%';

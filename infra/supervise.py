@@ -1,0 +1,259 @@
+"""The supervisor: one `supervisord` a stack, each server and stream a program of it, spoken to over a Unix socket.
+
+What it runs survives the command that started it; a program that dies is started again.
+"""
+
+from __future__ import annotations
+
+import http.client
+import os
+import subprocess
+import threading
+import time
+import xmlrpc.client
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from infra.errors import ConfigurationError, UnavailableError, WardError
+from infra.render import conf_dir, run_dir
+from infra.secrets import write_private
+from infra.servers import Server, all_of, log_file, venv_program
+from infra.settings import PROJECT_ROOT, Settings
+
+LOG_BYTES = 20_000_000
+LOG_BACKUPS = 2
+POLL_SECONDS = 0.25
+RESTART_ATTEMPTS = 3
+ALREADY_STARTED, NOT_RUNNING = 60, 70
+"""Fault codes of the supervisor."""
+
+
+@dataclass(frozen=True)
+class Process:
+    """What the supervisor knows of one program. `started` is in epoch seconds, 0 while it does not run."""
+
+    name: str
+    state: str
+    pid: int
+    started: float
+
+    @property
+    def running(self) -> bool:
+        return self.state == "RUNNING"
+
+    def rss_bytes(self) -> int:
+        """Resident memory of the process and everything below it."""
+        if not self.pid:
+            return 0
+        try:
+            parent = psutil.Process(self.pid)
+            return sum(_rss(process) for process in (parent, *parent.children(recursive=True)))
+        except psutil.NoSuchProcess:
+            return 0
+
+
+def _rss(process: psutil.Process) -> int:
+    try:
+        return int(process.memory_info().rss)
+    except psutil.NoSuchProcess:
+        return 0
+
+
+def socket_path(settings: Settings) -> Path:
+    """The supervisor's socket."""
+    return run_dir(settings) / "supervisor.sock"
+
+
+def _quote(value: str) -> str:
+    return '"' + value.replace("%", "%%").replace('"', '\\"') + '"'
+
+
+def _program(settings: Settings, server: Server) -> str:
+    environment = ",".join(f"{name}={_quote(value)}" for name, value in server.environment(settings).items())
+    command = " ".join(_quote(part) for part in server.command(settings))
+    user = server.user()
+    lines = [
+        f"[program:{server.name}]",
+        f"command={command}",
+        f"directory={PROJECT_ROOT if user is None else '/'}",
+        f"environment={environment}" if environment else "",
+        f"user={user}" if user else "",
+        "autostart=false",
+        "autorestart=true",
+        f"startretries={RESTART_ATTEMPTS}",
+        "startsecs=1",
+        "stopasgroup=true",
+        "killasgroup=true",
+        f"stopsignal={server.stop_signal}",
+        f"stopwaitsecs={server.stop_seconds}",
+        "redirect_stderr=true",
+        f"stdout_logfile={log_file(settings, server.name)}",
+        f"stdout_logfile_maxbytes={LOG_BYTES}",
+        f"stdout_logfile_backups={LOG_BACKUPS}",
+    ]
+    return "\n".join(line for line in lines if line)
+
+
+def configuration(settings: Settings) -> str:
+    """The supervisor's configuration file."""
+    head = f"""[supervisord]
+logfile={settings.log_dir / "supervisord.log"}
+logfile_maxbytes={LOG_BYTES}
+logfile_backups={LOG_BACKUPS}
+pidfile={run_dir(settings) / "supervisord.pid"}
+childlogdir={settings.log_dir}
+silent=true
+{"user=root" if os.geteuid() == 0 else ""}
+
+[unix_http_server]
+file={socket_path(settings)}
+chmod=0700
+
+[rpcinterface:supervisor]
+supervisor.rpcinterface_factory = supervisor.rpcinterface:make_main_rpcinterface
+"""
+    return "\n\n".join([head, *(_program(settings, server) for server in all_of(settings).values())]) + "\n"
+
+
+def _call(settings: Settings, method: str, *arguments: Any) -> Any:
+    from supervisor.xmlrpc import SupervisorTransport
+
+    transport = SupervisorTransport(None, None, f"unix://{socket_path(settings)}")
+    try:
+        proxy = xmlrpc.client.ServerProxy("http://localhost", transport=transport)
+        return getattr(proxy.supervisor, method)(*arguments)
+    except (OSError, http.client.HTTPException) as error:
+        raise UnavailableError("The supervisor", str(socket_path(settings)), error) from error
+    finally:
+        transport.close()
+
+
+def alive(settings: Settings) -> bool:
+    """Whether the supervisor answers."""
+    try:
+        return bool(_call(settings, "getState")["statecode"] == 1)
+    except UnavailableError:
+        return False
+
+
+def ensure_supervisor(settings: Settings) -> None:
+    """Start the supervisor, or tell the running one of programs that were added or changed.
+
+    A changed program that runs keeps its old definition until it is stopped.
+    """
+    path = conf_dir(settings) / "supervisord.conf"
+    write_private(path, configuration(settings))
+    if alive(settings):
+        _reload(settings)
+        return
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    command = [venv_program("supervisord"), "-c", str(path)]
+    finished = subprocess.run(command, cwd=PROJECT_ROOT, env=environment, capture_output=True, text=True, check=False)
+    if finished.returncode != 0:
+        raise WardError(f"The supervisor did not start: {(finished.stderr or finished.stdout).strip()}")
+    _wait_until(lambda: alive(settings), 20, "The supervisor does not answer after its start.")
+
+
+def _reload(settings: Settings) -> None:
+    [[added, changed, removed]] = _call(settings, "reloadConfig")
+    running = {process.name for process in processes(settings).values() if process.pid}
+    for name in (*removed, *changed):
+        if name not in running:
+            _call(settings, "removeProcessGroup", name)
+    for name in added + [name for name in changed if name not in running]:
+        _call(settings, "addProcessGroup", name)
+
+
+def processes(settings: Settings) -> dict[str, Process]:
+    """Every program that the supervisor knows, by name; empty when there is no supervisor."""
+    try:
+        answers = _call(settings, "getAllProcessInfo")
+    except UnavailableError:
+        return {}
+    return {
+        answer["name"]: Process(
+            name=answer["name"],
+            state=answer["statename"],
+            pid=answer["pid"],
+            started=float(answer["start"]) if answer["pid"] else 0.0,
+        )
+        for answer in answers
+    }
+
+
+def start(settings: Settings, name: str) -> None:
+    """Start a program and return when its process lives; does nothing when it runs. See `wait_ready`."""
+    _known(settings, name)
+    try:
+        _call(settings, "startProcess", name, True)
+    except xmlrpc.client.Fault as fault:
+        if fault.faultCode == ALREADY_STARTED:
+            return
+        raise WardError(f"{name} did not start ({fault.faultString}); {log_file(settings, name)} says why.") from fault
+
+
+def stop(settings: Settings, name: str) -> None:
+    """Stop a program and all its children; returns when they are gone. Does nothing when it does not run."""
+    _known(settings, name)
+    try:
+        _call(settings, "stopProcess", name, True)
+    except xmlrpc.client.Fault as fault:
+        if fault.faultCode != NOT_RUNNING:
+            raise WardError(f"{name} did not stop: {fault.faultString}.") from fault
+
+
+def restart(settings: Settings, name: str) -> None:
+    """Stop and start a program."""
+    stop(settings, name)
+    start(settings, name)
+
+
+def wait_ready(settings: Settings, name: str, seconds: float | None = None) -> None:
+    """Return when the program does its work.
+
+    Raises WardError, naming its log, when it gave up or is not ready within `seconds` (default: its own limit).
+    """
+    server = _known(settings, name)
+    limit = seconds or server.ready_seconds
+    deadline = time.monotonic() + limit
+    pause = threading.Event()
+    while True:
+        try:
+            server.ready(settings)
+            return
+        except UnavailableError as error:
+            reason = str(error)
+        if processes(settings)[name].state in ("FATAL", "STOPPED", "EXITED"):
+            raise WardError(f"{name} does not stay up; {log_file(settings, name)} says why.")
+        if time.monotonic() > deadline:
+            raise WardError(f"{name} is not ready after {limit:.0f} s ({reason}); see {log_file(settings, name)}.")
+        pause.wait(POLL_SECONDS)
+
+
+def shut_down(settings: Settings) -> None:
+    """End the supervisor; it stops whatever still runs. Returns when it is gone."""
+    if not alive(settings):
+        return
+    pid = _call(settings, "getPID")
+    _call(settings, "shutdown")
+    _wait_until(lambda: not psutil.pid_exists(pid), 120, f"The supervisor (process {pid}) does not end.")
+
+
+def _known(settings: Settings, name: str) -> Server:
+    known = all_of(settings)
+    if name not in known:
+        raise ConfigurationError(f"There is no server or stream {name}; there are {', '.join(known)}.")
+    return known[name]
+
+
+def _wait_until(condition: Callable[[], bool], seconds: float, message: str) -> None:
+    deadline = time.monotonic() + seconds
+    pause = threading.Event()
+    while not condition():
+        if time.monotonic() > deadline:
+            raise WardError(message)
+        pause.wait(POLL_SECONDS)
