@@ -208,7 +208,7 @@ class ReadingLog:
 
 
 def _is_fenced(reason: KafkaError) -> bool:
-    """An old epoch is a reason to abort first; if the abort is refused too, it is fatal and there is a newer producer."""
+    """An old epoch alone is a reason to abort; only if that is refused, too, is there a newer producer."""
     return reason.code() in _FENCED or (reason.fatal() and reason.code() == KafkaError.INVALID_PRODUCER_EPOCH)
 
 
