@@ -1,0 +1,135 @@
+"""Which band a value falls into, on the default table."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+
+from clinical.ages import ADULT_YEARS
+from clinical.thresholds import JudgingBand, ThresholdRow, judge, judging_bands, read_table, row_cells
+from clinical.vitals import JUDGED
+from hbase.files import DEFAULT_TABLE, HOME_GLUCOSE, keyed, read_csv
+
+DEFAULTS, PROBLEMS = read_table(keyed(read_csv(DEFAULT_TABLE)))
+ATTRIBUTES = sorted({row.attribute for row in DEFAULTS})
+
+
+def holds(row: ThresholdRow, value: Decimal) -> bool:
+    return (row.low_value is None or row.low_value <= value) and (row.high_value is None or value <= row.high_value)
+
+
+def for_age(band: ThresholdRow | JudgingBand, age: float) -> bool:
+    return float(band.low_age) <= age and (band.high_age is None or age < float(band.high_age))
+
+
+def ages(attribute: str) -> list[float]:
+    """Every edge of the attribute's age bands, and just below and above it."""
+    edges = {0.0, 17.0, 40.0, 110.0}
+    for row in DEFAULTS:
+        if row.attribute == attribute:
+            edges |= {float(limit) for limit in (row.low_age, row.high_age) if limit is not None}
+    return sorted({age for edge in edges for age in (edge, edge + 0.001, max(edge - 0.001, 0.0))})
+
+
+def grid(attribute: str) -> list[Decimal]:
+    """Every value of the attribute's resolution within its plausible range."""
+    vital = JUDGED[attribute]
+    scale = 10**vital.scale
+    return [Decimal(n).scaleb(-vital.scale) for n in range(int(vital.low) * scale, int(vital.high) * scale + 1)]
+
+
+def test_the_default_table_and_the_home_glucose_set_are_right() -> None:
+    assert PROBLEMS == []
+    assert len(DEFAULTS) == 155
+    assert sum(row.alert_flag for row in DEFAULTS) == 127
+    assert read_table(keyed(read_csv(HOME_GLUCOSE)))[1] == []
+
+
+@pytest.mark.parametrize("attribute", ATTRIBUTES)
+def test_every_attribute_age_and_value_meets_exactly_one_row_and_judge_finds_it(attribute: str) -> None:
+    own = [row for row in DEFAULTS if row.attribute == attribute]
+    bands = judging_bands(own)
+    for age in ages(attribute):
+        rows_here = [row for row in own if for_age(row, age)]
+        bands_here = [band for band in bands if for_age(band, age)]
+        (normal,) = [row for row in rows_here if row.direction == "normal"]
+        for value in grid(attribute):
+            (expected,) = [row for row in rows_here if holds(row, value)]
+            assert judge(own, attribute, value, age) is expected
+            alerting = [band for band in bands_here if holds(band.row, value)]
+            assert [band.row for band in alerting] == ([expected] if expected.alert_flag else [])
+            for band in alerting:
+                assert (band.normal_low, band.normal_high) == (normal.low_value, normal.high_value)
+
+
+@pytest.mark.parametrize(
+    ("attribute", "value", "age", "direction", "severity"),
+    [
+        ("heart_rate", 130.4, 40.0, "high", "medium"),
+        ("heart_rate", 130.5, 40.0, "high", "high"),
+        ("heart_rate", 90.49, 40.0, "normal", None),
+        ("temperature", 35.04, 70.0, "low", "high"),
+        ("temperature", 35.05, 70.0, "low", "low"),
+        ("temperature", 38.0, 0.2, "high", "high"),
+        ("temperature", 38.0, 0.25, "normal", None),
+        ("spo2", 91, 15.99, "low", "medium"),
+        ("spo2", 91, 16, "low", "high"),
+        ("glucose", 69.95, 40, "normal", None),
+        ("glucose", 69.94, 40, "low", "medium"),
+        ("heart_rate", 0, 40, "low", "high"),
+    ],
+)
+def test_a_value_is_rounded_half_up_before_it_is_compared(
+    attribute: str, value: float, age: float, direction: str, severity: str | None
+) -> None:
+    row = judge(DEFAULTS, attribute, value, age)
+    assert row is not None
+    assert (row.direction, row.severity) == (direction, severity)
+
+
+def test_an_unknown_age_is_judged_as_an_adults_and_a_birth_in_the_future_as_age_zero() -> None:
+    assert judge(DEFAULTS, "heart_rate", 120, None) == judge(DEFAULTS, "heart_rate", 120, ADULT_YEARS)
+    assert judge(DEFAULTS, "heart_rate", 120, -0.01) == judge(DEFAULTS, "heart_rate", 120, 0)
+
+
+def test_an_attribute_without_rows_is_not_judged() -> None:
+    assert judge(DEFAULTS, "glucose_mean_10m", 300, 40) is None
+
+
+def test_an_unchecked_table_with_a_hole_is_an_error_and_not_a_normal_value() -> None:
+    holed = [row for row in DEFAULTS if row.row_key != "spo2#007"]
+    with pytest.raises(ValueError, match="was not checked"):
+        judge(holed, "spo2", 99, 40)
+
+
+def test_an_alerting_row_over_two_normal_bands_is_split_at_their_ages() -> None:
+    table = rows(
+        ("0", "", "low", "", "40", "1"),
+        ("0", "16", "normal", "41", "120", "0"),
+        ("16", "", "normal", "41", "90", "0"),
+        ("0", "16", "high", "121", "", "1"),
+        ("16", "", "high", "91", "", "1"),
+    )
+    bands = [(b.row.row_key, b.low_age, b.high_age, b.normal_high) for b in judging_bands(table)]
+    assert bands == [
+        ("heart_rate#001", 0, 16, 120),
+        ("heart_rate#001", 16, None, 90),
+        ("heart_rate#004", 0, 16, 120),
+        ("heart_rate#005", 16, None, 90),
+    ]
+
+
+def rows(*bands: tuple[str, str, str, str, str, str]) -> list[ThresholdRow]:
+    names = ("low_age_limit", "high_age_limit", "direction", "low_value", "high_value", "alert_flag")
+    rest = {"severity": "high", "delay_seconds": "0", "clear_margin": "3", "alert_message": "m", "source": "s"}
+    cells = keyed({"attribute": "heart_rate", **rest, **dict(zip(names, band, strict=True))} for band in bands)
+    table, problems = read_table(cells)
+    assert problems == []
+    return table
+
+
+def test_rows_written_as_text_read_back_as_the_same_rows() -> None:
+    again, problems = read_table({row.row_key: row_cells(row) for row in DEFAULTS})
+    assert problems == []
+    assert again == DEFAULTS
