@@ -7,6 +7,7 @@ from typing import Any
 
 from pymysql.cursors import Cursor
 
+from alerts.batch import Offsets
 from alerts.decide import Alarm, Event, Notification
 from clinical.alarms import AlarmState, Told
 from infra.errors import SingleInstanceError
@@ -19,13 +20,12 @@ Detection repeats after a crash what it published since its last checkpoint (20 
 second that is a tenth of this. Counted and not timed, so that the length of an outage does not matter.
 """
 
+FORGET_AT_ONCE = 20_000
 WARD_MAX = 190
 ALARM_COLUMNS = (
     "alarm_id, open_key, patient_id, attribute, direction, ward, last_value, severity, started_at, last_breach_at, "
     "breaches, told_severity, told_event_at, told_clock_at, ended_at"
 )
-
-Offsets = dict[tuple[str, int], int]
 
 
 def load_offsets(cursor: Cursor, partitions: Iterable[tuple[str, int]]) -> Offsets:
@@ -158,7 +158,7 @@ def add_seen(cursor: Cursor, breaches: Sequence[bytes]) -> None:
 
 
 def forget_old_seen(cursor: Cursor) -> int:
-    """Forget all but the newest SEEN_KEPT breaches; how many were forgotten."""
+    """Forget up to FORGET_AT_ONCE breaches that are older than the newest SEEN_KEPT; how many were forgotten."""
     cursor.execute("SELECT COALESCE(MAX(seq), 0) FROM seen_breaches")
     (newest,) = cursor.fetchone() or (0,)
-    return cursor.execute("DELETE FROM seen_breaches WHERE seq <= %s LIMIT 50000", (newest - SEEN_KEPT,))
+    return cursor.execute("DELETE FROM seen_breaches WHERE seq <= %s LIMIT %s", (newest - SEEN_KEPT, FORGET_AT_ONCE))

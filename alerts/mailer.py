@@ -1,0 +1,193 @@
+"""The mailer: stands in for SNS's own email delivery where SNS is the embedded one, which sends none.
+
+Each subscription's queue is emptied into SMTP by a thread of its own, in order. A message is deleted only after SMTP
+took the mail and the table `mailed` knows of it; a crash between the two sends one mail again, under the same
+Message-ID. A queue that the embedded SNS has forgotten is waited for: the alert engine makes it again.
+"""
+
+from __future__ import annotations
+
+import smtplib
+import threading
+import time
+from contextlib import closing
+from email.errors import MessageError
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+from pymysql.connections import Connection
+
+from alerts.database import mysql_errors, now_ms
+from alerts.envelope import Envelope, compose, read_envelope
+from alerts.pacing import Backoff
+from alerts.subscriptions import queue_name
+from alerts.subscriptions_table import Subscription, load_subscriptions
+from alerts.threads import Threads
+from infra.clients import alerts_connection, aws_client, with_retries
+from infra.locks import hold_lock
+from infra.log import get_logger
+from infra.metrics import StreamMetrics
+from infra.settings import Settings
+from infra.stream import run_stream
+
+STREAM = "mailer"
+LONG_POLL_SECONDS = 2
+"""Shorter than the client's own timeout; a message that comes in is answered at once."""
+
+HIDDEN_SECONDS = 60
+"""For so long a message that was taken stays hidden from the next poll; longer than a batch needs."""
+
+REFRESH_SECONDS = 2.0
+PURGE_SECONDS = 600.0
+REMEMBERED_MS = 7 * 86_400_000
+"""A repeat comes within seconds or after an outage; a week is longer than any that goes unnoticed."""
+
+SMTP_TIMEOUT = 10.0
+log = get_logger(STREAM)
+
+
+class QueueWorker:
+    """Moves the messages of one subscription's queue to SMTP."""
+
+    def __init__(self, settings: Settings, subscription: Subscription, metrics: StreamMetrics) -> None:
+        self._settings = settings
+        self._id = subscription.subscription_id
+        self._email = subscription.email
+        self._metrics = metrics
+        self._backoff = Backoff(longest=10.0)
+        self._sqs: Any = None
+        self._url: str | None = None
+        self.gone = threading.Event()
+
+    def run(self, stop: threading.Event) -> None:
+        """Work until `stop` is set or the subscription is gone. Raises UnavailableError when MySQL is lost."""
+        self._sqs = aws_client(self._settings, "sqs")
+        with mysql_errors(self._settings), closing(alerts_connection(self._settings)) as connection:
+            while not stop.is_set() and not self.gone.is_set():
+                try:
+                    self._round(connection)
+                    self._backoff.succeeded()
+                except (BotoCoreError, ClientError, smtplib.SMTPException, OSError) as error:
+                    self._url = None
+                    wait = self._backoff.failed()
+                    log.warning("mails wait", subscription_id=self._id, wait_seconds=wait, reason=type(error).__name__)
+                    stop.wait(wait)
+
+    def waiting(self) -> int:
+        """Messages in the queue, as SQS estimates; 0 while the queue is not there."""
+        url = self._url
+        if url is None:
+            return 0
+        names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+        try:
+            counts = self._sqs.get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"]
+        except (BotoCoreError, ClientError):
+            return 0
+        return sum(int(counts.get(name, 0)) for name in names)
+
+    def _round(self, connection: Connection[Any]) -> None:
+        if self._url is None:
+            self._url = self._sqs.get_queue_url(QueueName=queue_name(self._id))["QueueUrl"]
+        messages = self._sqs.receive_message(
+            QueueUrl=self._url,
+            MaxNumberOfMessages=10,
+            WaitTimeSeconds=LONG_POLL_SECONDS,
+            VisibilityTimeout=HIDDEN_SECONDS,
+        ).get("Messages", [])
+        if not messages:
+            return
+        connection.ping(reconnect=True)
+        try:
+            with smtplib.SMTP("127.0.0.1", self._settings.ports.smtp, timeout=SMTP_TIMEOUT) as smtp:
+                while messages:
+                    self._deliver(connection, smtp, messages[0])
+                    messages.pop(0)
+        finally:
+            for message in messages:
+                self._show_again(message)
+
+    def _deliver(self, connection: Connection[Any], smtp: smtplib.SMTP, message: dict[str, Any]) -> None:
+        envelope = read_envelope(message["Body"], message["MessageId"])
+        if not self._was_mailed(connection, envelope):
+            try:
+                smtp.send_message(compose(envelope, self._settings.alerts.sender, self._email))
+            except (smtplib.SMTPResponseException, smtplib.SMTPRecipientsRefused, MessageError, ValueError) as error:
+                log.error("SMTP refuses a mail", subscription_id=self._id, reason=type(error).__name__)
+                return
+            with connection.cursor() as cursor:
+                cursor.execute(
+                    "INSERT IGNORE INTO mailed (subscription_id, notification_id, mailed_at) VALUES (%s, %s, %s)",
+                    (self._id, envelope.notification_id, now_ms()),
+                )
+            self._metrics.records.inc()
+        self._sqs.delete_message(QueueUrl=self._url, ReceiptHandle=message["ReceiptHandle"])
+
+    def _was_mailed(self, connection: Connection[Any], envelope: Envelope) -> bool:
+        with connection.cursor() as cursor:
+            return bool(
+                cursor.execute(
+                    "SELECT 1 FROM mailed WHERE subscription_id = %s AND notification_id = %s",
+                    (self._id, envelope.notification_id),
+                )
+            )
+
+    def _show_again(self, message: dict[str, Any]) -> None:
+        """Let the next poll have the message at once; if that fails, it comes back after HIDDEN_SECONDS."""
+        try:
+            self._sqs.change_message_visibility(
+                QueueUrl=self._url, ReceiptHandle=message["ReceiptHandle"], VisibilityTimeout=0
+            )
+        except (BotoCoreError, ClientError) as error:
+            log.warning("a message stays hidden for a while", reason=type(error).__name__)
+
+
+def body(settings: Settings, metrics: StreamMetrics, stop: threading.Event) -> None:
+    """Keep one worker for each subscription until `stop` is set, or until one of them fails."""
+    if not settings.embedded_email:
+        log.info("not needed: SNS sends the emails itself")
+        return
+    with (
+        mysql_errors(settings),
+        with_retries(settings, lambda: hold_lock(settings, f"wardwatch:stream:{STREAM}", 10)),
+        closing(alerts_connection(settings)) as connection,
+        Threads(stop) as threads,
+    ):
+        workers: dict[tuple[int, str], QueueWorker] = {}
+        next_purge = time.monotonic()
+        while not stop.is_set():
+            threads.check()
+            _refresh(settings, connection, metrics, workers, threads)
+            if time.monotonic() >= next_purge:
+                _purge(connection)
+                next_purge = time.monotonic() + PURGE_SECONDS
+            metrics.alive(sum(worker.waiting() for worker in workers.values()))
+            stop.wait(REFRESH_SECONDS)
+
+
+def _refresh(
+    settings: Settings,
+    connection: Connection[Any],
+    metrics: StreamMetrics,
+    workers: dict[tuple[int, str], QueueWorker],
+    threads: Threads,
+) -> None:
+    with connection.cursor() as cursor:
+        wanted = {
+            (subscription.subscription_id, subscription.email): subscription
+            for subscription in load_subscriptions(cursor)
+            if subscription.state != "removed"
+        }
+    for key in workers.keys() - wanted.keys():
+        workers.pop(key).gone.set()
+    for key in wanted.keys() - workers.keys():
+        worker = workers[key] = QueueWorker(settings, wanted[key], metrics)
+        threads.start(f"queue-{key[0]}", worker.run)
+
+
+def _purge(connection: Connection[Any]) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("DELETE FROM mailed WHERE mailed_at < %s LIMIT 100000", (now_ms() - REMEMBERED_MS,))
+
+
+if __name__ == "__main__":
+    run_stream(STREAM, body)

@@ -1,0 +1,134 @@
+"""The outbox: notifications written by the engine, sent by the publisher, never dropped."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pymysql.cursors import Cursor
+
+WINDOW = 100
+"""How many waiting notifications are looked at for the next few to send."""
+
+IN_FLIGHT_MS = 300_000
+UNMAILED_MS = 3_600_000
+"""The embedded SNS keeps its queues in memory and forgets them when it restarts. What it took within the first time may
+have reached some readers only; what no reader has got within the second was waiting for an SMTP server."""
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """A notification that waits, as far as the order of sending needs it."""
+
+    seq: int
+    group_key: bytes
+    priority: int
+
+
+@dataclass(frozen=True)
+class Ready:
+    """A notification to publish."""
+
+    seq: int
+    notification_id: str
+    topic: str
+    subject: str
+    body: str
+    attributes: dict[str, str]
+
+
+def send_order(waiting: Sequence[Waiting]) -> list[Waiting]:
+    """The order of sending: most urgent first, oldest first, and never out of order within one group.
+
+    An older notification of the same group therefore goes before an urgent one, and takes over its urgency.
+    """
+    order: list[Waiting] = []
+    by_group: dict[bytes, list[Waiting]] = {}
+    for item in sorted(waiting, key=lambda item: item.seq):
+        by_group.setdefault(item.group_key, []).append(item)
+    taken: set[int] = set()
+    for urgent in sorted(waiting, key=lambda item: (item.priority, item.seq)):
+        for item in by_group[urgent.group_key]:
+            if item.seq > urgent.seq:
+                break
+            if item.seq not in taken:
+                taken.add(item.seq)
+                order.append(item)
+    return order
+
+
+def load_waiting(cursor: Cursor, now: int) -> list[Waiting]:
+    """The most urgent notifications that may be tried now, with all older ones of their groups."""
+    cursor.execute(
+        "SELECT seq, group_key, priority FROM notifications WHERE sent_at IS NULL AND not_before <= %s"
+        " ORDER BY priority, seq LIMIT %s",
+        (now, WINDOW),
+    )
+    urgent = [Waiting(*row) for row in cursor.fetchall()]
+    if not urgent:
+        return []
+    groups = sorted({item.group_key for item in urgent})
+    cursor.execute(
+        "SELECT seq, group_key, priority FROM notifications WHERE sent_at IS NULL AND not_before <= %s"
+        f" AND group_key IN ({', '.join(['%s'] * len(groups))})",
+        (now, *groups),
+    )
+    return [Waiting(*row) for row in cursor.fetchall()]
+
+
+def load_ready(cursor: Cursor, seq: int) -> Ready:
+    """One notification with its texts and message attributes."""
+    cursor.execute(
+        "SELECT n.seq, n.notification_id, n.topic, n.subject, n.body, n.ward, n.severity, n.attribute, n.notice, a.kind"
+        " FROM notifications n JOIN alarms a ON a.alarm_id = n.alarm_id WHERE n.seq = %s",
+        (seq,),
+    )
+    row: Any = cursor.fetchone()
+    seq, notification_id, topic, subject, body, ward, severity, attribute, notice, kind = row
+    attributes = {
+        "ward": ward,
+        "severity": severity,
+        "attribute": attribute,
+        "kind": kind,
+        "notice": notice,
+        "escalation": "0",
+        "notification_id": notification_id,
+    }
+    return Ready(seq, notification_id, topic, subject, body, attributes)
+
+
+def mark_sent(cursor: Cursor, seq: int, message_id: str, now: int) -> None:
+    """Note that SNS took a notification."""
+    cursor.execute(
+        "UPDATE notifications SET sent_at = %s, message_id = %s, attempts = attempts + 1, last_error = NULL"
+        " WHERE seq = %s",
+        (now, message_id, seq),
+    )
+
+
+def mark_failed(cursor: Cursor, seq: int, reason: str, not_before: int) -> None:
+    """Note a failed attempt. It is not tried again before `not_before` (epoch ms)."""
+    cursor.execute(
+        "UPDATE notifications SET attempts = attempts + 1, last_error = %s, not_before = %s WHERE seq = %s",
+        (reason[:500], not_before, seq),
+    )
+
+
+def count_waiting(cursor: Cursor) -> int:
+    """How many notifications wait."""
+    cursor.execute("SELECT COUNT(*) FROM notifications WHERE sent_at IS NULL")
+    (waiting,) = cursor.fetchone() or (0,)
+    return int(waiting)
+
+
+def requeue_lost(cursor: Cursor, now: int) -> int:
+    """Put back what the embedded SNS took and may have lost before the mailer had it; how many.
+
+    The mailer drops what a reader has got already.
+    """
+    return cursor.execute(
+        "UPDATE notifications SET sent_at = NULL, message_id = NULL WHERE sent_at > %s OR (sent_at > %s AND NOT EXISTS"
+        " (SELECT 1 FROM mailed WHERE mailed.notification_id = notifications.notification_id))",
+        (now - IN_FLIGHT_MS, now - UNMAILED_MS),
+    )

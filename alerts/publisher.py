@@ -1,0 +1,146 @@
+"""Sends the outbox to SNS: urgent first, paced, tried until SNS has it.
+
+At least once: a crash between SNS's answer and its note in the outbox sends a notification again, with the same
+notification id. Nothing is ever dropped; while SNS is away everything waits.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from contextlib import closing
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+from pymysql.connections import Connection
+
+from alerts.database import in_transaction, mysql_errors, now_ms
+from alerts.outbox import Ready, load_ready, load_waiting, mark_failed, mark_sent, send_order
+from alerts.pacing import Backoff, Pace
+from alerts.subscriptions import reconcile
+from alerts.topics import TopicArns, is_gone, sns_errors, topics_exist
+from infra.clients import alerts_connection, aws_client
+from infra.errors import SingleInstanceError, UnavailableError
+from infra.log import get_logger
+from infra.settings import Settings
+
+BURST = 8
+"""Notifications sent before the outbox is looked at again, so that an urgent one does not wait behind a long queue."""
+
+IDLE_SECONDS = 1.0
+RECONCILE_SECONDS = 60.0
+"""How often subscriptions are compared with SNS: readers confirm theirs by a link, which only SNS sees."""
+
+FORGOTTEN_SECONDS = 5.0
+"""How often the embedded SNS is asked whether it still knows its topics."""
+
+REFUSED = (
+    "InvalidParameter",
+    "InvalidParameterValue",
+    "ParameterValueInvalid",
+    "ValidationError",
+    "ValidationException",
+)
+"""SNS's codes for a message that it will not take as it is: the others need not wait behind it."""
+
+REFUSED_WAIT_MS = 300_000
+log = get_logger("publisher")
+
+
+class Publisher:
+    """The publishing loop. `run` is meant for a thread; `wake` may be called from any."""
+
+    def __init__(self, settings: Settings, clock: Callable[[], float] = time.monotonic) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._pace = Pace(settings.alerts.publish_per_second, clock)
+        self._backoff = Backoff()
+        self._wakened = threading.Event()
+        self._sns: Any = None
+        self._arns: TopicArns | None = None
+        self._reconciled = 0.0
+        self._checked = 0.0
+
+    def wake(self) -> None:
+        """Say that the outbox has something new."""
+        self._wakened.set()
+
+    def run(self, stop: threading.Event) -> None:
+        """Publish until `stop` is set. Raises UnavailableError when MySQL is lost; SNS may come and go."""
+        self._sns = aws_client(self._settings, "sns")
+        with mysql_errors(self._settings), closing(alerts_connection(self._settings)) as connection:
+            while not stop.is_set():
+                pause = self.round(connection, stop)
+                if pause:
+                    self._wakened.wait(pause) if not self._backoff.failures else stop.wait(pause)
+                self._wakened.clear()
+
+    def round(self, connection: Connection[Any], stop: threading.Event) -> float:
+        """Keep SNS in line and send a few; seconds to wait before the next round."""
+        try:
+            with sns_errors(self._settings):
+                arns = self._topics(connection)
+                sent = self._send_some(connection, arns, stop)
+        except (UnavailableError, SingleInstanceError) as error:
+            wait = self._backoff.failed()
+            log.warning("SNS refuses; notifications wait", wait_seconds=wait, reason=str(error))
+            return wait
+        self._backoff.succeeded()
+        return 0.0 if sent else IDLE_SECONDS
+
+    def _topics(self, connection: Connection[Any]) -> TopicArns:
+        now = self._clock()
+        arns = self._arns
+        if arns is not None and self._settings.embedded_email and now - self._checked >= FORGOTTEN_SECONDS:
+            self._checked = now
+            if not topics_exist(self._sns, arns):
+                arns = self._arns = None
+        if arns is not None and now - self._reconciled < RECONCILE_SECONDS:
+            return arns
+        self._reconciled = now
+        try:
+            self._arns = reconcile(self._settings, connection)
+        except (UnavailableError, SingleInstanceError) as error:
+            if arns is None:
+                raise
+            log.warning("subscriptions could not be compared with SNS", reason=str(error))
+            return arns
+        return self._arns
+
+    def _send_some(self, connection: Connection[Any], arns: TopicArns, stop: threading.Event) -> int:
+        with connection.cursor() as cursor:
+            order = send_order(load_waiting(cursor, now_ms()))[:BURST]
+        for done, item in enumerate(order):
+            delay = self._pace.delay()
+            if delay and stop.wait(delay):
+                return done
+            with connection.cursor() as cursor:
+                ready = load_ready(cursor, item.seq)
+            self._pace.take()
+            self._send(connection, arns, ready)
+        return len(order)
+
+    def _send(self, connection: Connection[Any], arns: TopicArns, ready: Ready) -> None:
+        try:
+            answer = self._sns.publish(
+                TopicArn=arns.of(ready.topic),
+                Subject=ready.subject,
+                Message=ready.body,
+                MessageAttributes={
+                    name: {"DataType": "String", "StringValue": value} for name, value in ready.attributes.items()
+                },
+            )
+        except (BotoCoreError, ClientError) as error:
+            refused = isinstance(error, ClientError) and error.response.get("Error", {}).get("Code") in REFUSED
+            if isinstance(error, ClientError) and is_gone(error):
+                self._arns = None
+            not_before = now_ms() + REFUSED_WAIT_MS if refused else 0
+            reason = f"{type(error).__name__}: {error}"
+            in_transaction(connection, lambda cursor: mark_failed(cursor, ready.seq, reason, not_before))
+            if not refused:
+                raise
+            log.error("SNS refuses this notification", notification_id=ready.notification_id, reason=reason)
+            return
+        message_id = answer["MessageId"]
+        in_transaction(connection, lambda cursor: mark_sent(cursor, ready.seq, message_id, now_ms()))

@@ -1,0 +1,159 @@
+"""Brings SNS in line with the table of subscriptions, as often as needed: every step may be repeated.
+
+On the embedded SNS, which sends no email, each email subscription is mirrored by a queue with the same filter policy;
+the mailer empties it. On the real SNS a subscription hears nothing until its reader has confirmed it.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from botocore.exceptions import ClientError
+from pymysql.connections import Connection
+
+from alerts.database import in_transaction, now_ms
+from alerts.outbox import requeue_lost
+from alerts.subscriptions_table import State, Subscription, load_subscriptions, set_state
+from alerts.topics import TopicArns, ensure_topics, is_gone, sns_errors
+from infra.clients import aws_client
+from infra.locks import named_lock
+from infra.log import get_logger
+from infra.settings import Settings
+
+PENDING = "PendingConfirmation"
+LOCK_SECONDS = 30
+log = get_logger("subscriptions")
+
+Known = dict[tuple[str, str], str]
+"""What SNS has on one topic: (protocol, endpoint) -> subscription ARN, or PENDING."""
+
+
+def queue_name(subscription_id: int) -> str:
+    """The queue that mirrors a subscription on the embedded SNS."""
+    return f"wardwatch-mail-{subscription_id}"
+
+
+def reconcile(settings: Settings, connection: Connection[Any]) -> TopicArns:
+    """Make topics, subscriptions and filter policies in SNS what the table says, and note what SNS says in the table.
+
+    When the embedded SNS turns out to have forgotten a subscription, mails that it may have lost are put back into the
+    outbox. Subscriptions in SNS that the table does not know are left alone. Raises UnavailableError.
+    """
+    with named_lock(settings, "wardwatch:subscriptions", LOCK_SECONDS), sns_errors(settings):
+        sns = aws_client(settings, "sns")
+        sqs = aws_client(settings, "sqs") if settings.embedded_email else None
+        arns = ensure_topics(settings, sns)
+        known = {topic: _known(sns, arns.of(topic)) for topic in ("doctors", "ops")}
+        with connection.cursor() as cursor:
+            subscriptions = load_subscriptions(cursor)
+        forgotten = 0
+        for subscription in subscriptions:
+            worker = _Reconciler(sns, sqs, arns.of(subscription.topic), known[subscription.topic], connection)
+            forgotten += worker.try_to_bring_in_line(subscription)
+        if forgotten and settings.embedded_email:
+            again = in_transaction(connection, lambda cursor: requeue_lost(cursor, now_ms()))
+            log.warning("SNS had forgotten subscriptions", subscriptions=forgotten, mails_sent_again=again)
+    return arns
+
+
+def _known(sns: Any, topic_arn: str) -> Known:
+    pages = sns.get_paginator("list_subscriptions_by_topic").paginate(TopicArn=topic_arn)
+    return {
+        (found["Protocol"], found["Endpoint"]): found["SubscriptionArn"]
+        for page in pages
+        for found in page["Subscriptions"]
+    }
+
+
+class _Reconciler:
+    """Brings subscriptions of one topic in line."""
+
+    def __init__(self, sns: Any, sqs: Any | None, topic_arn: str, known: Known, connection: Connection[Any]) -> None:
+        self._sns = sns
+        self._sqs = sqs
+        self._topic_arn = topic_arn
+        self._known = known
+        self._connection = connection
+
+    def try_to_bring_in_line(self, subscription: Subscription) -> bool:
+        """`bring_in_line`, but a subscription that SNS will not have does not keep the others from being served."""
+        try:
+            return self.bring_in_line(subscription)
+        except ClientError as error:
+            code = error.response.get("Error", {}).get("Code")
+            log.error("SNS refuses a subscription", subscription_id=subscription.subscription_id, code=code)
+            return False
+
+    def bring_in_line(self, subscription: Subscription) -> bool:
+        """Do what one subscription needs; whether SNS had forgotten it, although it was confirmed before."""
+        if subscription.state == "removed":
+            self._remove(subscription)
+            return False
+        forgotten = self._mirror(subscription) if self._sqs is not None else False
+        arn = self._ensure("email", subscription.email, subscription)
+        confirmed = arn.startswith("arn:") and (self._sqs is not None or self._was_confirmed(subscription))
+        state: State = "confirmed" if confirmed else "pending"
+        kept_arn = arn if arn.startswith("arn:") else subscription.sns_arn
+        if (state, kept_arn) != (subscription.state, subscription.sns_arn):
+            with self._connection.cursor() as cursor:
+                set_state(cursor, subscription.subscription_id, state, kept_arn)
+        return forgotten
+
+    def _was_confirmed(self, subscription: Subscription) -> bool:
+        """Listed with an ARN before this run: a subscription that was only just made waits for its reader."""
+        return self._known.get(("email", subscription.email), PENDING) != PENDING
+
+    def _mirror(self, subscription: Subscription) -> bool:
+        assert self._sqs is not None
+        url = self._sqs.create_queue(QueueName=queue_name(subscription.subscription_id))["QueueUrl"]
+        answer = self._sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])
+        queue_arn = answer["Attributes"]["QueueArn"]
+        forgotten = ("sqs", queue_arn) not in self._known and subscription.state == "confirmed"
+        self._ensure("sqs", queue_arn, subscription)
+        return forgotten
+
+    def _ensure(self, protocol: str, endpoint: str, subscription: Subscription) -> str:
+        """Subscribe, or correct the filter of what is subscribed; the ARN, or PENDING."""
+        policy = subscription.filter_policy()
+        arn = self._known.get((protocol, endpoint))
+        if arn is None:
+            made = self._sns.subscribe(
+                TopicArn=self._topic_arn,
+                Protocol=protocol,
+                Endpoint=endpoint,
+                Attributes={"FilterPolicy": json.dumps(policy)} if policy else {},
+                ReturnSubscriptionArn=True,
+            )
+            return str(made["SubscriptionArn"])
+        if arn != PENDING:
+            self._correct_filter(arn, policy)
+        return arn
+
+    def _correct_filter(self, arn: str, policy: dict[str, list[str]]) -> None:
+        attributes = self._sns.get_subscription_attributes(SubscriptionArn=arn)["Attributes"]
+        if json.loads(attributes.get("FilterPolicy") or "{}") != policy:
+            self._sns.set_subscription_attributes(
+                SubscriptionArn=arn, AttributeName="FilterPolicy", AttributeValue=json.dumps(policy)
+            )
+
+    def _remove(self, subscription: Subscription) -> None:
+        self._unsubscribe(self._known.get(("email", subscription.email)))
+        if self._sqs is not None:
+            name = queue_name(subscription.subscription_id)
+            for (protocol, endpoint), arn in self._known.items():
+                if protocol == "sqs" and endpoint.rpartition(":")[2] == name:
+                    self._unsubscribe(arn)
+            self._delete_queue(name)
+
+    def _unsubscribe(self, arn: str | None) -> None:
+        if arn and arn != PENDING:
+            self._sns.unsubscribe(SubscriptionArn=arn)
+
+    def _delete_queue(self, name: str) -> None:
+        assert self._sqs is not None
+        try:
+            self._sqs.delete_queue(QueueUrl=self._sqs.get_queue_url(QueueName=name)["QueueUrl"])
+        except ClientError as error:
+            if not is_gone(error):
+                raise
