@@ -26,7 +26,7 @@ console = Console(stderr=True)
 def simulate(
     patients: Annotated[int, typer.Option(min=1, help="How many patients lie on the ward.")] = 60,
     rate: Annotated[
-        float | None, typer.Option(help="Rows a second in all. [default: one per patient and second]")
+        float | None, typer.Option(help="Rows a second in all. Default: one per patient and second.")
     ] = None,
     duration: Annotated[float | None, typer.Option(help="Stop after so many seconds of ward time.")] = None,
     count: Annotated[int | None, typer.Option(min=1, help="Stop after so many rows.")] = None,
@@ -44,7 +44,9 @@ def simulate(
     fast: Annotated[bool, typer.Option("--fast", help="Write at once, without keeping pace with the clock.")] = False,
     start: Annotated[
         str | None,
-        typer.Option(help="Time of the first reading, such as 2026-01-31T08:00:00Z. [default: now; --fast ends now]"),
+        typer.Option(
+            help="Time of the first reading, such as 2026-01-31T08:00:00Z. Default: now; with --fast, the last one is of now."
+        ),
     ] = None,
 ) -> None:
     """Fill the ward: write vital signs to MySQL as bedside devices would, with scripted episodes.
