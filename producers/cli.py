@@ -45,7 +45,7 @@ def simulate(
     start: Annotated[
         str | None,
         typer.Option(
-            help="Time of the first reading, such as 2026-01-31T08:00:00Z. Default: now; with --fast, the last one is of now."
+            help="Time of the first reading, such as 2026-01-31T08:00:00Z. Default: now; with --fast, it ends now."
         ),
     ] = None,
 ) -> None:
