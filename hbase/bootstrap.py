@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import happybase  # noqa: F401 - its import is what makes Hbase_thrift known
+from Hbase_thrift import AlreadyExists
+
 from hbase.files import DEFAULT_TABLE, keyed, read_csv
 from hbase.table import (
     FAMILY,
@@ -84,8 +87,6 @@ def _exists(settings: Settings, name: str) -> bool:
 
 
 def _create(settings: Settings, name: str, families: Mapping[str, Mapping[str, Any]]) -> None:
-    from Hbase_thrift import AlreadyExists
-
     if _exists(settings, name):
         return
     with connected(settings) as connection:

@@ -18,6 +18,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+import happybase  # noqa: F401 - its import is what makes Hbase_thrift known
+from Hbase_thrift import IllegalArgument, Mutation
+from Hbase_thrift import IOError as HBaseError
+
 from infra.clients import hbase_connection
 from infra.errors import ConfigurationError, UnavailableError, WardError
 from infra.settings import Settings
@@ -62,9 +66,6 @@ def state_table(settings: Settings) -> str:
 @contextmanager
 def connected(settings: Settings) -> Iterator[Any]:
     """A happybase connection; HBase's errors become UnavailableError, or ConfigurationError for a missing table."""
-    from Hbase_thrift import IllegalArgument
-    from Hbase_thrift import IOError as HBaseError
-
     with hbase_connection(settings) as connection:
         try:
             yield connection
@@ -168,8 +169,6 @@ def _claim_next_edition(connection: Any, settings: Settings, edition: int) -> No
 
 
 def _compare_and_set(connection: Any, settings: Settings, row: bytes, before: str | None, after: str) -> bool:
-    from Hbase_thrift import Mutation
-
     table = state_table(settings).encode()
     expected = None if before is None else before.encode()
     mutation = Mutation(isDelete=False, column=MARK_COLUMN, value=after.encode())
