@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
@@ -15,37 +16,53 @@ from infra.settings import Settings
 TIMEOUT_SECONDS = 10.0
 
 
+@dataclass(frozen=True)
+class Extent:
+    """What a partition holds: offsets `first` to `end`, `end` not included. Transaction markers take offsets too."""
+
+    first: int
+    end: int
+
+
+Extents = Mapping[str, Mapping[int, Extent]]
+"""Topic -> partition -> what it holds."""
+
+
+def waiting(extents: Extents, offsets: Offsets) -> int:
+    """Records at and after the next offsets to read; all of a partition that is not among them. Pure."""
+    return sum(
+        max(0, extent.end - offsets.get(topic, {}).get(partition, extent.first))
+        for topic, partitions in extents.items()
+        for partition, extent in partitions.items()
+    )
+
+
 class TopicEnds:
-    """Asks for the ends of topics over one connection. Offsets count transaction markers too, as Spark's do."""
+    """Asks for the extents of topics over one connection."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._consumer = Consumer(kafka_config(settings, **{"group.id": "wardwatch-lag", "enable.auto.commit": False}))
+        config = kafka_config(settings, **{"group.id": "wardwatch-lag", "enable.auto.commit": False, "log_level": 0})
+        self._consumer = Consumer(config)
 
-    def beginnings_and_ends(self, topic: str) -> dict[int, tuple[int, int]]:
-        """Partition -> (first offset that Kafka still has, offset after the last one that a committed reader sees).
+    def extents(self, topics: Iterable[str]) -> Extents:
+        """What each partition holds for a reader of committed messages now.
 
         Raises UnavailableError when Kafka does not answer or has no such topic.
         """
         try:
-            found = self._consumer.list_topics(topic, timeout=TIMEOUT_SECONDS).topics[topic]
-            if found.error is not None:
-                raise KafkaException(found.error)
-            return {
-                partition: self._consumer.get_watermark_offsets(TopicPartition(topic, partition), TIMEOUT_SECONDS)
-                for partition in found.partitions
-            }
+            return {topic: self._partitions(topic) for topic in topics}
         except KafkaException as error:
             raise UnavailableError("Kafka", self._settings.bootstrap_servers, error) from error
 
-    def waiting(self, topics: Iterable[str], offsets: Offsets) -> int:
-        """Records of `topics` at and after the next offsets to read; all of a partition that is not among them."""
-        waiting = 0
-        for topic in topics:
-            read = offsets.get(topic, {})
-            for partition, (beginning, end) in self.beginnings_and_ends(topic).items():
-                waiting += max(0, end - read.get(partition, beginning))
-        return waiting
+    def _partitions(self, topic: str) -> dict[int, Extent]:
+        found = self._consumer.list_topics(topic, timeout=TIMEOUT_SECONDS).topics[topic]
+        if found.error is not None:
+            raise KafkaException(found.error)
+        return {
+            partition: Extent(*self._consumer.get_watermark_offsets(TopicPartition(topic, partition), TIMEOUT_SECONDS))
+            for partition in found.partitions
+        }
 
     def close(self) -> None:
         self._consumer.close()

@@ -1,0 +1,254 @@
+"""The audit: every row that MySQL took in during some time is in Hive exactly once, landed or rejected, by id.
+
+    python -m hive.audit --from 2026-01-31T10:00:00Z --to 2026-01-31T11:00:00Z
+
+It only reads. Both sides are streamed in ascending order of ids, so memory does not grow with their number.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Generator
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any
+from zoneinfo import ZoneInfo
+
+import orjson
+import typer
+from pymysql.connections import Connection
+from pymysql.cursors import SSCursor
+
+from clinical.tables import REJECTED_READINGS, VITAL_READINGS
+from hive.client import hive_session
+from hive.id_merge import Difference, compare
+from hive.landed import NotYetLandedError, wait_until_landed
+from infra.clients import reader_connection
+from infra.errors import ConfigurationError, UnavailableError, WardError
+from infra.log import configure_logging
+from infra.settings import Settings, load_settings
+from infra.stream import EX_CONFIG, EX_TEMPFAIL
+
+NAMED_IDS = 20
+FETCH_ROWS = 10_000
+DEFAULT_WAIT_SECONDS = 120.0
+
+
+@dataclass(frozen=True)
+class AuditResult:
+    """What the audit of rows inserted in `[start, end)` found.
+
+    `source_rows`: rows in MySQL; `hive_rows`: readings and rejected readings in Hive. The id lists hold the first
+    thousand of each kind, ascending, the counts all.
+    """
+
+    start: datetime
+    end: datetime
+    difference: Difference
+
+    @property
+    def source_rows(self) -> int:
+        return self.difference.expected
+
+    @property
+    def hive_rows(self) -> int:
+        return self.difference.found
+
+    @property
+    def missing_ids(self) -> list[int]:
+        """In MySQL and not in Hive."""
+        return self.difference.missing.first
+
+    @property
+    def unexpected_ids(self) -> list[int]:
+        """In Hive and not in MySQL."""
+        return self.difference.unexpected.first
+
+    @property
+    def duplicate_ids(self) -> list[int]:
+        """More than once in Hive."""
+        return self.difference.duplicates.first
+
+    @property
+    def counts(self) -> dict[str, int]:
+        found = self.difference
+        return {
+            "source_rows": found.expected,
+            "hive_rows": found.found,
+            "missing": found.missing.count,
+            "unexpected": found.unexpected.count,
+            "duplicates": found.duplicates.count,
+        }
+
+    @property
+    def agrees(self) -> bool:
+        return not (self.missing_ids or self.unexpected_ids or self.duplicate_ids)
+
+    def sentence(self) -> str:
+        """The finding for a person, naming the first ids of each kind."""
+        hour = f"inserted from {self.start:%Y-%m-%d %H:%M:%S} to {self.end:%Y-%m-%d %H:%M:%S} UTC"
+        if self.agrees:
+            return f"All {self.source_rows} rows {hour} are in Hive, each once."
+        found = self.difference
+        kinds = [
+            (found.missing, "are in MySQL and not in Hive"),
+            (found.unexpected, "are in Hive and not in MySQL"),
+            (found.duplicates, "are in Hive more than once"),
+        ]
+        parts = [f"{ids.count} {what} ({_named(ids.first, ids.count)})" for ids, what in kinds if ids.count]
+        return f"MySQL and Hive differ in the readings {hour}: {'; '.join(parts)}."
+
+    def as_json(self) -> dict[str, Any]:
+        """The finding as JSON values."""
+        return {
+            "from": self.start.isoformat(),
+            "to": self.end.isoformat(),
+            "agrees": self.agrees,
+            **self.counts,
+            "missing_ids": self.missing_ids[:NAMED_IDS],
+            "unexpected_ids": self.unexpected_ids[:NAMED_IDS],
+            "duplicate_ids": self.duplicate_ids[:NAMED_IDS],
+        }
+
+
+def audit_hour(
+    settings: Settings, start: datetime, end: datetime, wait_seconds: float = DEFAULT_WAIT_SECONDS
+) -> AuditResult:
+    """Compare the rows inserted in `[start, end)` (aware times) with Hive, once they can all have landed.
+
+    Raises NotYetLandedError when they have not within `wait_seconds` (try again later), ConfigurationError when the
+    source has no time of insertion, UnavailableError when a server is away.
+    """
+    if not settings.source.inserted_at_column:
+        raise ConfigurationError(
+            f"The audit goes by the time of insertion, and {settings.source.table} has no column for it: name one in "
+            "source.inserted_at_column."
+        )
+    start, end = start.astimezone(UTC), end.astimezone(UTC)
+    wait_until_landed(settings, end, _id_range(settings, start, end), wait_seconds)
+    with closing(_source_ids(settings, start, end)) as expected, closing(_hive_ids(settings, start, end)) as found:
+        return AuditResult(start, end, compare(expected, found))
+
+
+def hive_statement(settings: Settings, start: datetime, end: datetime) -> str:
+    """HQL for the ids of all readings and rejected readings that were inserted in `[start, end)`, ascending.
+
+    Readings lie in partitions by time of recording, which may be `max_age_days` before the insertion and
+    `max_future_seconds` after it.
+    """
+    inserted = f"inserted_at >= TIMESTAMP '{_literal(start)}' AND inserted_at < TIMESTAMP '{_literal(end)}'"
+    oldest = start - timedelta(days=settings.readings.max_age_days)
+    newest = end + timedelta(seconds=settings.readings.max_future_seconds)
+    return (
+        "SELECT reading_id FROM ("
+        f" SELECT reading_id FROM {VITAL_READINGS.full_name}"
+        f" WHERE event_date BETWEEN '{oldest:%Y-%m-%d}' AND '{newest:%Y-%m-%d}' AND {inserted}"
+        f" UNION ALL SELECT reading_id FROM {REJECTED_READINGS.full_name}"
+        f" WHERE event_date BETWEEN '{start:%Y-%m-%d}' AND '{end:%Y-%m-%d}' AND {inserted}"
+        " AND attribute IS NULL AND reading_id IS NOT NULL"
+        ") r ORDER BY reading_id"
+    )
+
+
+def _hive_ids(settings: Settings, start: datetime, end: datetime) -> Generator[int, None, None]:
+    with hive_session(settings) as session:
+        for (reading_id,) in session.run(hive_statement(settings, start, end)).rows:
+            yield reading_id
+
+
+def _source_ids(settings: Settings, start: datetime, end: datetime) -> Generator[int, None, None]:
+    key, where = settings.source.key_column, "`{inserted}` >= %s AND `{inserted}` < %s"
+    with closing(reader_connection(settings)) as connection:
+        bounds = _source_bounds(settings, connection, start, end)
+        with connection.cursor(SSCursor) as cursor:
+            condition = where.format(inserted=settings.source.inserted_at_column)
+            table = _quoted_table(settings)
+            cursor.execute(f"SELECT `{key}` FROM {table} WHERE {condition} ORDER BY `{key}`", bounds)
+            while rows := cursor.fetchmany(FETCH_ROWS):
+                for (reading_id,) in rows:
+                    yield int(reading_id)
+
+
+def _id_range(settings: Settings, start: datetime, end: datetime) -> tuple[int, int] | None:
+    key, inserted = settings.source.key_column, settings.source.inserted_at_column
+    with closing(reader_connection(settings)) as connection, connection.cursor() as cursor:
+        bounds = _source_bounds(settings, connection, start, end)
+        cursor.execute(
+            f"SELECT MIN(`{key}`), MAX(`{key}`) FROM {_quoted_table(settings)}"
+            f" WHERE `{inserted}` >= %s AND `{inserted}` < %s",
+            bounds,
+        )
+        lowest, highest = cursor.fetchone() or (None, None)
+    return None if lowest is None or highest is None else (int(lowest), int(highest))
+
+
+def _source_bounds(settings: Settings, connection: Connection[Any], start: datetime, end: datetime) -> tuple[str, str]:
+    """The bounds as the source writes them: a DATETIME in `source.time_zone`, a TIMESTAMP in the session's UTC."""
+    database, table = settings.source.table.split(".", 1)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT data_type FROM information_schema.columns"
+            " WHERE table_schema = %s AND table_name = %s AND column_name = %s",
+            (database, table, settings.source.inserted_at_column),
+        )
+        row = cursor.fetchone()
+    if row is None:
+        raise ConfigurationError(f"{settings.source.table} has no column {settings.source.inserted_at_column}.")
+    zone = ZoneInfo(settings.source.time_zone) if row[0].lower() == "datetime" else UTC
+    return _literal(start.astimezone(zone)), _literal(end.astimezone(zone))
+
+
+def _quoted_table(settings: Settings) -> str:
+    return ".".join(f"`{part}`" for part in settings.source.table.split(".", 1))
+
+
+def _literal(at: datetime) -> str:
+    return f"{at:%Y-%m-%d %H:%M:%S}.{at.microsecond // 1000:03d}"
+
+
+def _named(ids: list[int], count: int) -> str:
+    more = ", …" if count > NAMED_IDS else ""
+    return "ids " + ", ".join(map(str, ids[:NAMED_IDS])) + more
+
+
+def _time(text: str) -> datetime:
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise typer.BadParameter(f"{text} is not an ISO time such as 2026-01-31T10:00:00Z") from error
+    return at if at.tzinfo else at.replace(tzinfo=UTC)
+
+
+def main(
+    start: Annotated[str, typer.Option("--from", help="First moment of insertion, ISO 8601; UTC unless it says so.")],
+    end: Annotated[str, typer.Option("--to", help="End, not included.")],
+    wait: Annotated[float, typer.Option(help="Seconds to wait until landing has passed.")] = DEFAULT_WAIT_SECONDS,
+) -> None:
+    """Audit the readings that MySQL took in between two times: each must be in Hive exactly once.
+
+    Prints the finding as JSON. Exit status: 0 all there, 1 a difference, 75 not landed yet or a server away, 78 a wrong
+    setting.
+    """
+    configure_logging()
+    try:
+        result = audit_hour(load_settings(), _time(start), _time(end), wait)
+    except (NotYetLandedError, UnavailableError) as error:
+        _end(error, EX_TEMPFAIL)
+    except ConfigurationError as error:
+        _end(error, EX_CONFIG)
+    except WardError as error:
+        _end(error, EX_TEMPFAIL)
+    print(orjson.dumps(result.as_json()).decode(), flush=True)
+    if not result.agrees:
+        print(result.sentence(), file=sys.stderr)
+        raise typer.Exit(1)
+
+
+def _end(error: WardError, status: int) -> None:
+    print(error, file=sys.stderr)
+    raise typer.Exit(status) from error
+
+
+if __name__ == "__main__":
+    typer.run(main)

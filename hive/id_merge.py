@@ -1,0 +1,75 @@
+"""Comparing two ascending streams of ids in bounded memory. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from itertools import groupby
+
+LISTED_IDS = 1000
+"""How many ids of each kind a finding names; all are counted."""
+
+
+@dataclass
+class Ids:
+    """Ids of one kind: how many there are, and the first of them."""
+
+    count: int = 0
+    first: list[int] = field(default_factory=list)
+
+    def add(self, value: int) -> None:
+        self.count += 1
+        if len(self.first) < LISTED_IDS:
+            self.first.append(value)
+
+
+@dataclass
+class Difference:
+    """What two streams disagree about, and how many ids each of them had.
+
+    `missing`: expected and not found. `unexpected`: found and not expected. `duplicates`: found more than once; each
+    such id is counted once.
+    """
+
+    expected: int = 0
+    found: int = 0
+    missing: Ids = field(default_factory=Ids)
+    unexpected: Ids = field(default_factory=Ids)
+    duplicates: Ids = field(default_factory=Ids)
+
+
+def compare(expected: Iterable[int], found: Iterable[int]) -> Difference:
+    """The difference of two streams, both ascending; `expected` without repeats. Holds at most LISTED_IDS of each kind.
+
+    Raises ValueError when a stream is not ascending: the comparison would be wrong without a sign of it.
+    """
+    difference = Difference()
+    wanted = _ascending(expected)
+    want = next(wanted, None)
+    for value, copies in ((key, sum(1 for _ in group)) for key, group in groupby(_ascending(found))):
+        difference.found += copies
+        if copies > 1:
+            difference.duplicates.add(value)
+        while want is not None and want < value:
+            difference.expected += 1
+            difference.missing.add(want)
+            want = next(wanted, None)
+        if want == value:
+            difference.expected += 1
+            want = next(wanted, None)
+        else:
+            difference.unexpected.add(value)
+    while want is not None:
+        difference.expected += 1
+        difference.missing.add(want)
+        want = next(wanted, None)
+    return difference
+
+
+def _ascending(ids: Iterable[int]) -> Iterator[int]:
+    previous: int | None = None
+    for value in ids:
+        if previous is not None and value < previous:
+            raise ValueError(f"The ids are not ascending: {value} came after {previous}.")
+        previous = value
+        yield value

@@ -1,0 +1,127 @@
+"""Compacts the closed hours (or days) of a table.
+
+python -m spark_jobs.compact_readings --table vital_readings --from 2026-01-31T10:00:00Z --to 2026-01-31T11:00:00Z
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Annotated
+
+import typer
+
+from clinical.tables import TABLES, StoredTable
+from infra.checkpoints import read_checkpoint
+from infra.clients import hdfs, with_retries
+from infra.errors import ConfigurationError, UnavailableError, WardError
+from infra.locks import named_lock
+from infra.log import configure_logging, get_logger
+from infra.settings import Settings, load_settings
+from infra.stream import EX_CONFIG, EX_TEMPFAIL
+from spark_jobs.land_vitals import NAME as LANDING
+from spark_jobs.landing.compaction import Compacted, Compactor
+from spark_jobs.landing.readiness import require_servers, require_tables
+from spark_jobs.landing.streams import STREAMS
+from spark_jobs.session import spark_session
+
+LOCK_SECONDS = 1800.0
+"""How long a run waits for another one of the same table, as when several hours are backfilled at once."""
+
+log = get_logger("compaction")
+
+
+def compact(
+    settings: Settings, table: StoredTable, start: datetime, end: datetime, landing: str = LANDING
+) -> list[Compacted]:
+    """Compact the partitions of `table` that ended in `(start, end]` (aware times), and remove old directories.
+
+    `landing` names the job whose checkpoints tell which batches are finished. Raises UnavailableError when a server is
+    away, SingleInstanceError when another compaction of the table goes on for too long.
+    """
+    with_retries(settings, lambda: require_servers(settings, []))
+    with named_lock(settings, f"wardwatch:compact:{table.name}", LOCK_SECONDS):
+        spark = spark_session(settings, f"compact-{table.name}", "local[2]")
+        spark.conf.set("spark.sql.parquet.outputTimestampType", "TIMESTAMP_MICROS")
+        spark.conf.set("spark.sql.shuffle.partitions", "2")
+        try:
+            require_tables(spark, [table])
+            # Read before the files are listed: a batch that commits in between only waits for the next run.
+            checkpoint = read_checkpoint(hdfs(settings), landing_checkpoint(settings, table, landing))
+            compactor = Compactor(settings, spark, table, checkpoint)
+            results = []
+            for spec in closed_partitions(table, start, min(end, datetime.now(UTC))):
+                results.append(compactor.compact(spec))
+                log.info("compacted", table=table.full_name, **spec, files=results[-1].files_before)
+            removed = compactor.remove_retired()
+            log.info("old directories removed", table=table.full_name, directories=len(removed))
+            return results
+        finally:
+            spark.stop()
+
+
+def closed_partitions(table: StoredTable, start: datetime, end: datetime) -> Iterator[dict[str, str]]:
+    """The partitions of a table that ended in `(start, end]`: hours of an hourly table, days of another."""
+    step = timedelta(hours=1) if table.hourly else timedelta(days=1)
+    begins = start.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
+    if not table.hourly:
+        begins = begins.replace(hour=0)
+    while begins + step <= end:
+        if begins + step > start:
+            spec = {"event_date": f"{begins:%Y-%m-%d}"}
+            yield spec | {"event_hour": str(begins.hour)} if table.hourly else spec
+        begins += step
+
+
+def landing_checkpoint(settings: Settings, table: StoredTable, landing: str = LANDING) -> str:
+    """The checkpoint directory of the query that lands in a table."""
+    stream = next(stream for stream in STREAMS if table.name in {written.name for written in stream.tables})
+    return settings.hdfs_path("checkpoints", landing, stream.checkpoint)
+
+
+def main(
+    start: Annotated[str, typer.Option("--from", help="Start, ISO 8601; UTC unless it says so.")],
+    end: Annotated[str, typer.Option("--to", help="End, not included.")],
+    table: Annotated[str, typer.Option(help="vital_readings, rejected_readings or breaches.")] = "vital_readings",
+) -> None:
+    """Rewrite the closed hours of a table into few large files; an hour that has nothing new is left alone.
+
+    Prints what was done as JSON. Exit status: 0 done, 75 a server away (try again), 78 a wrong argument or setting.
+    """
+    configure_logging()
+    try:
+        results = compact(load_settings(), _table(table), _time(start), _time(end))
+    except UnavailableError as error:
+        _end(error, EX_TEMPFAIL)
+    except ConfigurationError as error:
+        _end(error, EX_CONFIG)
+    except WardError as error:
+        _end(error, 1)
+    done = [{**r.spec, "rows": r.rows, "files_before": r.files_before, "files_after": r.files_after} for r in results]
+    print(json.dumps({"table": table, "partitions": done}), flush=True)
+
+
+def _table(name: str) -> StoredTable:
+    landed = [table.name for stream in STREAMS for table in stream.tables]
+    if name not in landed:
+        raise ConfigurationError(f"{name} is not a table that landing writes: choose {', '.join(landed)}.")
+    return TABLES[name]
+
+
+def _time(text: str) -> datetime:
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise ConfigurationError(f"{text} is not an ISO time such as 2026-01-31T10:00:00Z.") from error
+    return at if at.tzinfo else at.replace(tzinfo=UTC)
+
+
+def _end(error: WardError, status: int) -> None:
+    print(error, file=sys.stderr)
+    raise typer.Exit(status) from error
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,138 @@
+"""Stream `land-vitals`: readings and breaches from Kafka to Parquet under Hive, exactly once.
+
+One driver, one query a topic, a batch every `spark.landing_interval_seconds`. Whatever goes wrong in a batch ends the
+process; its supervisor starts it again and the batch is run again without adding anything twice.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+import requests
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql.streaming.query import StreamingQuery
+
+from infra.checkpoints import read_checkpoint
+from infra.clients import hdfs, with_retries
+from infra.errors import UnavailableError, WardError
+from infra.lag import TopicEnds, topic_ends, waiting
+from infra.locks import named_lock
+from infra.log import get_logger
+from infra.metrics import StreamMetrics
+from infra.settings import Settings
+from infra.stream import run_stream
+from spark_jobs.landing.batch import Batch, sweep_staging
+from spark_jobs.landing.readiness import require_servers, require_tables
+from spark_jobs.landing.streams import STREAMS, LandingStream, kafka_source
+from spark_jobs.session import spark_session
+
+NAME = "land-vitals"
+POLL_SECONDS = 2.0
+LOCK_SECONDS = 30.0
+"""How long a restarted job waits for MySQL to notice that its predecessor died."""
+
+log = get_logger(NAME)
+
+
+def body(settings: Settings, metrics: StreamMetrics, stop: threading.Event) -> None:
+    """Land every topic until `stop` is set or a query fails.
+
+    Raises UnavailableError when a server is not there, SingleInstanceError when another copy runs.
+    """
+    with_retries(settings, lambda: require_servers(settings, [stream.topic for stream in STREAMS]))
+    with named_lock(settings, f"wardwatch:stream:{NAME}", LOCK_SECONDS):
+        LandingJob(settings, metrics, STREAMS).run(stop)
+
+
+class LandingJob:
+    """The queries of `streams` in one driver. `name` tells its checkpoints from those of another job."""
+
+    def __init__(
+        self, settings: Settings, metrics: StreamMetrics, streams: tuple[LandingStream, ...], name: str = NAME
+    ) -> None:
+        self._settings = settings
+        self._metrics = metrics
+        self._streams = streams
+        self._name = name
+        self._failures: list[WardError] = []
+
+    def checkpoint(self, stream: LandingStream) -> str:
+        """The directory of a query's checkpoint on HDFS."""
+        return self._settings.hdfs_path("checkpoints", self._name, stream.checkpoint)
+
+    def run(self, stop: threading.Event) -> None:
+        """Start the queries and watch them until `stop` is set.
+
+        Raises what a batch raised. At the end, however it comes, the session is stopped.
+        """
+        spark = spark_session(self._settings, self._name, "local[2]")
+        # Times as INT64, which Parquet keeps statistics of; Hive reads them as the same UTC wall clock.
+        spark.conf.set("spark.sql.parquet.outputTimestampType", "TIMESTAMP_MICROS")
+        spark.conf.set("spark.sql.shuffle.partitions", "2")
+        try:
+            require_tables(spark, [table for stream in self._streams for table in stream.tables])
+            queries = [self._start(spark, stream) for stream in self._streams]
+            with topic_ends(self._settings) as ends:
+                while not stop.is_set():
+                    for query in queries:
+                        self._check(query)
+                    self._metrics.alive(self._lag(ends))
+                    stop.wait(POLL_SECONDS)
+            for query in queries:
+                query.stop()
+        finally:
+            spark.stop()
+
+    def _start(self, spark: SparkSession, stream: LandingStream) -> StreamingQuery:
+        checkpoint = self.checkpoint(stream)
+        begun = read_checkpoint(hdfs(self._settings), checkpoint)
+        if begun:
+            for table in stream.tables:
+                sweep_staging(self._settings, table, begun.query_id)
+        writer = kafka_source(spark, self._settings, stream.topic).writeStream
+        return (
+            writer.queryName(f"{self._name}-{stream.topic}")
+            .option("checkpointLocation", self._settings.default_fs + checkpoint)
+            .trigger(processingTime=f"{self._settings.spark.landing_interval_seconds} seconds")
+            .foreachBatch(self._batch_function(stream))
+            .start()
+        )
+
+    def _batch_function(self, stream: LandingStream) -> Callable[[DataFrame, int], None]:
+        def land(df: DataFrame, batch_id: int) -> None:
+            checkpoint = read_checkpoint(hdfs(self._settings), self.checkpoint(stream))
+            assert checkpoint is not None, "Spark writes the checkpoint before its first batch"
+            try:
+                landed = stream.land(Batch(self._settings, checkpoint.query_id, batch_id), df)
+            except WardError as error:
+                self._failures.append(error)
+                raise
+            except requests.ConnectionError as error:
+                self._failures.append(UnavailableError("HDFS", self._settings.webhdfs_url, error))
+                raise
+            self._metrics.records.inc(landed.records)
+            self._metrics.rejected.inc(landed.rejected)
+            log.info("landed", topic=stream.topic, batch=batch_id, records=landed.records, rejected=landed.rejected)
+
+        return land
+
+    def _check(self, query: StreamingQuery) -> None:
+        if query.isActive:
+            return
+        if self._failures:
+            raise self._failures[0]
+        error = query.exception()
+        raise error if error else WardError(f"The query {query.name} ended by itself.")
+
+    def _lag(self, ends: TopicEnds) -> int:
+        files = hdfs(self._settings)
+        behind = 0
+        for stream in self._streams:
+            checkpoint = read_checkpoint(files, self.checkpoint(stream))
+            behind += waiting(ends.extents([stream.topic]), checkpoint.offsets if checkpoint else {})
+        return behind
+
+
+if __name__ == "__main__":
+    run_stream(NAME, body)

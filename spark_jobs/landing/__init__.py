@@ -1,0 +1,1 @@
+"""How a batch becomes files of a Hive partition, exactly once, and how those files are compacted."""

@@ -1,0 +1,153 @@
+"""The queries of the landing job: which topic becomes which table, and what one batch of it does."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+
+from pyspark.sql import DataFrame, Observation, SparkSession
+from pyspark.sql import functions as F
+
+from clinical.tables import BREACHES, REJECTED_READINGS, VITAL_READINGS, StoredTable
+from clinical.topics import DOCTORS_QUEUE, VITAL_INFO, dead_letter_topic
+from infra.settings import Settings
+from spark_jobs.landing.batch import Batch, publish, stage
+from spark_jobs.landing.partitions import location_of
+from spark_jobs.transforms.landing import (
+    parse_records,
+    reading_dead_letters,
+    record_dead_letters,
+    rejections,
+    stored_readings,
+    stored_records,
+)
+from spark_jobs.transforms.readings import parse_readings
+
+
+@dataclass(frozen=True)
+class Landed:
+    """What a batch held: messages, and how many of them had anything rejected."""
+
+    records: int
+    rejected: int
+
+
+@dataclass(frozen=True)
+class LandingStream(ABC):
+    """A topic that lands in a table. `dead_letters` is the topic for what cannot be read; at least once, its headers
+    name the source's topic, partition and offset."""
+
+    topic: str
+    table: StoredTable
+    dead_letters: str
+
+    @property
+    def checkpoint(self) -> str:
+        """Directory of the query's checkpoint below that of the job."""
+        return self.table.name
+
+    @property
+    def tables(self) -> tuple[StoredTable, ...]:
+        """Every table that the query writes."""
+        return (self.table,)
+
+    @abstractmethod
+    def land(self, batch: Batch, df: DataFrame) -> Landed:
+        """Land the messages `df` (Kafka's source columns) of one batch; the same batch again adds nothing."""
+
+
+@dataclass(frozen=True)
+class ReadingStream(LandingStream):
+    """Readings, and next to them what was rejected. One pass over a batch in which nothing was."""
+
+    topic: str = VITAL_INFO
+    table: StoredTable = VITAL_READINGS
+    dead_letters: str = dead_letter_topic("land-vitals")
+    rejected_table: StoredTable = REJECTED_READINGS
+
+    @property
+    def tables(self) -> tuple[StoredTable, ...]:
+        return (self.table, self.rejected_table)
+
+    def land(self, batch: Batch, df: DataFrame) -> Landed:
+        parsed = parse_readings(df, batch.settings.readings)
+        seen = Observation()
+        has_problem = F.size("problems") > 0
+        observed = parsed.observe(seen, F.count("*").alias("records"), F.count_if(has_problem).alias("rejected"))
+        stage(batch, stored_readings(observed), self.table)
+        landed = Landed(int(seen.get["records"]), int(seen.get["rejected"]))
+        if landed.rejected:
+            self._land_rejected(batch, parsed.where(has_problem))
+        publish(batch, df.sparkSession, self.table)
+        return landed
+
+    def _land_rejected(self, batch: Batch, parsed: DataFrame) -> None:
+        rejected = parsed.persist()
+        try:
+            stage(batch, rejections(rejected), self.rejected_table)
+            write_to_kafka(batch.settings, reading_dead_letters(rejected), self.dead_letters)
+        finally:
+            rejected.unpersist()
+        publish(batch, parsed.sparkSession, self.rejected_table)
+
+
+@dataclass(frozen=True)
+class RecordStream(LandingStream):
+    """Records that may be published more than once: each id is landed once.
+
+    A repeat has the same time as its original, hence the same partition, so it is looked for there only.
+    """
+
+    topic: str = DOCTORS_QUEUE
+    table: StoredTable = BREACHES
+    dead_letters: str = dead_letter_topic("land-breaches")
+
+    def land(self, batch: Batch, df: DataFrame) -> Landed:
+        parsed = parse_records(df, self.table).persist()
+        try:
+            landed = Landed(parsed.count(), parsed.where("problem IS NOT NULL").count())
+            if landed.records > landed.rejected:
+                new = self._unseen(stored_records(parsed, self.table))
+                stage(batch, new, self.table)
+                publish(batch, df.sparkSession, self.table)
+            if landed.rejected:
+                write_to_kafka(batch.settings, record_dead_letters(parsed), self.dead_letters)
+        finally:
+            parsed.unpersist()
+        return landed
+
+    def _unseen(self, records: DataFrame) -> DataFrame:
+        """The records whose ids are not in the touched partitions yet."""
+        spark, table = records.sparkSession, self.table
+        touched = records.select(*(column.name for column in table.partitions)).distinct().collect()
+        locations = [location_of(spark, table, {k: str(v) for k, v in row.asDict().items()}) for row in touched]
+        existing = [location for location in locations if location]
+        if not existing:
+            return records
+        first, last = records.agg(F.min(table.time_column), F.max(table.time_column)).head() or (None, None)
+        types = {column.name: column.type for column in table.columns}
+        ids = spark.read.schema(f"{table.id_column} {types[table.id_column]}, {table.time_column} TIMESTAMP")
+        seen = ids.parquet(*existing).where(F.col(table.time_column).between(F.lit(first), F.lit(last)))
+        return records.join(seen.select(table.id_column), table.id_column, "left_anti").select(*records.columns)
+
+
+STREAMS: tuple[LandingStream, ...] = (ReadingStream(), RecordStream())
+
+
+def kafka_source(spark: SparkSession, settings: Settings, topic: str) -> DataFrame:
+    """The committed messages of a topic from its beginning, as a stream; a gap in Kafka's retention is an error."""
+    options = {
+        "kafka.bootstrap.servers": settings.bootstrap_servers,
+        "kafka.isolation.level": "read_committed",
+        "kafka.allow.auto.create.topics": "false",
+        "subscribe": topic,
+        "startingOffsets": "earliest",
+        "maxOffsetsPerTrigger": str(settings.spark.landing_max_offsets),
+        "failOnDataLoss": "true",
+    }
+    return spark.readStream.format("kafka").options(**options).load()
+
+
+def write_to_kafka(settings: Settings, df: DataFrame, topic: str) -> None:
+    """Publish `key`, `value`, `headers`; at least once."""
+    df.write.format("kafka").option("kafka.bootstrap.servers", settings.bootstrap_servers).option("topic", topic).save()

@@ -1,0 +1,55 @@
+"""Reading a Spark checkpoint, and the lag that follows from it."""
+
+from typing import Any
+
+import pytest
+from fsspec.implementations.memory import MemoryFileSystem
+
+from infra.checkpoints import Checkpoint, parse_offsets, read_checkpoint
+from infra.lag import Extent, waiting
+
+OFFSETS = b'v1\n{"batchWatermarkMs":0,"conf":{}}\n{"vital-info":{"0":12,"1":7}}'
+
+
+@pytest.fixture
+def files() -> Any:
+    system = MemoryFileSystem()
+    system.store.clear()
+    system.pipe_file("/c/metadata", b'{"id":"q"}')
+    system.mkdirs("/c/commits", exist_ok=True)
+    return system
+
+
+def test_a_checkpoint_that_was_never_begun_is_none(files: Any) -> None:
+    assert read_checkpoint(files, "/elsewhere") is None
+
+
+def test_the_newest_commit_counts_and_temporary_files_do_not(files: Any) -> None:
+    for name in ("0", "9", "10", ".11.tmp"):
+        files.pipe_file(f"/c/commits/{name}", b"v1\n{}")
+    files.pipe_file("/c/offsets/10", OFFSETS)
+    assert read_checkpoint(files, "/c") == Checkpoint("q", 10, {"vital-info": {0: 12, 1: 7}})
+
+
+def test_before_the_first_commit_nothing_has_been_read(files: Any) -> None:
+    files.pipe_file("/c/offsets/0", OFFSETS)
+    files.pipe_file("/c/commits/.0.tmp", b"")
+    assert read_checkpoint(files, "/c") == Checkpoint("q", -1, {})
+
+
+def test_batches_up_to_the_newest_and_those_of_other_queries_are_committed() -> None:
+    checkpoint = Checkpoint("q", 10, {})
+    assert checkpoint.committed("q", 10)
+    assert not checkpoint.committed("q", 11)
+    assert checkpoint.committed("abandoned", 11)
+
+
+def test_an_absent_source_line_is_no_offset() -> None:
+    assert parse_offsets(b"v1\n{}\n-") == {}
+
+
+def test_lag_counts_from_the_next_offset_and_from_the_beginning_where_nothing_was_read() -> None:
+    extents = {"t": {0: Extent(0, 10), 1: Extent(5, 9)}}
+    assert waiting(extents, {"t": {0: 7}}) == 3 + 4
+    assert waiting(extents, {"t": {0: 10, 1: 9}}) == 0
+    assert waiting(extents, {"t": {0: 12, 1: 9}}) == 0
