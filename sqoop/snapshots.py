@@ -142,7 +142,8 @@ class Snapshots:
     def _errors(self) -> Iterator[None]:
         try:
             yield
-        except requests.exceptions.ConnectionError as error:
+        except (requests.exceptions.RequestException, RuntimeError) as error:
+            # RuntimeError is what fsspec makes of a NameNode's own refusal, such as safe mode.
             raise UnavailableError("HDFS (WebHDFS)", self._settings.webhdfs_url, _short(error)) from error
         except PermissionError as error:
             raise ConfigurationError(
@@ -152,4 +153,5 @@ class Snapshots:
 
 
 def _short(error: Exception) -> str:
-    return str(error).rsplit(": ", 1)[-1].rstrip("')")
+    """The first line, and of requests' nested reasons the innermost."""
+    return str(error).splitlines()[0].rsplit(": ", 1)[-1].rstrip(".')")

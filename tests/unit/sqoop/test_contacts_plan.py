@@ -1,0 +1,73 @@
+"""What an import decides to do."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from sqoop.plan import Completeness, Kind, choose, escalate, fingerprint
+from sqoop.source import Column, ContactsTable, Counts
+
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+SOURCE = ContactsTable(
+    "health.patients_information",
+    {"patient_id": Column("patient_id", "varchar"), "updated_at": Column("updated_at", "timestamp")},
+)
+
+
+def manifest(**changed: object) -> dict[str, object]:
+    checked = (NOW - timedelta(hours=1)).isoformat()
+    good = {"mark": "2026-03-01 11:00:00", "fingerprint": fingerprint(SOURCE), "keys_checked_at": checked}
+    return {**good, **changed}
+
+
+def counts(total: int) -> Counts:
+    return Counts(total, 0, NOW)
+
+
+def test_a_good_manifest_allows_a_delta():
+    assert choose(SOURCE, manifest(), NOW, full=False) is Kind.DELTA
+
+
+@pytest.mark.parametrize("last", [None, manifest(mark=""), manifest(fingerprint="another table")])
+def test_without_a_base_that_fits_everything_is_imported(last: dict[str, object] | None):
+    assert choose(SOURCE, last, NOW, full=False) is Kind.FULL
+
+
+def test_full_can_be_asked_for():
+    assert choose(SOURCE, manifest(), NOW, full=True) is Kind.FULL
+
+
+def test_a_source_that_does_not_say_when_rows_changed_is_always_imported_in_full():
+    source = ContactsTable(SOURCE.table, {"patient_id": Column("patient_id", "varchar")})
+    assert choose(source, manifest(fingerprint=fingerprint(source)), NOW, full=False) is Kind.FULL
+
+
+def test_the_keys_are_compared_once_a_day():
+    yesterday = (NOW - timedelta(hours=24)).isoformat()
+    assert choose(SOURCE, manifest(keys_checked_at=yesterday), NOW, full=False) is Kind.DELTA_AND_KEYS
+
+
+def test_another_column_or_type_is_another_source():
+    other = ContactsTable(SOURCE.table, {**SOURCE.columns, "updated_at": Column("updated_at", "datetime")})
+    assert fingerprint(other) != fingerprint(SOURCE)
+
+
+def test_more_rows_than_the_source_has_make_it_look_for_deletions_at_once():
+    assert escalate(Kind.DELTA, Completeness(rows=11, stale=0), counts(10), counts(10)) is Kind.DELTA_AND_KEYS
+
+
+def test_fewer_rows_than_the_source_has_make_it_look_for_what_is_missing():
+    assert escalate(Kind.DELTA, Completeness(rows=9, stale=0), counts(10), counts(10)) is Kind.DELTA_AND_KEYS
+
+
+@pytest.mark.parametrize(("before", "after"), [(10, 10), (9, 10), (11, 10), (8, 12)])
+def test_while_rows_come_and_go_any_number_in_between_agrees(before: int, after: int):
+    assert escalate(Kind.DELTA, Completeness(rows=10, stale=0), counts(before), counts(after)) is None
+
+
+def test_a_stale_row_makes_the_import_full():
+    assert escalate(Kind.DELTA_AND_KEYS, Completeness(rows=10, stale=1), counts(10), counts(10)) is Kind.FULL
+
+
+@pytest.mark.parametrize("kind", [Kind.DELTA_AND_KEYS, Kind.FULL])
+def test_nothing_follows_a_thorough_import_that_found_nothing_stale(kind: Kind):
+    assert escalate(kind, Completeness(rows=9, stale=0), counts(10), counts(10)) is None
