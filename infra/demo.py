@@ -11,16 +11,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Annotated, Any
 
-import pymysql
 import requests
 import typer
 from rich.console import Console
 from rich.live import Live
+from rich.table import Table
 from rich.text import Text
 
-from infra.clients import reader_connection
+from infra.clients import hive_connection
 from infra.errors import UnavailableError, WardError
 from infra.metrics import StreamState, read_state
+from infra.servers import all_of
 from infra.settings import PROJECT_ROOT, Settings, load_settings
 
 DOCTOR = "doctor@wardwatch.example"
@@ -133,8 +134,6 @@ def _field(text: str, name: str) -> str:
 
 
 def _await_landing(settings: Settings, reading: str) -> None:
-    from infra.clients import hive_connection
-
     deadline = time.monotonic() + 180
     query = f"SELECT COUNT(*) FROM health.vital_readings WHERE reading_id = {int(reading)}"
     while time.monotonic() < deadline:
@@ -144,3 +143,12 @@ def _await_landing(settings: Settings, reading: str) -> None:
                 return
         time.sleep(POLL_SECONDS)
     raise WardError(f"Reading {reading} is not in Hive after 3 minutes; see `./ward logs land-vitals`.")
+
+
+def _say_pages(console: Console, settings: Settings) -> None:
+    table = Table("page", "address")
+    for server in all_of(settings):
+        if page := server.page(settings):
+            table.add_row(server.name, page)
+    table.add_row("Airflow's password (user admin)", str(settings.secrets_dir / "airflow_admin_password"))
+    console.print(table)

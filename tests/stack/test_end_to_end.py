@@ -1,0 +1,212 @@
+"""From a row in MySQL to a doctor's email, on the real servers and with every stream running."""
+
+from __future__ import annotations
+
+import subprocess
+import uuid
+from collections.abc import Callable, Iterator
+from datetime import UTC, date, datetime
+from typing import Any
+
+import pytest
+import requests
+
+from clinical.thresholds import parse_rows
+from hbase.table import read_state
+from infra.clients import alerts_connection, devices_connection, hbase_connection
+from infra.settings import PROJECT_ROOT, Settings
+from infra.supervise import processes, start, stop, wait_ready
+
+Await = Callable[..., Any]
+DOCTOR = "end-to-end@wardwatch.example"
+NORMAL = {"heart_rate": 75, "spo2": 98, "respiratory_rate": 16, "temperature": "37.0", "systolic_bp": 120}
+
+
+def ward(*arguments: str, text: str | None = None) -> str:
+    """Run a `./ward` command; what it printed. Fails the test when the command fails."""
+    done = subprocess.run([PROJECT_ROOT / "ward", *arguments], capture_output=True, text=True, input=text, check=False)
+    assert done.returncode == 0, f"./ward {' '.join(arguments)}: {done.stdout}{done.stderr}"
+    return done.stdout
+
+
+def insert_patient(settings: Settings, patient_id: str, phone: str, ward_name: str = "Cardiology") -> None:
+    with devices_connection(settings) as connection, connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO health.patients_information (patient_id, name, address, phone, admitted_ward, date_of_birth)"
+            " VALUES (%s, %s, %s, %s, %s, %s)",
+            (patient_id, f"Zoë {patient_id}", f"{patient_id} Harbour Street, Oslo", phone, ward_name, date(1960, 5, 4)),
+        )
+
+
+def insert_reading(settings: Settings, patient_id: str, **vitals: object) -> int:
+    values = {"patient_id": patient_id, "device_id": "bedside", "recorded_at": now(), **NORMAL, **vitals}
+    columns = ", ".join(values)
+    marks = ", ".join(["%s"] * len(values))
+    with devices_connection(settings) as connection, connection.cursor() as cursor:
+        cursor.execute(f"INSERT INTO health.patients_vital_info ({columns}) VALUES ({marks})", tuple(values.values()))
+        return int(cursor.lastrowid)
+
+
+def now() -> datetime:
+    return datetime.now(UTC).replace(tzinfo=None)
+
+
+def mails(settings: Settings, *, to: str, about: str) -> list[dict[str, Any]]:
+    """Emails in the inbox to that address whose text speaks of `about`."""
+    answer = requests.get(f"http://127.0.0.1:{settings.ports.inbox}/api/email", timeout=10)
+    answer.raise_for_status()
+    return [
+        mail
+        for mail in answer.json()
+        if any(recipient["address"] == to for recipient in mail["to"]) and about in mail["text"]
+    ]
+
+
+@pytest.fixture(scope="module")
+def doctor(stack: Settings) -> Iterator[str]:
+    ward("subscriptions", "add", DOCTOR, "--ward", "Cardiology", "--severity", "high,medium")
+    yield DOCTOR
+    ward("subscriptions", "remove", DOCTOR)
+
+
+@pytest.fixture
+def patient(stack: Settings) -> str:
+    """A patient whose contact is imported and known to detection."""
+    patient_id = f"e2e-{uuid.uuid4().hex[:8]}"
+    insert_patient(stack, patient_id, "+47 555 01 02")
+    ward("import-contacts", "--quiet")
+    return patient_id
+
+
+def breach_until_mailed(settings: Settings, await_condition: Await, patient_id: str, to: str, **vitals: object) -> str:
+    """Insert one breaching reading and wait for its email; the email's text."""
+    insert_reading(settings, patient_id, **vitals)
+    found = await_condition(
+        lambda: mails(settings, to=to, about=patient_id), 60, f"no email about {patient_id} to {to} within 60 s"
+    )
+    return str(found[0]["text"])
+
+
+def test_a_row_inserted_by_plain_sql_becomes_an_email_that_names_the_patient(
+    stack: Settings, doctor: str, patient: str, await_condition: Await
+) -> None:
+    text = breach_until_mailed(stack, await_condition, patient, doctor, heart_rate=35)
+    for expected in (f"Zoë {patient}", "+47 555 01 02", f"{patient} Harbour Street, Oslo", "Cardiology", "Heart rate"):
+        assert expected in text
+    assert "35 /min" in text
+    assert "UTC" in text
+
+
+def test_a_row_inside_its_limits_sends_nothing(
+    stack: Settings, doctor: str, patient: str, await_condition: Await
+) -> None:
+    insert_reading(stack, patient)
+    marker = f"e2e-{uuid.uuid4().hex[:8]}"
+    insert_patient(stack, marker, "+47 555 03 04")
+    ward("import-contacts", "--quiet")
+    breach_until_mailed(stack, await_condition, marker, doctor, heart_rate=35)
+    assert mails(stack, to=doctor, about=patient) == []
+
+
+def test_a_changed_phone_number_is_in_the_next_import_and_in_the_next_email(
+    stack: Settings, doctor: str, patient: str, await_condition: Await
+) -> None:
+    with devices_connection(stack) as connection, connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE health.patients_information SET phone = '+47 999 88 77' WHERE patient_id = %s", (patient,)
+        )
+    ward("import-contacts", "--quiet")
+    assert "+47 999 88 77" in ward("hql", f"SELECT phone FROM health.patients WHERE patient_id = '{patient}'")
+    text = breach_until_mailed(stack, await_condition, patient, doctor, spo2=85)
+    assert "+47 999 88 77" in text
+
+
+def test_a_patient_who_is_not_imported_yet_still_alarms_and_the_import_runs_at_once(
+    stack: Settings, await_condition: Await
+) -> None:
+    patient_id = f"e2e-{uuid.uuid4().hex[:8]}"
+    everyone = "everyone@wardwatch.example"
+    ward("subscriptions", "add", everyone)
+    try:
+        insert_patient(stack, patient_id, "+47 555 05 06")
+        text = breach_until_mailed(stack, await_condition, patient_id, everyone, heart_rate=35)
+        assert "contact not imported yet" in text
+        query = f"SELECT COUNT(*) FROM health.patients WHERE patient_id = '{patient_id}'"
+        await_condition(
+            lambda: ward("hql", "--format", "csv", query).split()[-1] == "1", 180, "the import did not run by itself"
+        )
+    finally:
+        ward("subscriptions", "remove", everyone)
+
+
+def bradycardia_row(settings: Settings) -> str:
+    """Key of the row that says that an adult's heart rate of 41 to 50 is of low severity, which is not mailed."""
+    rows, problems = parse_rows(read_state(settings).cells)
+    assert problems == []
+    found = [row for row in rows if row.attribute == "heart_rate" and row.low_age == 16 and row.low_value == 41]
+    assert [row.severity for row in found] == ["low"]
+    return found[0].row_key
+
+
+def edited_at(settings: Settings, row: str) -> int:
+    """When the severity of that row was last written, epoch ms."""
+    with hbase_connection(settings) as connection:
+        cells = connection.table(settings.thresholds.table).cells(
+            row.encode(), b"t:severity", 1, include_timestamp=True
+        )
+    return int(cells[0][1])
+
+
+def first_notice_at(settings: Settings, patient_id: str) -> int:
+    """When the alert engine first decided to tell of that patient, epoch ms."""
+    with alerts_connection(settings) as connection, connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT MIN(n.created_at) FROM notifications n JOIN alarms a USING (alarm_id) WHERE a.patient_id = %s",
+            (patient_id,),
+        )
+        return int(cursor.fetchone()[0])
+
+
+@pytest.mark.parametrize("way", ["command", "shell"])
+def test_an_edited_threshold_changes_the_outcome_within_ten_seconds_with_nothing_restarted(
+    stack: Settings, doctor: str, patient: str, way: str, await_condition: Await
+) -> None:
+    row = bradycardia_row(stack)
+    pid = processes(stack)["detect-breaches"].pid
+    insert_reading(stack, patient, heart_rate=45)
+    put = f"put '{stack.thresholds.table}', '{row}', 't:severity', '{{severity}}'\n"
+    try:
+        if way == "command":
+            ward("thresholds", "set", row, "severity=high", "--author", "Dr Test")
+        else:
+            ward("hbase-shell", "-n", text=put.format(severity="high"))
+        assert mails(stack, to=doctor, about=patient) == []
+
+        def mailed() -> bool:
+            insert_reading(stack, patient, heart_rate=45)
+            return bool(mails(stack, to=doctor, about=patient))
+
+        await_condition(mailed, 30, f"{row} was not in force within 30 s")
+        assert first_notice_at(stack, patient) - edited_at(stack, row) < 10_000
+        assert processes(stack)["detect-breaches"].pid == pid
+    finally:
+        ward("hbase-shell", "-n", text=put.format(severity="low"))
+
+
+def test_hbase_away_and_detection_restarted_a_breach_still_becomes_an_email_and_ops_are_told(
+    stack: Settings, doctor: str, patient: str, await_condition: Await
+) -> None:
+    ops = stack.alerts.ops_email
+    told_before = len(mails(stack, to=ops, about="HBase"))
+    stop(stack, "hbase-thrift")
+    try:
+        stop(stack, "detect-breaches")
+        start(stack, "detect-breaches")
+        text = breach_until_mailed(stack, await_condition, patient, doctor, heart_rate=30)
+        assert "30 /min" in text
+        await_condition(
+            lambda: len(mails(stack, to=ops, about="HBase")) > told_before, 60, "ops were not told that HBase is away"
+        )
+    finally:
+        start(stack, "hbase-thrift")
+        wait_ready(stack, "hbase-thrift")
