@@ -53,7 +53,7 @@ def demo(
     say(f"Subscribing {DOCTOR} to every ward")
     _ward("subscriptions", "add", DOCTOR)
     say(f"Filling the ward with {patients} patients and importing their contacts with Sqoop")
-    _ward("simulate", "--patients", str(patients), "--seed", str(SEED), "--count", "0")
+    _ward("simulate", "--patients", str(patients), "--seed", str(SEED), "--count", str(patients))
     _ward("import-contacts", "--quiet")
     before = {mail["id"] for mail in _mails(settings)}
     say(f"Streaming vital signs; in 10 seconds a patient's heart slows down ({EPISODE})")
