@@ -11,12 +11,12 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from clinical.messages import READING_FIELDS
+from clinical.tables import VITAL_TYPE
 from clinical.vitals import CONSCIOUSNESS, REPORTED, VITALS, Vital
 from infra.errors import ConfigurationError
 from infra.settings import Readings
 
 KAFKA_COLUMNS = ("key", "value", "topic", "partition", "offset", "timestamp")
-VITAL_TYPE = "decimal(10,3)"
 PROBLEM_TYPE = "struct<attribute:string,reason:string,raw:string>"
 CORRUPT = "_corrupt"
 MAX_SHOWN_CHARACTERS = 200

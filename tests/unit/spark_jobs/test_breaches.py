@@ -1,0 +1,231 @@
+"""Detection judges as `clinical.thresholds.judge` does, and tells everything that a consumer needs."""
+
+import csv
+import json
+import time
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pyspark.sql import SparkSession
+
+import hbase
+from clinical.ages import age_years
+from clinical.messages import BREACH_FIELDS, breach_id
+from clinical.thresholds import ThresholdRow, judge, judging_bands, parse_rows
+from clinical.vitals import JUDGED
+from infra.settings import Readings
+from spark_jobs.transforms.breaches import (
+    PATIENT_SCHEMA,
+    VALUE_COLUMNS,
+    bands_frame,
+    find_breaches,
+    values_of_derived,
+    values_of_readings,
+)
+from tests.unit.spark_jobs.frames import kafka_frame
+
+NOW = datetime(2025, 11, 22, 19, 0, tzinfo=UTC)
+NOW_MS = int(NOW.timestamp() * 1000)
+VALUES_SCHEMA = (
+    "source_topic STRING, source_id STRING, patient_id STRING, device_id STRING, attribute STRING, "
+    "value DECIMAL(10,3), recorded_at TIMESTAMP, recorded_at_is_receipt BOOLEAN, inserted_at TIMESTAMP"
+)
+
+
+@pytest.fixture(scope="module")
+def table() -> list[ThresholdRow]:
+    """The default threshold table."""
+    path = Path(hbase.__path__[0]) / "defaults" / "threshold_reference.csv"
+    with path.open(newline="", encoding="utf-8") as file:
+        cells = {f"{line['attribute']}#{number:03d}": line for number, line in enumerate(csv.DictReader(file), 1)}
+    rows, problems = parse_rows(cells)
+    assert not problems
+    return rows
+
+
+def breaches_of(
+    spark: SparkSession,
+    table: list[ThresholdRow],
+    values: list[tuple[Any, ...]] | None,
+    patients: list[tuple[Any, ...]],
+    frame: Any = None,
+) -> list[dict[str, Any]]:
+    """The breaches among rows of VALUE_COLUMNS (or of a frame of them) as dictionaries."""
+    frame = spark.createDataFrame(values or [], VALUES_SCHEMA) if frame is None else frame
+    assert tuple(frame.columns) == VALUE_COLUMNS
+    found = find_breaches(
+        frame, bands_frame(spark, judging_bands(table)), spark.createDataFrame(patients, PATIENT_SCHEMA), "T1", "P1"
+    )
+    assert found.columns == ["key", "value"]
+    rows = [(row.key, json.loads(row.value)) for row in found.collect()]
+    assert all(key == breach["patient_id"] for key, breach in rows)
+    return [breach for _, breach in rows]
+
+
+def value(attribute: str, number: Decimal | str, patient: str = "P-1", source_id: str = "1") -> tuple[Any, ...]:
+    return ("vital-info", source_id, patient, "D-1", attribute, Decimal(number), NOW, False, NOW)
+
+
+def birth_at_age(years: Decimal) -> date:
+    """The latest birth date that makes the age `years` (a whole number of months) on the day of NOW."""
+    months = int(years * 12)
+    index = NOW.year * 12 + NOW.month - 1 - months
+    return date(index // 12, index % 12 + 1, NOW.day)
+
+
+def edge_births(table: list[ThresholdRow]) -> Iterator[date | None]:
+    """Birth dates on and on either side of each age limit, one in the future, and an unknown one."""
+    for years in sorted({row.low_age for row in table} | {row.high_age for row in table if row.high_age is not None}):
+        on_limit = birth_at_age(years)
+        yield from (on_limit - timedelta(days=1), on_limit, on_limit + timedelta(days=1))
+    yield None
+
+
+def edge_values(table: list[ThresholdRow], attribute: str) -> set[Decimal]:
+    """Values on, just off and half a step off each limit of the attribute, inside the plausible range."""
+    vital = JUDGED[attribute]
+    step = Decimal(1).scaleb(-vital.scale)
+    limits = {limit for row in table if row.attribute == attribute for limit in (row.low_value, row.high_value)}
+    around = (Decimal(0), step, -step, step / 2, -step / 2, step * Decimal("0.49"), -step * Decimal("0.49"))
+    near = {limit + offset for limit in limits if limit is not None for offset in around}
+    return {number for number in near | {vital.low, vital.high} if vital.low <= number <= vital.high}
+
+
+def test_spark_and_python_judge_alike_at_every_limit_of_value_and_age(
+    spark: SparkSession, table: list[ThresholdRow]
+) -> None:
+    births = {f"P-{number}": birth for number, birth in enumerate(edge_births(table))}
+    expected: dict[tuple[str, str, str], ThresholdRow] = {}
+    values = []
+    for attribute in JUDGED:
+        for number in sorted(edge_values(table, attribute)):
+            for patient, birth in births.items():
+                values.append(value(attribute, number, patient, source_id=str(number)))
+                row = judge(table, attribute, number, birth and age_years(NOW.date(), birth))
+                if row is not None and row.alert_flag:
+                    expected[attribute, str(number), patient] = row
+    patients = [(patient, "Name", None, None, "W", birth) for patient, birth in births.items()]
+    found = breaches_of(spark, table, values, patients)
+    keys = [(breach["attribute"], breach["source_id"], breach["patient_id"]) for breach in found]
+    assert len(keys) == len(set(keys)), "a value met two bands"
+    assert {key: breach["threshold_row"] for key, breach in zip(keys, found, strict=True)} == {
+        key: row.row_key for key, row in expected.items()
+    }
+    assert len(expected) > 1000
+    assert {row.row_key for row in expected.values()} == {row.row_key for row in table if row.alert_flag}
+
+
+def test_a_breach_carries_everything_that_its_consumers_need(spark: SparkSession, table: list[ThresholdRow]) -> None:
+    patient = ("P-1", "Zoë “Z” O'Neill, Dr.", "+44 20 7946 0000", "1 High St\nLondon", "W-3", date(1950, 1, 1))
+    before = int(time.time() * 1000)
+    (breach,) = breaches_of(spark, table, [value("temperature", "39.149")], [patient])
+    row = judge(table, "temperature", 39.1, 75)
+    assert row is not None
+    normal = next(
+        r
+        for r in table
+        if r.attribute == "temperature" and r.direction == "normal" and r.low_age <= 75 and r.high_age is None
+    )
+    detected_at = breach.pop("detected_at")
+    assert before <= detected_at <= time.time() * 1000
+    assert breach == {
+        "breach_id": breach_id("vital-info", "1", "temperature"),
+        "source_topic": "vital-info",
+        "source_id": "1",
+        "patient_id": "P-1",
+        "device_id": "D-1",
+        "attribute": "temperature",
+        "value": 39.1,
+        "unit": "°C",
+        "direction": row.direction,
+        "severity": row.severity,
+        "low_value": row.low_value and float(row.low_value),
+        "high_value": row.high_value and float(row.high_value),
+        "normal_low": normal.low_value and float(normal.low_value),
+        "normal_high": normal.high_value and float(normal.high_value),
+        "clear_margin": float(row.clear_margin),
+        "delay_seconds": row.delay_seconds,
+        "alert_message": row.alert_message,
+        "threshold_row": row.row_key,
+        "threshold_source": row.source,
+        "threshold_updated_by": row.updated_by,
+        "threshold_version": "T1",
+        "patients_version": "P1",
+        "contact_missing": False,
+        "name": patient[1],
+        "phone": patient[2],
+        "address": patient[3],
+        "ward": "W-3",
+        "age_years": age_years(NOW.date(), date(1950, 1, 1)),
+        "recorded_at": NOW_MS,
+        "recorded_at_is_receipt": False,
+        "inserted_at": NOW_MS,
+    }
+    assert set(breach) | {"detected_at"} == set(BREACH_FIELDS)
+
+
+def test_an_unknown_patient_is_judged_by_adult_bands_and_the_breach_says_so(
+    spark: SparkSession, table: list[ThresholdRow]
+) -> None:
+    (breach,) = breaches_of(spark, table, [value("heart_rate", "140")], [])
+    assert (breach["contact_missing"], breach["age_years"], breach["name"]) == (True, None, None)
+    row = judge(table, "heart_rate", 140, None)
+    assert row is not None
+    assert breach["threshold_row"] == row.row_key
+
+
+def test_a_known_patient_without_a_birth_date_is_not_missing(spark: SparkSession, table: list[ThresholdRow]) -> None:
+    (breach,) = breaches_of(spark, table, [value("heart_rate", "140")], [("P-1", "N", "1", "A", "W", None)])
+    assert (breach["contact_missing"], breach["age_years"], breach["name"]) == (False, None, "N")
+
+
+def test_a_table_without_rows_finds_nothing(spark: SparkSession) -> None:
+    assert breaches_of(spark, [], [value("heart_rate", "300")], []) == []
+
+
+def test_readings_become_breaches_of_each_vital_outside_its_band(
+    spark: SparkSession, table: list[ThresholdRow]
+) -> None:
+    message = {
+        "reading_id": 9, "patient_id": "P-1", "device_id": None, "recorded_at": NOW_MS, "inserted_at": NOW_MS + 3,
+        "recorded_at_is_receipt": False, "heart_rate": 180, "spo2": 80, "temperature": 37.0, "glucose": "high",
+    }  # fmt: skip
+    frame = values_of_readings(kafka_frame(spark, [message, b"{", {"heart_rate": 10}]), Readings())
+    found = breaches_of(spark, table, None, [], frame)
+    assert {b["attribute"]: b["breach_id"] for b in found} == {
+        name: breach_id("vital-info", "9", name) for name in ("heart_rate", "spo2")
+    }
+
+
+def test_a_breach_with_a_clock_in_the_future_is_judged_by_its_insertion(
+    spark: SparkSession, table: list[ThresholdRow]
+) -> None:
+    message = {
+        "reading_id": 9, "patient_id": "P-1", "recorded_at": NOW_MS + 86_400_000, "inserted_at": NOW_MS,
+        "recorded_at_is_receipt": False, "heart_rate": 180,
+    }  # fmt: skip
+    (breach,) = breaches_of(spark, table, None, [], values_of_readings(kafka_frame(spark, [message]), Readings()))
+    assert (breach["recorded_at"], breach["recorded_at_is_receipt"]) == (NOW_MS, True)
+
+
+def test_a_derived_value_is_just_another_vital(spark: SparkSession, table: list[ThresholdRow]) -> None:
+    good = {
+        "derived_id": "P-1|news2|1", "patient_id": "P-1", "attribute": "news2", "value": 8,
+        "computed_for": NOW_MS, "inputs_used": 2, "inputs_expected": 2,
+    }  # fmt: skip
+    bad: list[Any] = [
+        {**good, "attribute": "heart_rate"}, {**good, "value": "many"}, {**good, "value": 9999},
+        {**good, "computed_for": None}, {**good, "patient_id": None}, b"{", None, {},
+    ]  # fmt: skip
+    frame = values_of_derived(kafka_frame(spark, [good, *bad], topic="derived-vitals"))
+    (breach,) = breaches_of(spark, table, None, [], frame)
+    assert (breach["attribute"], breach["value"], breach["source_topic"]) == (
+        "news2",
+        8.0,
+        "derived-vitals",
+    )
+    assert breach["breach_id"] == breach_id("derived-vitals", good["derived_id"], "news2")
