@@ -25,6 +25,9 @@ def _opens(*packages: str) -> tuple[str, ...]:
     return tuple(f"--add-opens={package}=ALL-UNNAMED" for package in packages)
 
 
+HDFS_FLAGS = _opens("java.base/java.lang")
+"""WebHDFS answers through an old JAXB that defines classes by reflection."""
+
 HBASE_FLAGS = (
     "-Dorg.apache.hbase.thirdparty.io.netty.tryReflectionSetAccessible=true",
     "-XX:MaxDirectMemorySize=128m",

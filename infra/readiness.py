@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -16,6 +17,10 @@ TIMEOUT_SECONDS = 5
 FRESH_HEARTBEAT = timedelta(seconds=12)
 """Airflow's parts write one every five seconds; an older one may be from before a restart."""
 READINESS_TABLE = "wardwatch_readiness"
+
+# The Thrift libraries print every refused connection; while a server starts, that is what is expected.
+logging.getLogger("thrift").setLevel(logging.CRITICAL)
+logging.getLogger("pyhive").setLevel(logging.CRITICAL)
 
 
 def _get_json(server: str, url: str) -> Any:
@@ -81,9 +86,11 @@ def hbase(settings: Settings) -> None:
 
 def hbase_thrift(settings: Settings) -> None:
     """A table can be created (the first time) and scanned; a list of tables is answered long before that."""
-    from Hbase_thrift import AlreadyExists, IOError as HbaseError
-
     with hbase_connection(settings) as connection:
+        # happybase makes this module when it is imported.
+        from Hbase_thrift import AlreadyExists
+        from Hbase_thrift import IOError as HbaseError
+
         try:
             if READINESS_TABLE.encode() not in connection.tables():
                 connection.create_table(READINESS_TABLE, {"t": {}})

@@ -122,7 +122,9 @@ def _kafka_command(settings: Settings) -> list[str]:
 
 
 def _hdfs_command(main: str) -> Callable[[Settings], list[str]]:
-    return lambda settings: java.command(settings, "hdfs", main, heap="192m", conf=("hadoop",))
+    return lambda settings: java.command(
+        settings, "hdfs", main, heap="192m", conf=("hadoop",), flags=java.HDFS_FLAGS
+    )
 
 
 def _hbase_command(heap: str, *arguments: str) -> Callable[[Settings], list[str]]:
@@ -158,7 +160,7 @@ def _sns_command(settings: Settings) -> list[str]:
 def _inbox_command(settings: Settings) -> list[str]:
     return [
         initialise.node_program("node"),
-        str(settings.tools_dir / "node" / "node_modules" / "maildev" / "bin" / "maildev"),
+        str(settings.tools_dir / "node" / "node_modules" / "maildev" / "dist" / "bin" / "maildev.js"),
         *("--ip", "127.0.0.1", "--smtp", str(settings.ports.smtp)),
         *("--web-ip", "127.0.0.1", "--web", str(settings.ports.inbox)),
         *("--mail-directory", str(data_dir(settings, "inbox"))),

@@ -1,0 +1,204 @@
+"""Everything that is downloaded: Debian packages, jars with Maven, the inbox with npm. Each part once.
+
+A part is installed beside its place and moved in when it is whole, with a stamp of what it was made of; a part whose
+stamp is missing or different is installed anew. So an interrupted download is repaired by the next call.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+import tarfile
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass
+from pathlib import Path
+
+import orjson
+from rich.console import Console
+
+from infra.errors import WardError
+from infra.initialise import find_postgres, find_program, node_program
+from infra.render import TEMPLATES
+from infra.settings import Settings
+
+DEBIAN_PACKAGES: dict[str, Callable[[], str]] = {
+    "mariadb-server": lambda: find_program("mariadbd"),
+    "postgresql": lambda: find_postgres("initdb"),
+    "openjdk-17-jdk-headless": lambda: find_program("javac"),
+    "maven": lambda: find_program("mvn"),
+}
+"""Package -> the program that shows that it is there, whoever installed it."""
+
+JAR_PARTS = (
+    "kafka",
+    "hdfs",
+    "hbase",
+    "metastore",
+    "hiveserver2",
+    "spark",
+    "spark-metastore-client",
+    "sqoop",
+    "hbase-shell",
+)
+COPY_JARS = "org.apache.maven.plugins:maven-dependency-plugin:2.8:copy-dependencies"
+ATTEMPTS = 3
+AT_ONCE = 2
+STAMP = ".installed"
+
+APT_SCRIPT = """
+export DEBIAN_FRONTEND=noninteractive LC_ALL=C.UTF-8
+if [ ! -e /usr/sbin/policy-rc.d ]; then
+    trap 'rm -f /usr/sbin/policy-rc.d' EXIT
+    printf '#!/bin/sh\\nexit 101\\n' > /usr/sbin/policy-rc.d
+    chmod 755 /usr/sbin/policy-rc.d
+fi
+apt-get -q update
+apt-get -q -y install --no-install-recommends "$@"
+"""
+"""Installs its arguments. policy-rc.d is how Debian is told not to start services: 101 means `not now`."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """Something that is downloaded into a directory of its own; `sources` decide whether it is up to date."""
+
+    name: str
+    target: Path
+    sources: tuple[Path, ...]
+    fetch: Callable[[Path], None]
+
+    def checksum(self) -> str:
+        return hashlib.sha256(b"\0".join(source.read_bytes() for source in self.sources)).hexdigest()
+
+    def installed(self) -> bool:
+        stamp = self.target / STAMP
+        return stamp.exists() and stamp.read_text() == self.checksum()
+
+    def install(self) -> float:
+        """Download, tried `ATTEMPTS` times, then put in place in one step. Returns seconds."""
+        begun = time.monotonic()
+        partial = self.target.with_name(f"{self.target.name}.partial")
+        for attempt in range(1, ATTEMPTS + 1):
+            shutil.rmtree(partial, ignore_errors=True)
+            partial.mkdir(parents=True)
+            try:
+                self.fetch(partial)
+                break
+            except WardError:
+                if attempt == ATTEMPTS:
+                    raise
+        (partial / STAMP).write_text(self.checksum())
+        shutil.rmtree(self.target, ignore_errors=True)
+        partial.rename(self.target)
+        return time.monotonic() - begun
+
+
+def parts(settings: Settings) -> list[Part]:
+    """Every part that is downloaded, in the order in which servers need them."""
+    jars = [
+        Part(name, settings.lib_dir / name, (TEMPLATES / name / "pom.xml",), _maven(TEMPLATES / name / "pom.xml"))
+        for name in JAR_PARTS
+    ]
+    package = (TEMPLATES / "maildev" / "package.json", TEMPLATES / "maildev" / "package-lock.json")
+    return [*jars, Part("maildev", settings.tools_dir / "node", package, _npm(package))]
+
+
+def _maven(pom: Path) -> Callable[[Path], None]:
+    def fetch(target: Path) -> None:
+        arguments = ("-q", "-B", "-f", str(pom), COPY_JARS, f"-DoutputDirectory={target}", "-DincludeScope=runtime")
+        _run([find_program("mvn"), *arguments], f"Maven could not fetch the jars of infra/stack/{pom.parent.name}")
+        for archive in target.glob("*.tar.gz"):
+            _unpack(archive, target)
+            archive.unlink()
+
+    return fetch
+
+
+def _unpack(archive: Path, target: Path) -> None:
+    """Unpack without the archive's own top directory."""
+    with tarfile.open(archive) as tar:
+        for member in tar.getmembers():
+            _top, _slash, member.name = member.name.partition("/")
+            if member.name:
+                tar.extract(member, target, filter="data")
+
+
+def _npm(package: tuple[Path, ...]) -> Callable[[Path], None]:
+    def fetch(target: Path) -> None:
+        for file in package:
+            shutil.copy(file, target)
+        node = node_program("node")
+        npm = Path(node).parent.parent / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
+        arguments = ("ci", "--no-audit", "--no-fund", "--ignore-scripts", "--prefix", str(target))
+        _run([node, str(npm), *arguments], "npm could not fetch the inbox (maildev)", cwd=target)
+
+    return fetch
+
+
+def _run(command: list[str], failure: str, cwd: Path | None = None) -> None:
+    finished = subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
+    if finished.returncode != 0:
+        said = (finished.stderr.strip() or finished.stdout.strip()).splitlines()
+        errors = [line for line in said if "ERR" in line] or said or ["no message"]
+        raise WardError(f"{failure}: {errors[0].strip()}")
+
+
+def missing_packages() -> list[str]:
+    """Debian packages whose program is not on this machine."""
+    missing = []
+    for package, find in DEBIAN_PACKAGES.items():
+        try:
+            find()
+        except WardError:
+            missing.append(package)
+    return missing
+
+
+def _install_packages(packages: list[str]) -> float:
+    """Install with apt-get, as root or through sudo. Services of the packages are not started: ours run otherwise."""
+    begun = time.monotonic()
+    by_hand = f"apt-get install --no-install-recommends {' '.join(packages)}"
+    if shutil.which("apt-get") is None:
+        raise WardError(f"Not a Debian-like system: install these by your own means: {', '.join(packages)}.")
+    prefix: list[str] = []
+    if os.geteuid() != 0:
+        sudo = shutil.which("sudo")
+        if sudo is None or subprocess.run([sudo, "-n", "true"], capture_output=True, check=False).returncode != 0:
+            raise WardError(f"Debian packages are missing. As root, run: {by_hand}")
+        prefix = [sudo, "-n"]
+    _run([*prefix, "sh", "-c", APT_SCRIPT, "sh", *packages], f"`{by_hand}` failed")
+    return time.monotonic() - begun
+
+
+def ensure_installed(settings: Settings, console: Console) -> None:
+    """Install every part that is missing or out of date; says each one's seconds and records them in `install.json`.
+
+    On a prepared machine this reads a few small files and downloads nothing. Raises WardError naming the part.
+    """
+    packages = missing_packages()
+    todo = [part for part in parts(settings) if not part.installed()]
+    if not packages and not todo:
+        return
+    if packages:
+        with console.status(f"installing Debian packages: {', '.join(packages)} …"):
+            _record(settings, console, "debian packages", _install_packages(packages))
+    with (
+        console.status(f"downloading {', '.join(part.name for part in todo)} …"),
+        ThreadPoolExecutor(AT_ONCE) as pool,
+    ):
+        for future in as_completed(running := {pool.submit(part.install): part for part in todo}):
+            _record(settings, console, running[future].name, future.result())
+
+
+def _record(settings: Settings, console: Console, name: str, seconds: float) -> None:
+    path = settings.tools_dir / "install.json"
+    known: dict[str, float] = orjson.loads(path.read_bytes()) if path.exists() else {}
+    known[name] = round(seconds, 1)
+    partial = path.with_suffix(".partial")
+    partial.write_bytes(orjson.dumps(known, option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS))
+    partial.rename(path)
+    console.print(f"[green]✓[/] installed {name:<22} {seconds:6.1f} s")

@@ -1,0 +1,143 @@
+"""`up` and `down`: everything in dependency order, independent servers side by side."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field
+
+from rich.console import Console
+
+from infra import install, preflight, supervise
+from infra.errors import UnavailableError, WardError
+from infra.render import render_all
+from infra.secrets import ensure_secrets
+from infra.servers import Server, all_of, with_dependencies
+from infra.settings import Settings
+
+BOOTSTRAPS = ("producers", "alerts", "hbase", "hive", "sqoop")
+"""Rooms whose `bootstrap(settings)` creates what the room needs, in this order."""
+
+AT_ONCE = 4
+"""Servers that start side by side: more than the cores, for a start waits as often as it computes."""
+
+
+def up(settings: Settings, names: list[str], console: Console) -> None:
+    """Bring up the named servers and streams with all they need, or everything.
+
+    What runs is left alone. Raises WardError naming the first that failed; the others stay up, and a second call goes
+    on from there.
+    """
+    unknown = [name for name in names if name not in all_of(settings)]
+    if unknown:
+        raise WardError(f"There is no server or stream {unknown[0]}; there are {', '.join(all_of(settings))}.")
+    wanted = with_dependencies(settings, names or list(all_of(settings)))
+    install.ensure_installed(settings, console)
+    running = {process.name for process in supervise.processes(settings).values() if process.pid}
+    to_start = [server for server in wanted if server.name not in running]
+    if to_start:
+        preflight.check(settings, to_start, preflight.NEEDED_MEMORY if not running else 0)
+    ensure_secrets(settings)
+    render_all(settings)
+    supervise.ensure_supervisor(settings)
+    begun = time.monotonic()
+    _start_all(settings, [server for server in wanted if not server.is_stream], console)
+    streams = [server for server in wanted if server.is_stream]
+    if streams or not names:
+        _bootstrap(settings, console)
+    _start_all(settings, streams, console)
+    console.print(f"[green]Up[/] after {time.monotonic() - begun:.0f} s. `./ward status` shows pages and lag.")
+
+
+def down(settings: Settings, console: Console) -> None:
+    """Stop streams, then servers, last started first, then the supervisor. Every byte of data stays."""
+    if not supervise.alive(settings):
+        console.print("Nothing is running.")
+        return
+    running = {process.name for process in supervise.processes(settings).values() if process.pid}
+    levels = _levels([server for server in all_of(settings).values() if server.name in running])
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        for level in reversed(levels):
+            list(pool.map(lambda server: supervise.stop(settings, server.name), level))
+            console.print(f"stopped {', '.join(server.name for server in level)}")
+    supervise.shut_down(settings)
+    console.print("[green]Down.[/] All data is kept.")
+
+
+def _levels(servers: list[Server]) -> list[list[Server]]:
+    """The servers in groups: each depends on earlier groups only; streams last."""
+    levels: list[list[Server]] = []
+    depth: dict[str, int] = {}
+    for server in servers:
+        below = [depth[name] for name in server.depends_on if name in depth]
+        depth[server.name] = max(below, default=-1) + 1
+    deepest = max((depth[server.name] for server in servers if not server.is_stream), default=-1)
+    for level in range(deepest + 1):
+        levels.append([server for server in servers if not server.is_stream and depth[server.name] == level])
+    streams = [server for server in servers if server.is_stream]
+    return levels + ([streams] if streams else [])
+
+
+@dataclass
+class _Start:
+    """The servers still to start, those on the way and those that are ready."""
+
+    settings: Settings
+    console: Console
+    waiting: dict[str, Server]
+    ready: set[str] = field(default_factory=set)
+    starting: dict[Future[float], Server] = field(default_factory=dict)
+    cancelled: threading.Event = field(default_factory=threading.Event)
+
+    def submit_possible(self, pool: ThreadPoolExecutor) -> None:
+        pending = {*self.waiting, *(server.name for server in self.starting.values())}
+        for server in list(self.waiting.values()):
+            if not pending.intersection(server.depends_on):
+                del self.waiting[server.name]
+                self.starting[pool.submit(self._bring_up, server)] = server
+
+    def _bring_up(self, server: Server) -> float:
+        begun = time.monotonic()
+        if self.cancelled.is_set():
+            return 0.0
+        process = supervise.processes(self.settings).get(server.name)
+        if process is None or not process.pid:
+            server.prepare(self.settings)
+            supervise.start(self.settings, server.name)
+        supervise.wait_ready(self.settings, server.name)
+        return time.monotonic() - begun
+
+
+def _start_all(settings: Settings, servers: list[Server], console: Console) -> None:
+    order = _Start(settings, console, {server.name: server for server in servers})
+    with ThreadPoolExecutor(AT_ONCE) as pool, console.status("starting …") as status:
+        try:
+            order.submit_possible(pool)
+            while order.starting:
+                status.update(f"starting {', '.join(server.name for server in order.starting.values())} …")
+                finished, _ = wait(order.starting, return_when=FIRST_COMPLETED)
+                for future in finished:
+                    server = order.starting.pop(future)
+                    console.print(f"[green]✓[/] {server.name:<22} {future.result():6.1f} s")
+                order.submit_possible(pool)
+        except BaseException:
+            order.cancelled.set()
+            raise
+
+
+def _bootstrap(settings: Settings, console: Console) -> None:
+    for room in BOOTSTRAPS:
+        if importlib.util.find_spec(f"{room}.bootstrap") is None:
+            continue
+        begun = time.monotonic()
+        with console.status(f"{room}: creating what is missing …"):
+            bootstrap: Callable[[Settings], None] = importlib.import_module(f"{room}.bootstrap").bootstrap
+            try:
+                bootstrap(settings)
+            except UnavailableError as error:
+                raise WardError(f"{room} could not create its tables or topics: {error}") from error
+        console.print(f"[green]✓[/] {room + ' tables and topics':<22} {time.monotonic() - begun:6.1f} s")

@@ -1,0 +1,104 @@
+"""The table of `./ward status`."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from rich.console import Console
+from rich.table import Table
+
+from infra import supervise
+from infra.errors import UnavailableError
+from infra.metrics import StreamState, read_state
+from infra.servers import Server, all_of
+from infra.settings import Settings
+
+COLOURS = {"up": "green", "starting": "yellow", "down": "red"}
+STALE_SECONDS = 90
+"""A stream that finished no loop for this long is not up, though its process lives."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One server or stream. `since` and `progress` are epoch seconds, 0 when unknown; `lag` in records."""
+
+    name: str
+    state: str
+    since: float
+    pid: int
+    rss_bytes: int
+    page: str
+    lag: float | None
+    progress: float
+
+
+def rows(settings: Settings, now: Callable[[], float] = time.time) -> list[Row]:
+    """The state of everything, each looked at by its own readiness check."""
+    processes = supervise.processes(settings)
+
+    def look(server: Server) -> Row:
+        process = processes.get(server.name)
+        stream = read_state(settings, server.name) if server.is_stream and process and process.pid else None
+        return Row(
+            name=server.name,
+            state=_state(settings, server, process, stream, now()),
+            since=process.started if process else 0,
+            pid=process.pid if process else 0,
+            rss_bytes=process.rss_bytes() if process else 0,
+            page=server.page(settings),
+            lag=stream.lag if stream else None,
+            progress=stream.last_progress if stream else 0,
+        )
+
+    with ThreadPoolExecutor(8) as pool:
+        return list(pool.map(look, all_of(settings).values()))
+
+
+def _state(
+    settings: Settings, server: Server, process: supervise.Process | None, stream: StreamState | None, now: float
+) -> str:
+    if process is None or process.state in ("STOPPED", "EXITED", "FATAL", "STOPPING", "UNKNOWN"):
+        return "down"
+    if server.is_stream:
+        fresh = stream is not None and now - stream.last_progress < STALE_SECONDS
+        return "up" if fresh else "starting"
+    try:
+        server.ready(settings)
+    except UnavailableError:
+        return "starting"
+    return "up"
+
+
+def table(found: Iterable[Row], now: float) -> Table:
+    """The rows as a table."""
+    shown = Table(box=None, pad_edge=False, header_style="bold")
+    for column in ("server", "state", "since", "pid", "memory", "lag", "last progress", "page"):
+        shown.add_column(column, justify="right" if column in ("pid", "memory", "lag") else "left", no_wrap=True)
+    for row in found:
+        shown.add_row(
+            row.name,
+            f"[{COLOURS[row.state]}]{row.state}[/]",
+            datetime.fromtimestamp(row.since, UTC).strftime("%Y-%m-%d %H:%M:%SZ") if row.since else "",
+            str(row.pid or ""),
+            f"{row.rss_bytes / 2**20:,.0f} MiB" if row.rss_bytes else "",
+            f"{row.lag:,.0f}" if row.lag is not None else "",
+            f"{max(0, now - row.progress):,.0f} s ago" if row.progress else "",
+            row.page,
+        )
+    return shown
+
+
+def show(settings: Settings, console: Console) -> bool:
+    """Print the table and what is not up. Returns whether everything is up."""
+    found = rows(settings)
+    console.print(table(found, time.time()))
+    total = sum(row.rss_bytes for row in found)
+    console.print(f"Memory of all: {total / 2**30:.1f} GiB. Times are UTC.")
+    missing = [row.name for row in found if row.state != "up"]
+    if missing:
+        console.print(f"[red]Not up:[/] {', '.join(missing)}. `./ward up` starts them, `./ward logs NAME` says more.")
+    return not missing
