@@ -7,14 +7,12 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from typing import Annotated, Any, Literal, cast
 
-import pymysql
 import typer
 from pymysql.connections import Connection
-from pymysql.constants import ER
 from rich.console import Console
 from rich.table import Table
 
-from alerts.database import in_transaction, now_ms
+from alerts.database import in_transaction, mysql_errors, now_ms
 from alerts.inbox import ReceivedMail, inbox_url, received_mail, received_mails
 from alerts.subscriptions import reconcile
 from alerts.subscriptions_table import (
@@ -34,7 +32,7 @@ EMAIL = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]+@[A-Za-z0-9-]+(\.[A-Za-z0-9
 """What SNS accepts as an email endpoint; no blanks, no line ends."""
 
 WARD_MAX = 190
-console = Console()
+console = Console(markup=False, highlight=False)
 subscriptions = typer.Typer(help="Who gets which alarms by email.", no_args_is_help=True)
 
 
@@ -105,12 +103,14 @@ def inbox(
         _show(received_mail(settings, show))
         return
     mails = [mail for mail in received_mails(settings) if to is None or to in mail.recipients]
-    table = Table("id", "received (UTC)", "to", "subject")
+    table = Table("id", "received (UTC)")
+    table.add_column("to", overflow="fold")
+    table.add_column("subject", overflow="fold", ratio=1)
     for mail in mails[:last]:
         received = f"{mail.received_at:%Y-%m-%d %H:%M:%S}"
         table.add_row(mail.mail_id, received, ", ".join(mail.recipients), mail.subject)
     console.print(table)
-    console.print(f"{min(last, len(mails))} of {len(mails)} mails. Page: {inbox_url(settings)}", markup=False)
+    console.print(f"{min(last, len(mails))} of {len(mails)} mails. Page: {inbox_url(settings)}")
 
 
 def check_email(email: str) -> None:
@@ -140,13 +140,8 @@ def check_filters(
 
 @contextmanager
 def _database(settings: Settings) -> Iterator[Connection[Any]]:
-    with closing(alerts_connection(settings)) as connection:
-        try:
-            yield connection
-        except pymysql.err.ProgrammingError as error:
-            if error.args[0] != ER.NO_SUCH_TABLE:
-                raise
-            raise WardError("The alerts database has no tables yet: start the stack once with `./ward up`.") from error
+    with closing(alerts_connection(settings)) as connection, mysql_errors(settings):
+        yield connection
 
 
 def _reconcile(settings: Settings, connection: Connection[Any]) -> str | None:
@@ -187,6 +182,6 @@ def _show(mail: ReceivedMail) -> None:
         ("To", ", ".join(mail.recipients)),
         ("Received", f"{mail.received_at:%Y-%m-%d %H:%M:%S} UTC"),
     ):
-        console.print(f"{title}: {text}", markup=False, highlight=False)
+        console.print(f"{title}: {text}")
     console.print()
-    console.print(mail.text, markup=False, highlight=False)
+    console.print(mail.text)

@@ -13,7 +13,7 @@ from pymysql.connections import Connection
 from pymysql.constants import ER
 from pymysql.cursors import Cursor
 
-from infra.errors import UnavailableError
+from infra.errors import ConfigurationError, UnavailableError
 from infra.settings import Settings
 
 T = TypeVar("T")
@@ -63,8 +63,17 @@ def _roll_back(connection: Connection[Any]) -> None:
 
 @contextmanager
 def mysql_errors(settings: Settings) -> Iterator[None]:
-    """A lost MySQL connection within becomes an UnavailableError, which a stream answers by starting afresh."""
+    """A lost MySQL connection within becomes an UnavailableError, which a stream answers by starting afresh.
+
+    Raises ConfigurationError when the tables have not been made.
+    """
     try:
         yield
+    except pymysql.err.ProgrammingError as error:
+        if error.args[0] != ER.NO_SUCH_TABLE:
+            raise
+        raise ConfigurationError(
+            f"The database {settings.mysql.alerts_database} lacks a table: `./ward up` makes them."
+        ) from error
     except (pymysql.err.OperationalError, pymysql.err.InterfaceError) as error:
         raise UnavailableError("MySQL", f"{settings.mysql.host}:{settings.mysql_port}", error) from error

@@ -62,16 +62,16 @@ class QueueWorker:
     def run(self, stop: threading.Event) -> None:
         """Work until `stop` is set or the subscription is gone. Raises UnavailableError when MySQL is lost."""
         self._sqs = aws_client(self._settings, "sqs")
-        with mysql_errors(self._settings), closing(alerts_connection(self._settings)) as connection:
-            while not stop.is_set() and not self.gone.is_set():
-                try:
-                    self._round(connection)
-                    self._backoff.succeeded()
-                except (BotoCoreError, ClientError, smtplib.SMTPException, OSError) as error:
-                    self._url = None
-                    wait = self._backoff.failed()
-                    log.warning("mails wait", subscription_id=self._id, wait_seconds=wait, reason=type(error).__name__)
-                    stop.wait(wait)
+        while not stop.is_set() and not self.gone.is_set():
+            try:
+                with mysql_errors(self._settings):
+                    self._round()
+                self._backoff.succeeded()
+            except (BotoCoreError, ClientError, smtplib.SMTPException, OSError) as error:
+                self._url = None
+                wait = self._backoff.failed()
+                log.warning("mails wait", subscription_id=self._id, wait_seconds=wait, reason=type(error).__name__)
+                stop.wait(wait)
 
     def waiting(self) -> int:
         """Messages in the queue, as SQS estimates; 0 while the queue is not there."""
@@ -85,7 +85,7 @@ class QueueWorker:
             return 0
         return sum(int(counts.get(name, 0)) for name in names)
 
-    def _round(self, connection: Connection[Any]) -> None:
+    def _round(self) -> None:
         if self._url is None:
             self._url = self._sqs.get_queue_url(QueueName=queue_name(self._id))["QueueUrl"]
         messages = self._sqs.receive_message(
@@ -96,9 +96,11 @@ class QueueWorker:
         ).get("Messages", [])
         if not messages:
             return
-        connection.ping(reconnect=True)
         try:
-            with smtplib.SMTP("127.0.0.1", self._settings.ports.smtp, timeout=SMTP_TIMEOUT) as smtp:
+            with (
+                closing(alerts_connection(self._settings)) as connection,
+                smtplib.SMTP("127.0.0.1", self._settings.ports.smtp, timeout=SMTP_TIMEOUT) as smtp,
+            ):
                 while messages:
                     self._deliver(connection, smtp, messages[0])
                     messages.pop(0)
