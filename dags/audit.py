@@ -52,4 +52,4 @@ Compares, by id, the rows that MySQL took in an hour with the readings in `healt
         end_from_trigger=True,
         doc_md="Waits until twenty minutes after the interval, beyond the window for late commits.",
     )
-    settle >> AuditHour(task_id="audit_hour", arguments=list(ARGUMENTS), pool="spark")
+    settle >> AuditHour(task_id="audit_hour", arguments=ARGUMENTS)

@@ -1,4 +1,4 @@
-"""Hourly: rewrite a closed hour of readings and breaches from many small files into few large ones."""
+"""Hourly: rewrite a closed hour of what landing wrote from many small files into few large ones."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from dags.lib.tell_ops import tell_ops
 
 with DAG(
     dag_id="compact_readings",
-    description="Rewrite a closed hour of readings and breaches from many small files into few large ones",
+    description="Rewrite a closed hour of what landing wrote from many small files into few large ones",
     schedule=CronDataIntervalTimetable("0 * * * *", timezone="UTC"),
     start_date=datetime(2020, 1, 1, tzinfo=UTC),
     catchup=False,
@@ -33,7 +33,8 @@ with DAG(
 
 Landing writes a small file every half minute. A quarter of an hour after an hour has ended, this DAG rewrites the
 files of that hour of `health.vital_readings` and `health.breaches` into files of at most 256 MiB and switches the
-partition to them. Queries see either the old files or the new ones, never both, and the readings stay the same.
+partition to them; `health.rejected_readings`, which has a partition a day, when the day has ended. Queries see either
+the old files or the new ones, never both, and the readings stay the same.
 
 * **Interval**: the hour in which the readings were *recorded*, in UTC. A run started by hand without a logical date
   takes the last full hour.
@@ -51,7 +52,7 @@ partition to them. Queries see either the old files or the new ones, never both,
         end_from_trigger=True,
         doc_md="Waits until a quarter of an hour after the interval, when most late readings have landed.",
     )
-    for table in ("vital_readings", "breaches"):
+    for table in ("vital_readings", "rejected_readings", "breaches"):
         settle >> Program(
             task_id=f"compact_{table}",
             module="spark_jobs.compact_readings",

@@ -97,5 +97,8 @@ def judge(stream: str, seen: Observation, known: Memory, now: float, limits: Lim
 
 
 def key_of(troubles: Mapping[str, Trouble]) -> str:
-    """The same for as long as the same streams are in the same trouble."""
-    return " ".join(f"{name}:{troubles[name].kind}" for name in sorted(troubles))
+    """The same for as long as the same streams are in the same trouble.
+
+    A stream that fails again and again is now stopped, now silent; that is the same trouble.
+    """
+    return " ".join(f"{name}:{'behind' if troubles[name].kind == 'behind' else 'down'}" for name in sorted(troubles))

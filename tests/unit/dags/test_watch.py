@@ -101,3 +101,11 @@ def test_the_key_names_streams_and_kinds_and_leaves_figures_out() -> None:
     assert two is not None
     assert one.reason != two.reason
     assert key_of({"land-vitals": one}) == key_of({"land-vitals": two}) == "land-vitals:behind"
+
+
+def test_a_stream_that_fails_again_and_again_is_one_trouble_whether_stopped_or_silent_just_now() -> None:
+    _, stopped = look(Observation(None), Memory.first(NOW - 3600), NOW)
+    _, silent = look(Observation(3), Memory.first(NOW - 3600), NOW)
+    assert stopped is not None
+    assert silent is not None
+    assert key_of({"mailer": stopped}) == key_of({"mailer": silent}) == "mailer:down"
