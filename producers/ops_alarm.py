@@ -12,28 +12,35 @@ from infra.errors import UnavailableError
 from infra.kafka_io import publish
 from infra.settings import Settings
 
+PUBLISH_TIMEOUT_SECONDS = 2
+"""Short, for it holds up the stream."""
+
 log = structlog.get_logger(part="producers")
 
 
 class OpsAlarm:
-    """One cause, identified by stream, kind and subject. At least once: a restart may raise it again."""
+    """One cause, identified by stream, kind and subject.
+
+    What an earlier process said is not known, so the first word after a start is always said, a clearing one too;
+    the alert engine drops what it knows already.
+    """
 
     def __init__(self, settings: Settings, source: str, kind: str, subject: str) -> None:
         self._settings = settings
         self._source = source
         self._kind = kind
         self._key = f"{source}/{kind}/{subject}"
-        self._raised = False
+        self._raised: bool | None = None
 
     def raise_once(self, detail: str) -> None:
         """Tell ops `detail`, unless they were told; a broker that is away is tried again at the next call."""
-        if not self._raised:
-            self._raised = self._publish(detail, cleared=False)
+        if self._raised is not True and self._publish(detail, cleared=False):
+            self._raised = True
 
     def clear(self) -> None:
-        """Tell ops that the cause has gone, if they know of it."""
-        if self._raised:
-            self._raised = not self._publish("The cause has gone.", cleared=True)
+        """Tell ops that the cause has gone, unless they were told."""
+        if self._raised is not False and self._publish("The cause has gone.", cleared=True):
+            self._raised = False
 
     def _publish(self, detail: str, *, cleared: bool) -> bool:
         alarm = TechnicalAlarm(
@@ -45,9 +52,9 @@ class OpsAlarm:
             cleared=cleared,
         )
         try:
-            publish(self._settings, TECHNICAL_ALARMS, self._key, alarm)
+            publish(self._settings, TECHNICAL_ALARMS, self._key, alarm, PUBLISH_TIMEOUT_SECONDS)
         except UnavailableError as error:
             log.warning("ops could not be told", kind=self._kind, reason=str(error))
             return False
-        log.warning("ops told", kind=self._kind, cleared=cleared, detail=detail)
+        log.info("ops told", kind=self._kind, cleared=cleared, detail=detail)
         return True

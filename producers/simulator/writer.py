@@ -23,13 +23,21 @@ from producers.simulator.episodes import Episode, Order
 from producers.simulator.profiles import Patient
 from producers.simulator.ward import EPISODE_EVERY_SECONDS, Arrival, Reading, Ward
 
-READINGS_TABLE = "health.patients_vital_info"
-PATIENTS_TABLE = "health.patients_information"
-EPISODES_TABLE = "health.simulator_episodes"
-
 ROWS_AN_INSERT = 1000
 FLUSH_SECONDS = 0.02
 """Rows that are due within this time share an insert; at low rates each row has its own."""
+
+
+@dataclass(frozen=True)
+class Tables:
+    """Where a ward is written, of the shapes in `schema.sql`; others than the default are for tests."""
+
+    readings: str = "health.patients_vital_info"
+    patients: str = "health.patients_information"
+    episodes: str = "health.simulator_episodes"
+
+
+TABLES = Tables()
 
 
 @dataclass(frozen=True)
@@ -58,12 +66,13 @@ class Progress:
 class WardWriter:
     """The tables of the ward. Every method commits before it returns and raises UnavailableError without MySQL."""
 
-    def __init__(self, settings: Settings, readings_table: str = READINGS_TABLE, *, backdate: bool = False) -> None:
+    def __init__(self, settings: Settings, tables: Tables = TABLES, *, backdate: bool = False) -> None:
         """`backdate`: `inserted_at` becomes the event time of arrival instead of the server's clock."""
         self._settings = settings
+        self._tables = tables
         self._connection: Connection[Any] | None = None
         columns = (*Reading._fields, "inserted_at") if backdate else Reading._fields
-        self._insert = f"INSERT INTO {readings_table} ({', '.join(columns)}) VALUES "
+        self._insert = f"INSERT INTO {tables.readings} ({', '.join(columns)}) VALUES "
         self._values = f"({', '.join(['%s'] * len(columns))})"
 
     def open(self) -> None:
@@ -83,7 +92,7 @@ class WardWriter:
         )
         renewed = ", ".join(f"{c} = VALUES({c})" for c in columns.split(", ")[1:])
         statement = (
-            f"INSERT INTO {PATIENTS_TABLE} ({columns}) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s) "
+            f"INSERT INTO {self._tables.patients} ({columns}) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s) "
             f"ON DUPLICATE KEY UPDATE {renewed}, discharged_at = NULL"
         )
         self._run(
@@ -118,7 +127,7 @@ class WardWriter:
             for truth in episode.truths()
         ]  # fmt: skip
         statement = (
-            f"INSERT INTO {EPISODES_TABLE} (run_id, seed, patient_id, kind, attribute, direction, expected_severity, "
+            f"INSERT INTO {self._tables.episodes} (run_id, seed, patient_id, kind, attribute, direction, expected_severity, "
             "started_at, ended_at, details) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s) "
             "ON DUPLICATE KEY UPDATE ended_at = VALUES(ended_at)"
         )
@@ -126,9 +135,7 @@ class WardWriter:
 
     def cut_short(self, ward: Ward, at: datetime) -> None:
         """Correct the truth of a run that ends at `at` in the middle of episodes."""
-        statement = (
-            f"UPDATE {EPISODES_TABLE} SET ended_at = GREATEST(started_at, %s) WHERE run_id = %s AND ended_at > %s"
-        )
+        statement = f"UPDATE {self._tables.episodes} SET ended_at = GREATEST(started_at, %s) WHERE run_id = %s AND ended_at > %s"
         moment = at.astimezone(UTC).replace(tzinfo=None)
         self._run(lambda cursor: cursor.execute(statement, (moment, ward.run_id, moment)))
 
@@ -227,14 +234,14 @@ def run_ward(
     duration: float | None = None,
     stop: threading.Event | None = None,
     say: Callable[[Progress], None] = lambda _progress: None,
-    readings_table: str = READINGS_TABLE,
+    tables: Tables = TABLES,
     backdate: bool = False,
 ) -> Progress:
     """Write `ward` until `count` rows, `duration` seconds of event time or `stop`; what was done.
 
     `paced`: rows arrive when they are due by the clock, else as fast as MySQL takes them. `say` hears of every insert.
     """
-    writer = WardWriter(settings, readings_table, backdate=backdate)
+    writer = WardWriter(settings, tables, backdate=backdate)
     writer.open()
     try:
         return _Run(ward, writer, stop or threading.Event(), paced, backdate).play(count, duration, say)
@@ -253,7 +260,7 @@ def fill_ward(
     start: datetime | None = None,
     orders: Sequence[Order] = (),
     episode_every: float | None = EPISODE_EVERY_SECONDS,
-    readings_table: str = READINGS_TABLE,
+    tables: Tables = TABLES,
     backdate: bool = False,
 ) -> Progress:
     """Write `count` rows or `duration` seconds of ward life at once, for tests and benchmarks.
@@ -264,9 +271,7 @@ def fill_ward(
     length = ward_length(count, duration, rate or patients)
     begin = start or datetime.now(UTC) - timedelta(seconds=length)
     ward = Ward(seed, patients, start=begin, rate=rate, orders=orders, episode_every=episode_every)
-    return run_ward(
-        settings, ward, paced=False, count=count, duration=duration, readings_table=readings_table, backdate=backdate
-    )
+    return run_ward(settings, ward, paced=False, count=count, duration=duration, tables=tables, backdate=backdate)
 
 
 def ward_length(count: int | None, duration: float | None, rate: float) -> float:

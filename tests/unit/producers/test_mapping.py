@@ -1,0 +1,106 @@
+"""The mapping is checked before anything is read, and each mistake says what exists instead."""
+
+from __future__ import annotations
+
+import pytest
+
+from infra.errors import ConfigurationError
+from infra.settings import Source
+from producers.mapping import Column, plan_columns, split_table_name
+
+CLINIC = (
+    Column("id", "int", nullable=False, unique=True),
+    Column("customerId", "int", nullable=True, unique=False),
+    Column("heartbeat", "int", nullable=True, unique=False),
+    Column("bp", "varchar", nullable=True, unique=False),
+    Column("seen", "datetime", nullable=True, unique=False),
+    Column("stored", "timestamp", nullable=True, unique=False),
+)
+
+
+def clinic(**changes: object) -> Source:
+    settings = {
+        "table": "clinic.vitals",
+        "key_column": "id",
+        "patient_column": "customerId",
+        "device_column": "",
+        "recorded_at_column": "",
+        "inserted_at_column": "",
+        "attributes": {"heartbeat": "heart_rate", "bp": "blood_pressure"},
+    }
+    return Source.model_validate({**settings, **changes})
+
+
+def refusal(**changes: object) -> str:
+    with pytest.raises(ConfigurationError) as caught:
+        plan_columns(clinic(**changes), CLINIC)
+    return str(caught.value)
+
+
+def test_a_foreign_table_is_mapped_by_settings_alone():
+    plan = plan_columns(clinic(), CLINIC)
+    assert (plan.key, plan.patient, plan.device, plan.recorded_at) == ("id", "customerId", None, None)
+    assert plan.attributes == (("heartbeat", "heart_rate", True), ("bp", "blood_pressure", False))
+
+
+def test_column_names_are_compared_as_mysql_does():
+    assert plan_columns(clinic(patient_column="CUSTOMERID"), CLINIC).patient == "customerId"
+
+
+def test_a_datetime_is_in_the_zone_of_the_source_and_a_timestamp_in_that_of_the_session():
+    plan = plan_columns(clinic(recorded_at_column="seen", inserted_at_column="stored", time_zone="Asia/Tokyo"), CLINIC)
+    assert plan.recorded_at is not None
+    assert plan.inserted_at is not None
+    assert (plan.recorded_at.zone.key, plan.inserted_at.zone.key) == ("Asia/Tokyo", "UTC")
+
+
+def test_a_missing_column_is_named_with_those_that_exist():
+    message = refusal(attributes={"hartbeat": "heart_rate"})
+    assert "clinic.vitals has no column 'hartbeat'" in message
+    assert "id, customerId, heartbeat, bp, seen, stored" in message
+    assert "Did you mean heartbeat?" in message
+
+
+def test_an_unknown_attribute_lists_the_valid_ones():
+    message = refusal(attributes={"heartbeat": "heartrate"})
+    assert "'heartrate', which is no attribute" in message
+    assert "systolic_bp" in message
+    assert "blood_pressure" in message
+    assert "Did you mean heart_rate?" in message
+
+
+def test_two_columns_for_one_attribute_are_refused():
+    message = refusal(attributes={"bp": "blood_pressure", "heartbeat": "diastolic_bp"})
+    assert "fills diastolic_bp from two columns, bp and heartbeat" in message
+
+
+def test_no_attribute_at_all_is_refused():
+    assert "maps no column" in refusal(attributes={})
+
+
+@pytest.mark.parametrize(
+    ("column", "reason"),
+    [("bp", "is of type varchar"), ("customerId", "may be NULL")],
+)
+def test_a_key_that_is_no_integer_or_may_be_null_is_refused(column, reason):
+    assert reason in refusal(key_column=column)
+
+
+def test_a_key_without_a_unique_index_is_refused():
+    columns = [Column("id", "bigint", nullable=False, unique=False), *CLINIC[1:]]
+    with pytest.raises(ConfigurationError, match="has no unique index of its own"):
+        plan_columns(clinic(), columns)
+
+
+def test_a_time_column_of_another_type_is_refused():
+    assert "needs DATETIME or TIMESTAMP" in refusal(recorded_at_column="heartbeat")
+
+
+def test_an_unknown_zone_is_refused():
+    assert "no time zone" in refusal(recorded_at_column="seen", time_zone="Mars/Olympus")
+
+
+@pytest.mark.parametrize("table", ["vitals", "a.b.c", ".vitals", "clinic.", "cl`inic.v"])
+def test_a_table_is_named_with_its_database(table):
+    with pytest.raises(ConfigurationError, match=r"database\.table"):
+        split_table_name(table)
