@@ -13,7 +13,7 @@ def main(what: str, *arguments: str) -> None:
         print("to standard error", file=sys.stderr)
         sys.exit(int(arguments[0]))
     if what == "babble":
-        for number in range(50_000):
+        for number in range(3_000):
             print(f"line {number} on standard output {'x' * 60}")
             print(f"line {number} on standard error {'x' * 60}", file=sys.stderr)
     if what == "stay":
