@@ -81,7 +81,7 @@ class AlarmBoard:
         assert self._told is not None
         self._send(
             TechnicalAlarm(
-                alarm_key=f"thresholds:{kind}",
+                alarm_key=f"{self._source}:{kind}",
                 source=self._source,
                 kind=kind,
                 detail=detail,

@@ -31,7 +31,7 @@ CREATION_TIMEOUT_MS = 60_000
 MARK = "defaults"
 LOADING = "loading"
 LOADED = "loaded"
-AUTHOR = "wardwatch defaults"
+AUTHOR = "defaults"
 
 log = get_logger("thresholds")
 

@@ -34,6 +34,8 @@ from infra.settings import Settings, load_settings
 
 SHELL_SOURCES = Path(__file__).parent / "shell"
 SHELL_HEAP = "256m"
+WIDE = 110
+"""Columns of a terminal from which on the author of each row is listed too."""
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -79,7 +81,7 @@ def list_rows(
         if attribute in (None, row.attribute)
         and (age is None or (row.low_age <= age and (row.high_age is None or age < row.high_age)))
     ]
-    out.print(display.rows_table(shown, state.changed_at))
+    out.print(display.rows_table(shown, state, wide=out.width >= WIDE))
     for problem in problems:
         out.print(f"[red]unreadable:[/] {escape(str(problem))}", soft_wrap=True)
 
@@ -210,23 +212,28 @@ def shell(
     ] = False,
 ) -> None:
     """Open HBase's own shell, for example to `put 'threshold_reference', 'spo2#001', 't:delay_seconds', '10'`."""
+    words = [*(["-n"] if noninteractive else []), *(arguments or [])]
+    command = shell_command(load_settings(), words)
+    os.execv(command[0], command)
+
+
+def shell_command(settings: Settings, arguments: list[str]) -> list[str]:
+    """The command line of HBase's shell. Raises ConfigurationError when it is not installed."""
     from infra import java
 
-    settings = load_settings()
     if not (settings.lib_dir / "hbase-shell").is_dir():
         raise ConfigurationError(f"No HBase shell in {settings.lib_dir}: run `./ward up` once, which installs it.")
-    command = java.command(
+    logging = f"-Dlog4j2.configurationFile={SHELL_SOURCES / 'log4j2.properties'}"
+    return java.command(
         settings,
         "hbase-shell",
         "org.jruby.JarBootstrapMain",
-        *(["-n"] if noninteractive else []),
-        *(arguments or []),
+        *arguments,
         heap=SHELL_HEAP,
         conf=("hbase", "hadoop", str(SHELL_SOURCES)),
-        flags=java.HBASE_FLAGS,
+        flags=(*java.HBASE_FLAGS, logging, "-Djruby.cli.warning.level=NIL"),
         more_jars=("hbase",),
     )
-    os.execv(command[0], command)
 
 
 def _carry_out(settings: Settings, state: TableState, edit: Edit, author: str, dry_run: bool) -> None:

@@ -2,46 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from datetime import UTC, datetime
 
+from rich.markup import escape
 from rich.table import Table
 
 from clinical.thresholds import ThresholdRow
 from clinical.vitals import JUDGED
 from hbase.edits import Edit
-from hbase.table import Cells, CellVersion
+from hbase.table import Cells, CellVersion, TableState
 
+SHELL = "(HBase shell)"
 SEVERITY_STYLES = {"high": "bold red", "medium": "yellow", "low": "cyan"}
 
 
-def rows_table(rows: Iterable[ThresholdRow], changed_at: Mapping[str, int]) -> Table:
-    """One line a row. `changed_at`: epoch ms by row key."""
-    table = Table("Row", "Ages", "Values", "Direction", "Severity", "Delay", "Message", "Changed")
+def rows_table(rows: Iterable[ThresholdRow], state: TableState, wide: bool) -> Table:
+    """One line a row of `state`; who changed a row and when is shown if there is room."""
+    table = _plain_table("Row", "Ages", "Values", "Side", "Severity")
+    table.add_column("Message")
+    if wide:
+        table.add_column("Changed (UTC)", no_wrap=True)
     for row in rows:
         unit = JUDGED[row.attribute].unit if row.attribute in JUDGED else ""
-        severity = row.severity if row.alert_flag and row.severity else "-"
-        table.add_row(
-            row.row_key,
-            ages(row),
-            f"{values(row)} {unit}".rstrip(),
-            row.direction,
-            f"[{SEVERITY_STYLES[severity]}]{severity}[/]" if severity in SEVERITY_STYLES else severity,
-            f"{row.delay_seconds} s" if row.alert_flag else "-",
-            row.alert_message,
-            changed(changed_at.get(row.row_key), row.updated_by),
-        )
+        cells = [row.row_key, ages(row), f"{values(row)} {unit}".rstrip(), row.direction, severity(row)]
+        at, author = state.last_change(row.row_key)
+        changed = f"{moment(at)} {author or SHELL}"
+        table.add_row(*cells, escape(row.alert_message), *([escape(changed)] if wide else []))
     return table
 
 
 def edit_table(cells: Cells, edit: Edit) -> Table:
     """What an edit changes, one line a cell."""
-    table = Table("Row", "Column", "Is", "Becomes")
+    table = _plain_table("Row", "Column")
+    table.add_column("Is")
+    table.add_column("Becomes")
     for key, columns in sorted(edit.puts.items()):
         for column, text in columns.items():
             before = cells.get(key, {}).get(column, "")
             if before != text:
-                table.add_row(key, column, before or "-", text or "-")
+                table.add_row(key, column, escape(before) or "-", escape(text) or "-")
     for key in sorted(edit.deletes):
         table.add_row(key, "the whole row", "", "[red]deleted[/]")
     return table
@@ -50,18 +50,37 @@ def edit_table(cells: Cells, edit: Edit) -> Table:
 def history_table(versions: Iterable[CellVersion]) -> Table:
     """Cell versions, one line for each moment at which something was written, oldest first.
 
-    The author is known where `updated_by` was written at that moment; an edit in the HBase shell writes none.
+    The author is known where `updated_by` was written at that moment; a `put` in the HBase shell names nobody.
     """
-    table = Table("Time (UTC)", "Author", "Column", "Value")
+    table = _plain_table("Time (UTC)", "Author", "Column")
+    table.add_column("Value")
     moments: dict[int, dict[str, str]] = {}
     for version in versions:
         moments.setdefault(version.written_at, {})[version.column] = version.text
     for written_at, columns in sorted(moments.items()):
-        author = columns.pop("updated_by", "not recorded (HBase shell)")
+        author = columns.pop("updated_by", SHELL)
         for number, (column, text) in enumerate(sorted(columns.items())):
             first = number == 0
-            table.add_row(moment(written_at) if first else "", author if first else "", column, text or "-")
+            table.add_row(
+                moment(written_at) if first else "", escape(author) if first else "", column, escape(text) or "-"
+            )
     return table
+
+
+def _plain_table(*names: str) -> Table:
+    """A table without lines, for narrow terminals too; the named columns are never broken."""
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for name in names:
+        table.add_column(name, no_wrap=True)
+    return table
+
+
+def severity(row: ThresholdRow) -> str:
+    """Severity of an alerting row and how long the value must stay there."""
+    if not row.alert_flag or row.severity is None:
+        return "-"
+    after = f", {row.delay_seconds} s" if row.delay_seconds else ""
+    return f"[{SEVERITY_STYLES[row.severity]}]{row.severity}[/]{after}"
 
 
 def ages(row: ThresholdRow) -> str:
@@ -74,11 +93,6 @@ def values(row: ThresholdRow) -> str:
     if row.low_value is None:
         return "any" if row.high_value is None else f"<= {row.high_value}"
     return f">= {row.low_value}" if row.high_value is None else f"{row.low_value} to {row.high_value}"
-
-
-def changed(at: int | None, author: str | None) -> str:
-    """When, and by whom if that is known."""
-    return "-" if at is None else f"{moment(at)}{f', {author}' if author else ''}"
 
 
 def moment(epoch_ms: int) -> str:

@@ -86,7 +86,7 @@ class ThresholdReader(DataSourceReader):
                 row.alert_message,
                 row.source,
                 row.updated_by,
-                datetime.fromtimestamp(state.changed_at[row.row_key] / 1000, UTC),
+                datetime.fromtimestamp(state.last_change(row.row_key)[0] / 1000, UTC),
             )
 
 

@@ -42,11 +42,18 @@ class EditConflictError(WardError):
 
 @dataclass(frozen=True)
 class TableState:
-    """One reading of the table. `changed_at`: newest cell of each row, epoch ms. `edition`: see `apply_edit`."""
+    """One reading of the table. `written_at`: `row key -> column -> epoch ms`. `edition`: see `apply_edit`."""
 
     cells: Cells
-    changed_at: dict[str, int]
+    written_at: dict[str, dict[str, int]]
     edition: int
+
+    def last_change(self, row_key: str) -> tuple[int, str | None]:
+        """When the newest cell of a row was written (epoch ms), and by whom; a `put` in the shell names nobody."""
+        written_at = self.written_at[row_key]
+        changed = max(written_at.values())
+        signed = written_at.get("updated_by") == changed
+        return changed, self.cells[row_key]["updated_by"] if signed else None
 
 
 @dataclass(frozen=True)
@@ -90,12 +97,12 @@ def read_state(settings: Settings) -> TableState:
     with connected(settings) as connection:
         edition = _edition(connection, settings)
         cells: Cells = {}
-        changed_at: dict[str, int] = {}
+        written_at: dict[str, dict[str, int]] = {}
         for key, data in connection.table(settings.thresholds.table).scan(include_timestamp=True):
             row_key = key.decode(errors="replace")
             cells[row_key] = {_column(column): _text(value) for column, (value, _) in data.items()}
-            changed_at[row_key] = max(written for _, written in data.values())
-    return TableState(cells, changed_at, edition)
+            written_at[row_key] = {_column(column): written for column, (_, written) in data.items()}
+    return TableState(cells, written_at, edition)
 
 
 def apply_edit(

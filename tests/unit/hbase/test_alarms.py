@@ -58,7 +58,7 @@ def test_an_alarm_is_raised_once_and_cleared_once(line: Line, kept: Kept) -> Non
         board.tell(now)
     assert line.told() == [(INVALID, False), (INVALID, True)]
     assert line.sent[0] == {
-        "alarm_key": "thresholds:threshold_table_invalid",
+        "alarm_key": "detect-breaches:threshold_table_invalid",
         "source": "detect-breaches",
         "kind": INVALID,
         "detail": "spo2#001: wrong",
