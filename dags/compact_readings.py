@@ -11,6 +11,8 @@ from dags.lib.hours import ARGUMENTS, MACROS
 from dags.lib.program import Program
 from dags.lib.tell_ops import tell_ops
 
+TABLES = ("--table", "vital_readings", "--table", "breaches", "--table", "rejected_readings")
+
 with DAG(
     dag_id="compact_readings",
     description="Rewrite a closed hour of what landing wrote from many small files into few large ones",
@@ -52,10 +54,10 @@ the old files or the new ones, never both, and the readings stay the same.
         end_from_trigger=True,
         doc_md="Waits until a quarter of an hour after the interval, when most late readings have landed.",
     )
-    for table in ("vital_readings", "rejected_readings", "breaches"):
-        settle >> Program(
-            task_id=f"compact_{table}",
-            module="spark_jobs.compact_readings",
-            arguments=["--table", table, *ARGUMENTS],
-            pool="spark",
-        )
+    settle >> Program(
+        task_id="compact_hour",
+        module="spark_jobs.compact_readings",
+        arguments=[*TABLES, *ARGUMENTS],
+        pool="spark",
+        doc_md="Rewrites the hour of each table in one Spark driver; an hour that has nothing new is left alone.",
+    )

@@ -1,4 +1,4 @@
-"""Compacts the closed hours (or days) of a table.
+"""Compacts the closed hours (or days) of tables.
 
 python -m spark_jobs.compact_readings --table vital_readings --from 2026-01-31T10:00:00Z --to 2026-01-31T11:00:00Z
 """
@@ -84,23 +84,30 @@ def landing_checkpoint(settings: Settings, table: StoredTable, landing: str = LA
 def main(
     start: Annotated[str, typer.Option("--from", help="Start, ISO 8601; UTC unless it says so.")],
     end: Annotated[str, typer.Option("--to", help="End, not included.")],
-    table: Annotated[str, typer.Option(help="vital_readings, rejected_readings or breaches.")] = "vital_readings",
+    table: Annotated[
+        list[str] | None, typer.Option(help="vital_readings, rejected_readings or breaches; may be given again.")
+    ] = None,
 ) -> None:
-    """Rewrite the closed hours of a table into few large files; an hour that has nothing new is left alone.
+    """Rewrite the closed hours of tables into few large files; an hour that has nothing new is left alone.
 
-    Prints what was done as JSON. Exit status: 0 done, 75 a server away (try again), 78 a wrong argument or setting.
+    Prints what was done as JSON, one line a table. Exit status: 0 done, 75 a server away (try again), 78 a wrong
+    argument or setting.
     """
     configure_logging()
     try:
-        results = compact(load_settings(), _table(table), _time(start), _time(end))
+        for chosen in [_table(name) for name in table or ["vital_readings"]]:
+            print(json.dumps(_report(chosen, compact(load_settings(), chosen, _time(start), _time(end)))), flush=True)
     except UnavailableError as error:
         _end(error, EX_TEMPFAIL)
     except ConfigurationError as error:
         _end(error, EX_CONFIG)
     except WardError as error:
         _end(error, 1)
+
+
+def _report(table: StoredTable, results: list[Compacted]) -> dict[str, object]:
     done = [{**r.spec, "rows": r.rows, "files_before": r.files_before, "files_after": r.files_after} for r in results]
-    print(json.dumps({"table": table, "partitions": done}), flush=True)
+    return {"table": table.name, "partitions": done}
 
 
 def _table(name: str) -> StoredTable:

@@ -99,10 +99,10 @@ def test_streams_and_imports_run_one_at_a_time(dags: dict[str, dict[str, Any]]) 
 
 def test_compaction_and_audit_get_the_hour_of_their_run(dags: dict[str, dict[str, Any]]) -> None:
     interval = ["--from", "{{ hour_start(dag_run) }}", "--to", "{{ hour_end(dag_run) }}"]
-    compaction = dags["compact_readings"]["tasks"]
-    for table in ("vital_readings", "rejected_readings", "breaches"):
-        task = compaction[f"compact_{table}"]
-        assert task["arguments"] == ["--table", table, *interval]
-        assert task["after"] == ["wait_for_late_readings"]
+    compaction = dags["compact_readings"]["tasks"]["compact_hour"]
+    assert compaction["arguments"][-4:] == interval
+    assert compaction["arguments"][:-4:2] == ["--table"] * 3
+    assert set(compaction["arguments"][1:-4:2]) == {"vital_readings", "breaches", "rejected_readings"}
+    assert compaction["after"] == ["wait_for_late_readings"]
     assert dags["audit"]["tasks"]["audit_hour"]["arguments"][:4] == interval
     assert dags["audit"]["tasks"]["audit_hour"]["after"] == ["wait_for_late_commits"]
