@@ -1,0 +1,253 @@
+"""The DAGs in the real Airflow: parsed, run and backfilled through its API."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import socket
+import subprocess
+import sys
+import uuid
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+from infra import supervise
+from infra.airflow_api import AirflowApi
+from infra.clients import devices_connection, hive_connection
+from infra.metrics import metrics_port
+from infra.settings import PROJECT_ROOT, Settings
+
+Await = Callable[..., Any]
+HOUR = timedelta(hours=1)
+DAGS = ("streams", "contacts_import", "compact_readings", "audit")
+
+
+@pytest.fixture
+def api(stack: Settings) -> Iterator[AirflowApi]:
+    with AirflowApi(stack, timeout_seconds=60) as client:
+        yield client
+
+
+def an_hour_of_days_ago(first: int, last: int) -> datetime:
+    """The start of an hour that no other test is likely to use, some days ago."""
+    hours = random.SystemRandom().randrange(first * 24, last * 24)
+    return datetime.now(UTC).replace(minute=0, second=0, microsecond=0) - hours * HOUR
+
+
+def end_of(api: AirflowApi, dag_id: str, run_id: str, await_condition: Await, seconds: float = 600) -> str:
+    """The state in which the run ends."""
+
+    def ended() -> str | None:
+        state = str(api.run(dag_id, run_id)["state"])
+        return state if state in ("success", "failed") else None
+
+    return str(await_condition(ended, seconds, f"the run {run_id} of {dag_id} did not end within {seconds:.0f} s"))
+
+
+def last_log(api: AirflowApi, dag_id: str, run_id: str, task_id: str) -> str:
+    """What the newest try of a task wrote."""
+    found = next(task for task in api.task_instances(dag_id, run_id) if task["task_id"] == task_id)
+    return api.task_log(dag_id, run_id, task_id, found["try_number"])
+
+
+def inbox(settings: Settings, recipient: str) -> list[dict[str, Any]]:
+    answer = requests.get(f"http://127.0.0.1:{settings.ports.inbox}/api/email", timeout=10)
+    answer.raise_for_status()
+    return [mail for mail in answer.json() if any(to["address"] == recipient for to in mail["to"])]
+
+
+def insert_readings(settings: Settings, patient: str, moments: list[datetime], first_id: int | None = None) -> None:
+    """One reading in range for each moment, recorded and inserted then."""
+    with devices_connection(settings) as connection, connection.cursor() as cursor:
+        for number, moment in enumerate(moments):
+            at = moment.replace(tzinfo=None)
+            key = None if first_id is None else first_id + number
+            cursor.execute(
+                "INSERT INTO health.patients_vital_info (id, patient_id, recorded_at, inserted_at, heart_rate)"
+                " VALUES (%s, %s, %s, %s, 72)",
+                (key, patient, at, at),
+            )
+
+
+def delete_readings(settings: Settings, patient: str) -> None:
+    with devices_connection(settings) as connection, connection.cursor() as cursor:
+        cursor.execute("DELETE FROM health.patients_vital_info WHERE patient_id = %s", (patient,))
+
+
+def landed(settings: Settings, patient: str, first: datetime, last: datetime) -> list[tuple[str, int, int]]:
+    """Date, hour and number of the patient's readings in Hive."""
+    with hive_connection(settings) as connection, connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT event_date, event_hour, COUNT(*) FROM health.vital_readings"
+            f" WHERE event_date BETWEEN '{first:%Y-%m-%d}' AND '{last:%Y-%m-%d}' AND patient_id = '{patient}'"
+            " GROUP BY event_date, event_hour ORDER BY event_date, event_hour"
+        )
+        return [(str(date), int(hour), int(count)) for date, hour, count in cursor.fetchall()]
+
+
+@pytest.mark.parametrize("dag_id", DAGS)
+def test_airflow_parses_each_dag_in_under_a_second_and_it_is_on(
+    api: AirflowApi, dag_id: str, await_condition: Await
+) -> None:
+    dag = api.dag(dag_id)
+    assert dag["is_paused"] is False
+    assert dag["has_import_errors"] is False
+    await_condition(
+        lambda: api.dag(dag_id)["last_parse_duration"] < 1, 120, f"{dag_id} takes a second or more to parse"
+    )
+
+
+@pytest.mark.parametrize("dag_id", ["streams", "contacts_import"])
+def test_a_run_for_now_succeeds(api: AirflowApi, dag_id: str, await_condition: Await) -> None:
+    run_id = api.trigger(dag_id)
+    assert end_of(api, dag_id, run_id, await_condition) == "success"
+    assert {task["state"] for task in api.task_instances(dag_id, run_id)} == {"success"}
+
+
+def test_streams_for_a_past_minute_does_nothing_and_says_so(api: AirflowApi, await_condition: Await) -> None:
+    run_id = api.trigger_for("streams", an_hour_of_days_ago(2, 300))
+    assert end_of(api, "streams", run_id, await_condition) == "success"
+    assert {task["state"] for task in api.task_instances("streams", run_id)} == {"skipped"}
+    assert "Nothing was done" in last_log(api, "streams", run_id, "start")
+
+
+def test_a_stopped_stream_is_started_by_the_next_run(stack: Settings, api: AirflowApi, await_condition: Await) -> None:
+    supervise.stop(stack, "mailer")
+    run_id = api.trigger("streams")
+    assert end_of(api, "streams", run_id, await_condition) == "success"
+    assert supervise.processes(stack)["mailer"].running
+
+
+def test_a_backfill_of_three_hours_runs_exactly_those_and_changes_no_reading(
+    stack: Settings, api: AirflowApi, await_condition: Await
+) -> None:
+    first = an_hour_of_days_ago(3, 25)
+    hours = [first, first + HOUR, first + 2 * HOUR]
+    patient = f"dags-{uuid.uuid4().hex[:8]}"
+    insert_readings(stack, patient, [hour + timedelta(minutes=7 * n) for hour in hours for n in range(5)])
+    expected = [(f"{hour:%Y-%m-%d}", hour.hour, 5) for hour in hours]
+    await_condition(
+        lambda: landed(stack, patient, hours[0], hours[-1]) == expected, 180, f"the readings of {patient} did not land"
+    )
+    for dag_id in ("compact_readings", "audit"):
+        backfill_id = api.create_backfill(dag_id, hours[0], hours[-1])
+        await_condition(
+            lambda backfill_id=backfill_id: api.backfill(backfill_id)["completed_at"],
+            900,
+            f"the backfill of {dag_id} did not complete",
+        )
+        runs = api.runs(
+            dag_id,
+            run_type="backfill",
+            logical_date_gte=hours[0].isoformat(),
+            logical_date_lt=(hours[-1] + HOUR).isoformat(),
+        )
+        assert sorted(datetime.fromisoformat(run["data_interval_start"]) for run in runs) == hours
+        assert sorted(datetime.fromisoformat(run["data_interval_end"]) for run in runs) == [h + HOUR for h in hours]
+        assert {run["state"] for run in runs} == {"success"}
+        assert landed(stack, patient, hours[0], hours[-1]) == expected
+
+
+def test_an_audit_that_finds_a_reading_missing_fails_names_its_id_and_mails_ops(
+    stack: Settings, api: AirflowApi, await_condition: Await
+) -> None:
+    """A row whose id lies below every id that the producer asks for, as a restored backup would add: never moved."""
+    hour, patient = an_hour_of_days_ago(400, 2000), f"dags-{uuid.uuid4().hex[:8]}"
+    missing = -random.SystemRandom().randrange(10**6, 10**9)
+    insert_readings(stack, patient, [hour + timedelta(minutes=30)], first_id=missing)
+    try:
+        run_id = api.trigger_for("audit", hour + HOUR)
+        assert end_of(api, "audit", run_id, await_condition) == "failed"
+        found = next(task for task in api.task_instances("audit", run_id) if task["task_id"] == "audit_hour")
+        assert (found["state"], found["try_number"]) == ("failed", 1)
+        assert f"1 in MySQL and not in Hive (ids {missing})" in last_log(api, "audit", run_id, "audit_hour")
+        mails = await_condition(
+            lambda: [mail for mail in inbox(stack, stack.alerts.ops_email) if str(missing) in mail["text"]],
+            60,
+            "ops got no mail that names the id",
+        )
+        assert mails[0]["subject"] == "Wardwatch: failed: audit.audit_hour"
+        assert f"{hour:%Y-%m-%d %H:%M} to {hour + HOUR:%Y-%m-%d %H:%M} UTC" in mails[0]["text"]
+    finally:
+        delete_readings(stack, patient)
+    run_id = api.trigger_for("audit", hour + HOUR + timedelta(minutes=1))
+    assert end_of(api, "audit", run_id, await_condition) == "success"
+
+
+@pytest.fixture
+def scratch_airflow(stack: Settings, tmp_path: Path) -> dict[str, str]:
+    """Environment of an Airflow with an empty database of its own and with short limits of patience."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW")}
+    environment = kept | {
+        "AIRFLOW_HOME": str(tmp_path),
+        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+        "AIRFLOW__CORE__DAGS_FOLDER": str(PROJECT_ROOT / "dags"),
+        "PYTHONPATH": str(PROJECT_ROOT),
+        "WARDWATCH_STATE_DIR": str(stack.state_dir),
+        "WARDWATCH_PORT_OFFSET": str(stack.port_offset),
+        "WARDWATCH_STREAMS__MAX_SILENCE_SECONDS": "20",
+        "WARDWATCH_STREAMS__RESTART_GRACE_SECONDS": "40",
+    }
+    subprocess.run([sys.executable, "-m", "airflow", "db", "migrate"], env=environment, check=True, capture_output=True)
+    return environment
+
+
+def run_streams(environment: dict[str, str]) -> dict[str, Any]:
+    """One run of the DAG `streams`; the states of the run and of its tasks."""
+    command = [sys.executable, Path(__file__).with_name("dags_in_scratch.py")]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
+@pytest.fixture
+def streams_paused(api: AirflowApi, await_condition: Await) -> Iterator[None]:
+    """The running Airflow leaves the streams alone for the time of a test."""
+    pause = {"is_paused": True}
+    api.call("PATCH", "/dags/streams", "pause the DAG streams", json=pause)
+    await_condition(
+        lambda: not any(api.runs("streams", state=state) for state in ("running", "queued")), 300, "streams still runs"
+    )
+    yield
+    api.call("PATCH", "/dags/streams", "go on with the DAG streams", json={"is_paused": False})
+
+
+@pytest.mark.usefixtures("streams_paused")
+def test_ops_are_told_once_that_a_stream_stays_down_and_once_that_it_is_well_again(
+    stack: Settings, scratch_airflow: dict[str, str], await_condition: Await
+) -> None:
+    """The alert engine cannot start, because its port is taken: the mail takes the way that does without it."""
+    before = len(inbox(stack, stack.alerts.ops_email))
+
+    def subjects() -> list[str]:
+        mails = inbox(stack, stack.alerts.ops_email)[before:]
+        return [mail["subject"] for mail in mails if "streams.watch" in mail["subject"]]
+
+    supervise.stop(stack, "alert-engine")
+    with socket.create_server(("127.0.0.1", metrics_port(stack, "alert-engine"))):
+        assert run_streams(scratch_airflow)["tasks"] == {"start": "success", "watch": "failed"}
+        await_condition(lambda: subjects() == ["Wardwatch: failed: streams.watch"], 60, "ops were not told")
+        assert run_streams(scratch_airflow)["tasks"]["watch"] == "failed"
+    assert run_streams(scratch_airflow)["run"] == "success"
+    await_condition(
+        lambda: subjects() == ["Wardwatch: failed: streams.watch", "Wardwatch: well again: streams.watch"],
+        60,
+        "ops were not told, each once, that it failed and that it is well again",
+    )
+
+
+@pytest.mark.usefixtures("streams_paused")
+def test_a_stream_that_hangs_is_restarted(stack: Settings, scratch_airflow: dict[str, str]) -> None:
+    assert run_streams(scratch_airflow)["run"] == "success"
+    hung = supervise.processes(stack)["mailer"].pid
+    os.kill(hung, 19)
+    assert run_streams(scratch_airflow)["run"] == "success"
+    process = supervise.processes(stack)["mailer"]
+    assert process.running
+    assert process.pid != hung
