@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import os
+import signal
 import subprocess
 import time
 
 from rich.console import Console
 
+from infra import install
 from infra.servers import venv_program
 from infra.settings import PROJECT_ROOT, Settings
 
@@ -28,14 +29,27 @@ def steps(arguments: list[str]) -> list[tuple[str, list[str]]]:
     ]
 
 
-def run_checks(_settings: Settings, arguments: list[str], console: Console) -> int:
-    """Run the steps until one fails. Returns its exit status, or 0."""
+def run_checks(settings: Settings, arguments: list[str], console: Console) -> int:
+    """Install what is missing, then run the steps until one fails. Returns its exit status, or 0."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    install.ensure_installed(settings, console)
     for name, command in steps(arguments):
         begun = time.monotonic()
         console.rule(name)
-        status = subprocess.run(command, cwd=PROJECT_ROOT, env=os.environ, check=False).returncode
+        status = _run(command)
         if status != 0:
             console.print(f"[red]{name} failed[/] after {time.monotonic() - begun:.0f} s")
             return status
         console.print(f"[green]✓[/] {name}: {time.monotonic() - begun:.0f} s")
     return 0
+
+
+def _run(command: list[str]) -> int:
+    """Run to the end; when we are told to end, so is the command, and it is given the time to stop its servers."""
+    process = subprocess.Popen(command, cwd=PROJECT_ROOT)
+    try:
+        return process.wait()
+    except BaseException:
+        process.terminate()
+        process.wait()
+        raise

@@ -6,11 +6,13 @@ import importlib
 import sys
 from typing import Annotated, Any
 
-import click
 import typer
 from typer.core import TyperGroup
 
 from infra.errors import WardError
+
+WIDTH_OF_FILES = 130
+"""Columns of output that does not go to a terminal."""
 
 LAZY: dict[str, tuple[str, str, str]] = {
     "demo": ("infra.demo", "demo", "From nothing to the first doctor's email, explained on the way."),
@@ -20,36 +22,39 @@ LAZY: dict[str, tuple[str, str, str]] = {
     "subscriptions": ("alerts.cli", "subscriptions", "Which doctors are mailed about which wards and severities."),
     "inbox": ("alerts.cli", "inbox", "The emails that the embedded inbox has received."),
     "simulate": ("producers.cli", "simulate", "A ward of patients whose devices write vital signs to MySQL."),
+    "trace": ("alerts.trace", "trace", "Follow one reading through every system."),
     "import-contacts": ("sqoop.cli", "import_contacts", "Import the patients' contacts into Hive with Sqoop, now."),
 }
 """Command -> module, attribute (a typer app or a plain function) and its line in `./ward --help`."""
 
 
 class LazyGroup(TyperGroup):
-    """A group whose commands in `LAZY` are imported on first use."""
+    """A group whose commands in `LAZY` are imported on first use; listing them needs only the table.
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
+    `Any` stands where typer hands over types that it keeps to itself.
+    """
+
+    listing = False
+
+    def list_commands(self, ctx: Any) -> list[str]:
         return [*super().list_commands(ctx), *LAZY]
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
         if cmd_name not in LAZY:
             return super().get_command(ctx, cmd_name)
-        if ctx.resilient_parsing or not ctx.meta.get("ward.listing", False):
-            return _load(cmd_name)
-        return click.Command(cmd_name, help=LAZY[cmd_name][2])
+        module, attribute, summary = LAZY[cmd_name]
+        if self.listing:
+            return _as_command(cmd_name, lambda: None, summary)
+        return _as_command(cmd_name, getattr(importlib.import_module(module), attribute), summary)
 
-    def format_help(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        ctx.meta["ward.listing"] = True
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        self.listing = True
         super().format_help(ctx, formatter)
 
 
-def _load(name: str) -> click.Command:
-    module, attribute, summary = LAZY[name]
-    found: Any = getattr(importlib.import_module(module), attribute)
+def _as_command(name: str, found: Any, summary: str) -> Any:
     if isinstance(found, typer.Typer):
-        group = typer.main.get_group(found)
-        group.name, group.help = name, group.help or summary
-        return group
+        return typer.main.get_group(found)
     single = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
     single.command(name, help=found.__doc__ or summary)(found)
     return typer.main.get_command(single)
@@ -60,13 +65,15 @@ app = typer.Typer(
     add_completion=False,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    help="Wardwatch: vital signs from MySQL through Kafka, Spark, Hive and HBase to a doctor's email. No medical device.",
+    help="Vital signs from MySQL through Kafka, Spark, Hive and HBase to a doctor's email. Not a medical device.",
 )
 
 
 @app.command()
 def up(
-    names: Annotated[list[str] | None, typer.Argument(help="only these and what they need; default: everything")] = None,
+    names: Annotated[
+        list[str] | None, typer.Argument(help="only these and what they need; default: everything")
+    ] = None,
 ) -> None:
     """Install what is missing, start all servers and streams, and wait until they work."""
     from infra import lifecycle
@@ -120,7 +127,8 @@ def _settings() -> Any:
 def _console() -> Any:
     from rich.console import Console
 
-    return Console(highlight=False, soft_wrap=True)
+    console = Console(highlight=False)
+    return console if console.is_terminal else Console(highlight=False, width=WIDTH_OF_FILES)
 
 
 def main() -> None:
@@ -128,7 +136,7 @@ def main() -> None:
     try:
         app(prog_name="./ward")
     except WardError as error:
-        click.secho(str(error), fg="red", err=True)
+        typer.secho(str(error), fg="red", err=True)
         sys.exit(1)
 
 

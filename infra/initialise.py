@@ -118,7 +118,9 @@ def kafka(settings: Settings) -> None:
         cluster = uuid.uuid4().hex[:22]
         arguments = ("format", "--standalone", "--cluster-id", cluster, "--config", properties)
         main = "kafka.tools.StorageTool"
-        run_step(settings, "kafka-init", java.command(settings, "kafka", main, *arguments, heap="128m", conf=("kafka",)))
+        run_step(
+            settings, "kafka-init", java.command(settings, "kafka", main, *arguments, heap="128m", conf=("kafka",))
+        )
 
     once(settings, "kafka", form)
 
@@ -191,7 +193,15 @@ def postgres(settings: Settings) -> None:
             ids = pwd.getpwnam(owner)
             for path in (directory, password_file):
                 os.chown(path, ids.pw_uid, ids.pw_gid)
-        options = ("-U", "airflow", "--auth=scram-sha-256", f"--pwfile={password_file}", "-E", "UTF8", "--locale=C.UTF-8")
+        options = (
+            "-U",
+            "airflow",
+            "--auth=scram-sha-256",
+            f"--pwfile={password_file}",
+            "-E",
+            "UTF8",
+            "--locale=C.UTF-8",
+        )
         try:
             run_step(settings, "postgres-init", [find_postgres("initdb"), "-D", str(directory), *options], None, owner)
         finally:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
 import importlib
 import importlib.util
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from rich.console import Console
@@ -32,10 +34,12 @@ def up(settings: Settings, names: list[str], console: Console) -> None:
     What runs is left alone. Raises WardError naming the first that failed; the others stay up, and a second call goes
     on from there.
     """
-    unknown = [name for name in names if name not in all_of(settings)]
-    if unknown:
-        raise WardError(f"There is no server or stream {unknown[0]}; there are {', '.join(all_of(settings))}.")
-    wanted = with_dependencies(settings, names or list(all_of(settings)))
+    wanted = with_dependencies(settings, names) if names else all_of(settings)
+    with _only_one(settings):
+        _up(settings, wanted, not names, console)
+
+
+def _up(settings: Settings, wanted: list[Server], everything: bool, console: Console) -> None:
     install.ensure_installed(settings, console)
     running = {process.name for process in supervise.processes(settings).values() if process.pid}
     to_start = [server for server in wanted if server.name not in running]
@@ -47,7 +51,7 @@ def up(settings: Settings, names: list[str], console: Console) -> None:
     begun = time.monotonic()
     _start_all(settings, [server for server in wanted if not server.is_stream], console)
     streams = [server for server in wanted if server.is_stream]
-    if streams or not names:
+    if streams or everything:
         _bootstrap(settings, console)
     _start_all(settings, streams, console)
     console.print(f"[green]Up[/] after {time.monotonic() - begun:.0f} s. `./ward status` shows pages and lag.")
@@ -58,14 +62,31 @@ def down(settings: Settings, console: Console) -> None:
     if not supervise.alive(settings):
         console.print("Nothing is running.")
         return
+    with _only_one(settings):
+        _down(settings, console)
+
+
+def _down(settings: Settings, console: Console) -> None:
     running = {process.name for process in supervise.processes(settings).values() if process.pid}
-    levels = _levels([server for server in all_of(settings).values() if server.name in running])
+    levels = _levels([server for server in all_of(settings) if server.name in running])
     with ThreadPoolExecutor(AT_ONCE) as pool:
         for level in reversed(levels):
             list(pool.map(lambda server: supervise.stop(settings, server.name), level))
             console.print(f"stopped {', '.join(server.name for server in level)}")
     supervise.shut_down(settings)
     console.print("[green]Down.[/] All data is kept.")
+
+
+@contextmanager
+def _only_one(settings: Settings) -> Iterator[None]:
+    """Keep a second `up` or `down` of the same stack out. The lock goes with the process, however it ends."""
+    settings.state_dir.mkdir(parents=True, exist_ok=True)
+    with (settings.state_dir / "lifecycle.lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise WardError("Another `./ward up` or `./ward down` of this stack is at work: wait for it.") from error
+        yield
 
 
 def _levels(servers: list[Server]) -> list[list[Server]]:

@@ -6,16 +6,14 @@ import os
 
 from infra.errors import ConfigurationError
 from infra.initialise import find_program
-from infra.servers import all_of, log_file
+from infra.servers import all_of, find, log_file
 from infra.settings import Settings
 
 
 def print_logs(settings: Settings, name: str | None, follow: bool, lines: int) -> None:
     """Become `tail` on the log of `name`, or on every log that there is. Does not return."""
-    known = all_of(settings)
-    if name is not None and name not in known:
-        raise ConfigurationError(f"There is no server or stream {name}; there are {', '.join(known)}.")
-    files = [log_file(settings, each) for each in ([name] if name else known)]
+    servers = [find(settings, name)] if name else all_of(settings)
+    files = [log_file(settings, server.name) for server in servers]
     existing = [str(file) for file in files if file.exists()]
     if not existing:
         raise ConfigurationError(f"No log of {name or 'anything'} yet in {settings.log_dir}: was it started?")

@@ -77,7 +77,7 @@ def path_findings(settings: Settings) -> Iterator[str]:
         yield f"The path {longest} is too long for a socket: set WARDWATCH_STATE_DIR to a shorter one."
     for path in (settings.state_dir, PROJECT_ROOT):
         if re.search(r"[\s:%\"]", str(path)):
-            yield f"The path {path} has a space, colon, quote or percent sign, which Java's class path cannot take: move it."
+            yield f"The path {path} has a space, colon, quote or percent sign, which the servers cannot take: move it."
 
 
 def port_findings(settings: Settings, servers: Iterable[Server]) -> Iterator[str]:
@@ -104,7 +104,9 @@ def _free(port: int) -> bool:
 
 def _owner(port: int) -> str:
     for connection in psutil.net_connections("tcp"):
-        if connection.status == psutil.CONN_LISTEN and connection.laddr.port == port and connection.pid:
+        address = connection.laddr
+        listens = connection.status == psutil.CONN_LISTEN and address and address.port == port
+        if listens and connection.pid:
             try:
                 return f"process {connection.pid} ({psutil.Process(connection.pid).name()})"
             except psutil.NoSuchProcess:

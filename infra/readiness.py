@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 import requests
@@ -14,8 +14,6 @@ from infra.errors import UnavailableError
 from infra.settings import Settings
 
 TIMEOUT_SECONDS = 5
-FRESH_HEARTBEAT = timedelta(seconds=12)
-"""Airflow's parts write one every five seconds; an older one may be from before a restart."""
 READINESS_TABLE = "wardwatch_readiness"
 
 # The Thrift libraries print every refused connection; while a server starts, that is what is expected.
@@ -136,11 +134,17 @@ def metastore(settings: Settings) -> None:
 
 def hiveserver2(settings: Settings) -> None:
     """HiveServer2 answers a query."""
+    from pyhive.exc import Error
+
     connection = hive_connection(settings)
     try:
         cursor = connection.cursor()
         cursor.execute("SELECT 1")
         cursor.fetchall()
+    except Error as error:
+        raise UnavailableError(
+            "HiveServer2", f"{settings.hadoop.hiveserver2_host}:{settings.hiveserver2_port}", error
+        ) from error
     finally:
         connection.close()
 
@@ -182,13 +186,17 @@ def postgres(settings: Settings) -> None:
 
 
 def airflow(component: str, server: str) -> Callable[[Settings], None]:
-    """A check that this component of Airflow is healthy and has shown so a moment ago."""
+    """A check that this component of Airflow is healthy, by a heartbeat of the process that runs now."""
 
     def check(settings: Settings) -> None:
+        from infra.supervise import processes
+
         url = f"http://127.0.0.1:{settings.ports.airflow}/api/v2/monitor/health"
         state = _get_json(server, url)[component] or {}
         beats = [datetime.fromisoformat(value) for key, value in state.items() if key.startswith("latest_") and value]
-        if state.get("status") != "healthy" or any(datetime.now(UTC) - beat > FRESH_HEARTBEAT for beat in beats):
+        process = processes(settings).get(server)
+        started = process.started if process else 0.0
+        if state.get("status") != "healthy" or any(beat.timestamp() < started for beat in beats):
             raise UnavailableError(server, url, f"status {state.get('status')}")
 
     return check

@@ -1,4 +1,4 @@
-"""Which servers and streams make up the stack: how each is started, what it waits for and how it is known to be ready."""
+"""The servers and streams of the stack: how each is started, what it waits for, how it is known to be ready."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from infra import initialise, java, readiness
+from infra.errors import ConfigurationError
 from infra.render import conf_dir, data_dir
 from infra.settings import PROJECT_ROOT, Settings
 
@@ -122,9 +123,7 @@ def _kafka_command(settings: Settings) -> list[str]:
 
 
 def _hdfs_command(main: str) -> Callable[[Settings], list[str]]:
-    return lambda settings: java.command(
-        settings, "hdfs", main, heap="192m", conf=("hadoop",), flags=java.HDFS_FLAGS
-    )
+    return lambda settings: java.command(settings, "hdfs", main, heap="192m", conf=("hadoop",), flags=java.HDFS_FLAGS)
 
 
 def _hbase_command(heap: str, *arguments: str) -> Callable[[Settings], list[str]]:
@@ -326,16 +325,25 @@ STREAMS: tuple[Server, ...] = (
 )
 
 
-def all_of(settings: Settings) -> dict[str, Server]:
-    """Every server and stream that these settings want, by name, servers first."""
-    return {server.name: server for server in (*SERVERS, *STREAMS) if server.wanted(settings)}
+def all_of(settings: Settings) -> list[Server]:
+    """Every server and stream that these settings want, servers first."""
+    return [server for server in (*SERVERS, *STREAMS) if server.wanted(settings)]
+
+
+def find(settings: Settings, name: str) -> Server:
+    """The server or stream of that name. Raises ConfigurationError naming the valid ones."""
+    for server in all_of(settings):
+        if server.name == name:
+            return server
+    names = ", ".join(server.name for server in all_of(settings))
+    raise ConfigurationError(f"There is no server or stream {name}; there are {names}.")
 
 
 def with_dependencies(settings: Settings, names: list[str]) -> list[Server]:
-    """The named ones and everything they need, in the order of the table."""
-    known = all_of(settings)
+    """The named ones and everything they need of what these settings want, in the order of the table."""
+    known = {server.name: server for server in all_of(settings)}
     needed: set[str] = set()
-    waiting = list(names)
+    waiting = [find(settings, name).name for name in names]
     while waiting:
         name = waiting.pop()
         if name in known and name not in needed:

@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 from rich.console import Console
 from rich.table import Table
@@ -30,7 +29,7 @@ class Row:
     state: str
     since: float
     pid: int
-    rss_bytes: int
+    memory_bytes: int
     page: str
     lag: float | None
     progress: float
@@ -48,14 +47,14 @@ def rows(settings: Settings, now: Callable[[], float] = time.time) -> list[Row]:
             state=_state(settings, server, process, stream, now()),
             since=process.started if process else 0,
             pid=process.pid if process else 0,
-            rss_bytes=process.rss_bytes() if process else 0,
+            memory_bytes=process.memory_bytes() if process else 0,
             page=server.page(settings),
             lag=stream.lag if stream else None,
             progress=stream.last_progress if stream else 0,
         )
 
     with ThreadPoolExecutor(8) as pool:
-        return list(pool.map(look, all_of(settings).values()))
+        return list(pool.map(look, all_of(settings)))
 
 
 def _state(
@@ -76,28 +75,37 @@ def _state(
 def table(found: Iterable[Row], now: float) -> Table:
     """The rows as a table."""
     shown = Table(box=None, pad_edge=False, header_style="bold")
-    for column in ("server", "state", "since", "pid", "memory", "lag", "last progress", "page"):
-        shown.add_column(column, justify="right" if column in ("pid", "memory", "lag") else "left", no_wrap=True)
+    for column in ("server", "state", "for", "pid", "MiB", "lag", "progress", "page"):
+        number = column in ("for", "pid", "MiB", "lag", "progress")
+        shown.add_column(column, justify="right" if number else "left", no_wrap=column != "page", overflow="fold")
     for row in found:
         shown.add_row(
             row.name,
             f"[{COLOURS[row.state]}]{row.state}[/]",
-            datetime.fromtimestamp(row.since, UTC).strftime("%Y-%m-%d %H:%M:%SZ") if row.since else "",
+            duration(now - row.since) if row.since else "",
             str(row.pid or ""),
-            f"{row.rss_bytes / 2**20:,.0f} MiB" if row.rss_bytes else "",
+            f"{row.memory_bytes / 2**20:,.0f}" if row.memory_bytes else "",
             f"{row.lag:,.0f}" if row.lag is not None else "",
-            f"{max(0, now - row.progress):,.0f} s ago" if row.progress else "",
+            f"{duration(now - row.progress)} ago" if row.progress else "",
             row.page,
         )
     return shown
+
+
+def duration(seconds: float) -> str:
+    """Seconds in the two largest units: `12s`, `3m 20s`, `5h 2m`, `4d 3h`."""
+    whole = max(0, int(seconds))
+    units = (("d", whole // 86400), ("h", whole // 3600 % 24), ("m", whole // 60 % 60), ("s", whole % 60))
+    first = next((index for index, (_, count) in enumerate(units) if count), 3)
+    return " ".join(f"{count}{unit}" for unit, count in units[first : first + 2] if count) or "0s"
 
 
 def show(settings: Settings, console: Console) -> bool:
     """Print the table and what is not up. Returns whether everything is up."""
     found = rows(settings)
     console.print(table(found, time.time()))
-    total = sum(row.rss_bytes for row in found)
-    console.print(f"Memory of all: {total / 2**30:.1f} GiB. Times are UTC.")
+    total = sum(row.memory_bytes for row in found)
+    console.print(f"Memory of all: {total / 2**30:.1f} GiB.")
     missing = [row.name for row in found if row.state != "up"]
     if missing:
         console.print(f"[red]Not up:[/] {', '.join(missing)}. `./ward up` starts them, `./ward logs NAME` says more.")

@@ -18,10 +18,10 @@ from typing import Any
 
 import psutil
 
-from infra.errors import ConfigurationError, UnavailableError, WardError
+from infra.errors import UnavailableError, WardError
 from infra.render import conf_dir, run_dir
 from infra.secrets import write_private
-from infra.servers import Server, all_of, log_file, venv_program
+from infra.servers import Server, all_of, find, log_file, venv_program
 from infra.settings import PROJECT_ROOT, Settings
 
 LOG_BYTES = 20_000_000
@@ -45,21 +45,21 @@ class Process:
     def running(self) -> bool:
         return self.state == "RUNNING"
 
-    def rss_bytes(self) -> int:
-        """Resident memory of the process and everything below it."""
+    def memory_bytes(self) -> int:
+        """Memory of the process and everything below it; a page that several share is counted once (PSS)."""
         if not self.pid:
             return 0
         try:
             parent = psutil.Process(self.pid)
-            return sum(_rss(process) for process in (parent, *parent.children(recursive=True)))
+            return sum(_memory(process) for process in (parent, *parent.children(recursive=True)))
         except psutil.NoSuchProcess:
             return 0
 
 
-def _rss(process: psutil.Process) -> int:
+def _memory(process: psutil.Process) -> int:
     try:
-        return int(process.memory_info().rss)
-    except psutil.NoSuchProcess:
+        return int(process.memory_full_info().pss)
+    except (psutil.NoSuchProcess, psutil.AccessDenied):
         return 0
 
 
@@ -187,7 +187,7 @@ def processes(settings: Settings) -> dict[str, Process]:
 
 def start(settings: Settings, name: str) -> None:
     """Start a program and return when its process lives; does nothing when it runs. See `wait_ready`."""
-    _known(settings, name)
+    find(settings, name)
     try:
         _call(settings, "startProcess", name, True)
     except xmlrpc.client.Fault as fault:
@@ -198,7 +198,7 @@ def start(settings: Settings, name: str) -> None:
 
 def stop(settings: Settings, name: str) -> None:
     """Stop a program and all its children; returns when they are gone. Does nothing when it does not run."""
-    _known(settings, name)
+    find(settings, name)
     try:
         _call(settings, "stopProcess", name, True)
     except xmlrpc.client.Fault as fault:
@@ -217,7 +217,7 @@ def wait_ready(settings: Settings, name: str, seconds: float | None = None) -> N
 
     Raises WardError, naming its log, when it gave up or is not ready within `seconds` (default: its own limit).
     """
-    server = _known(settings, name)
+    server = find(settings, name)
     limit = seconds or server.ready_seconds
     deadline = time.monotonic() + limit
     pause = threading.Event()
@@ -241,13 +241,6 @@ def shut_down(settings: Settings) -> None:
     pid = _call(settings, "getPID")
     _call(settings, "shutdown")
     _wait_until(lambda: not psutil.pid_exists(pid), 120, f"The supervisor (process {pid}) does not end.")
-
-
-def _known(settings: Settings, name: str) -> Server:
-    known = all_of(settings)
-    if name not in known:
-        raise ConfigurationError(f"There is no server or stream {name}; there are {', '.join(known)}.")
-    return known[name]
 
 
 def _wait_until(condition: Callable[[], bool], seconds: float, message: str) -> None:
