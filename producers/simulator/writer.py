@@ -127,17 +127,19 @@ class WardWriter:
             for truth in episode.truths()
         ]  # fmt: skip
         statement = (
-            f"INSERT INTO {self._tables.episodes} (run_id, seed, patient_id, kind, attribute, direction, expected_severity, "
-            "started_at, ended_at, details) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s) "
+            f"INSERT INTO {self._tables.episodes} (run_id, seed, patient_id, kind, attribute, direction, "
+            "expected_severity, started_at, ended_at, details) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s) "
             "ON DUPLICATE KEY UPDATE ended_at = VALUES(ended_at)"
         )
         self._run(lambda cursor: cursor.executemany(statement, rows))
 
     def cut_short(self, ward: Ward, at: datetime) -> None:
         """Correct the truth of a run that ends at `at` in the middle of episodes."""
-        statement = f"UPDATE {self._tables.episodes} SET ended_at = GREATEST(started_at, %s) WHERE run_id = %s AND ended_at > %s"
         moment = at.astimezone(UTC).replace(tzinfo=None)
-        self._run(lambda cursor: cursor.execute(statement, (moment, ward.run_id, moment)))
+        ends = f"UPDATE {self._tables.episodes} SET ended_at = GREATEST(started_at, %s)"
+        self._run(
+            lambda cursor: cursor.execute(f"{ends} WHERE run_id = %s AND ended_at > %s", (moment, ward.run_id, moment))
+        )
 
     def _run(self, action: Callable[[Any], Any]) -> Any:
         if self._connection is None:
