@@ -18,7 +18,6 @@ from typing import Any
 import orjson
 from pyspark.errors import AnalysisException
 from pyspark.sql import DataFrame, SparkSession
-from pyspark.sql import functions as F
 
 from infra.clients import hdfs
 from infra.errors import ConfigurationError, WardError
@@ -86,31 +85,57 @@ def merge(spark: SparkSession, request: MergeRequest) -> MergeAnswer:
     Raises ConfigurationError when ids are not unique or the Hive table is missing, WardError when rows got lost on the
     way or a newer snapshot is in force already.
     """
+    in_force = _location(spark, request)
     raw = spark.read.schema(contacts.RAW_SCHEMA).parquet(_uri(request, request.rows)).cache()
-    _check_rows(raw, request)
-    base = _snapshot(spark, request)
-    merged, stale = _merged(spark, request, raw, base)
-    merged = merged.cache()
-    rows, changes = merged.count(), contacts.changes(base, merged)
-    written = bool(changes) or request.base is None
-    answer = MergeAnswer(
-        rows=rows,
-        **asdict(changes),
-        mark=_mark(raw, request),
-        stale=stale,
-        written=written,
-        switched=False,
-        unreadable=_unreadable(raw),
-    )
-    if written:
-        _write(merged, rows, request, answer)
-    in_force = request.target if written else request.base
-    return MergeAnswer(**{**asdict(answer), "switched": _put_in_force(spark, request, _uri(request, str(in_force)))})
-
-
-def _merged(spark: SparkSession, request: MergeRequest, raw: DataFrame, base: DataFrame) -> tuple[DataFrame, int]:
-    """The rows of the next snapshot, and how many of them are known to be stale."""
+    arrival = contacts.arrival(raw)
+    _check(raw, arrival, request)
     delta = contacts.typed(raw, request.time_zones)
+    base = delta.limit(0)
+    if request.base is not None:
+        base = spark.read.schema(contacts.SCHEMA).parquet(_uri(request, request.base))
+    merged, stale = _merged(spark, request, base, delta)
+    merged = merged.cache()
+    changes = contacts.changes(base, merged)
+    written = bool(changes) or request.base is None
+    # No mark ahead of the source's clock: one row with a time in the future would hide all changes until then.
+    mark = min(max(arrival.latest or "", request.previous_mark), request.mark_limit)
+    if written:
+        _write(merged, request, {**request.manifest, **asdict(changes), "mark": mark})
+    location = _uri(request, request.target if written or request.base is None else request.base)
+    switched = _put_in_force(spark, request, in_force, location)
+    return MergeAnswer(
+        **asdict(changes), mark=mark, stale=stale, written=written, switched=switched, unreadable=arrival.unreadable
+    )
+
+
+def _location(spark: SparkSession, request: MergeRequest) -> str:
+    """Where the table points now."""
+    try:
+        described = spark.sql(f"DESCRIBE TABLE EXTENDED {request.table}").where("col_name = 'Location'").collect()
+    except AnalysisException as error:
+        if error.getCondition() not in ("TABLE_OR_VIEW_NOT_FOUND", "SCHEMA_NOT_FOUND"):
+            raise
+        raise ConfigurationError(f"The Hive table {request.table} is missing: `./ward up` creates it.") from error
+    return str(described[0]["data_type"]).rstrip("/")
+
+
+def _check(raw: DataFrame, arrival: contacts.Arrival, request: MergeRequest) -> None:
+    """Raise unless every row arrived, each id once."""
+    if arrival.rows != request.expected_rows:
+        raise WardError(
+            f"Spark reads {arrival.rows} of the {request.expected_rows} rows that Sqoop wrote to {request.rows}."
+        )
+    if arrival.ids != arrival.rows:
+        example = contacts.repeated_ids(raw).limit(1).collect()[0][contacts.KEY]
+        source = request.settings.contacts
+        raise ConfigurationError(
+            f"Column {source.columns[contacts.KEY]} of {source.table} is not unique ({example!r} occurs more than "
+            "once): a patient needs one row. Put the table or contacts.columns right."
+        )
+
+
+def _merged(spark: SparkSession, request: MergeRequest, base: DataFrame, delta: DataFrame) -> tuple[DataFrame, int]:
+    """The rows of the next snapshot, and how many of them are known to be stale."""
     if request.full:
         return delta, 0
     merged = contacts.with_delta(base, delta)
@@ -126,43 +151,10 @@ def _uri(request: MergeRequest, path: str) -> str:
     return request.settings.default_fs + path
 
 
-def _snapshot(spark: SparkSession, request: MergeRequest) -> DataFrame:
-    if request.base is None:
-        return spark.createDataFrame([], contacts.SCHEMA)
-    return spark.read.schema(contacts.SCHEMA).parquet(_uri(request, request.base))
-
-
-def _check_rows(raw: DataFrame, request: MergeRequest) -> None:
-    """Raise unless every row arrived, each id once."""
-    rows = raw.count()
-    if rows != request.expected_rows:
-        raise WardError(f"Spark reads {rows} of the {request.expected_rows} rows that Sqoop wrote to {request.rows}.")
-    repeated = [row[contacts.KEY] for row in contacts.repeated_ids(raw).limit(3).collect()]
-    if repeated:
-        source = request.settings.contacts
-        raise ConfigurationError(
-            f"Column {source.columns[contacts.KEY]} of {source.table} is not unique (for example {repeated[0]!r} "
-            "occurs more than once): a patient needs one row. Put the table or contacts.columns right."
-        )
-
-
-def _mark(raw: DataFrame, request: MergeRequest) -> str:
-    """The latest time of change seen so far, as the source writes it, but never ahead of the source's clock."""
-    readable = raw.where(F.col("updated_at").try_cast("timestamp").isNotNull())
-    row = readable.select(F.max("updated_at")).first()
-    latest = row[0] if row is not None and row[0] is not None else ""
-    return min(max(latest, request.previous_mark), request.mark_limit)
-
-
-def _unreadable(raw: DataFrame) -> dict[str, int]:
-    row = contacts.unreadable(raw).first()
-    return {name: count for name, count in (row.asDict() if row is not None else {}).items() if count}
-
-
-def _write(merged: DataFrame, rows: int, request: MergeRequest, answer: MergeAnswer) -> None:
+def _write(merged: DataFrame, request: MergeRequest, manifest: dict[str, Any]) -> None:
     files = hdfs(request.settings)
-    merged.repartition(1 + rows // ROWS_PER_FILE).write.mode("overwrite").parquet(_uri(request, request.temporary))
-    manifest = {**request.manifest, **{k: asdict(answer)[k] for k in ("rows", "new", "changed", "deleted", "mark")}}
+    parts = merged.repartition(1 + manifest["rows"] // ROWS_PER_FILE)
+    parts.write.mode("overwrite").parquet(_uri(request, request.temporary))
     files.pipe_file(f"{request.temporary}/{request.manifest_name}", orjson.dumps(manifest))
     files.mv(request.temporary, request.target)
     if not files.exists(request.target) or files.exists(request.temporary):
@@ -170,20 +162,13 @@ def _write(merged: DataFrame, rows: int, request: MergeRequest, answer: MergeAns
         raise WardError(f"HDFS did not rename {request.temporary} to {request.target}.")
 
 
-def _put_in_force(spark: SparkSession, request: MergeRequest, location: str) -> bool:
-    """Point the table at `location`, unless it does already; True when it moved."""
-    try:
-        described = spark.sql(f"DESCRIBE TABLE EXTENDED {request.table}").where("col_name = 'Location'").collect()
-    except AnalysisException as error:
-        if error.getCondition() != "TABLE_OR_VIEW_NOT_FOUND":
-            raise
-        raise ConfigurationError(f"The Hive table {request.table} is missing: `./ward up` creates it.") from error
-    current = str(described[0]["data_type"]).rstrip("/") if described else ""
-    if current == location:
+def _put_in_force(spark: SparkSession, request: MergeRequest, in_force: str, location: str) -> bool:
+    """Point the table from `in_force` to `location`, unless it does already; True when it moved."""
+    if in_force == location:
         return False
-    in_force, version = current.rsplit("/", 1)[-1], location.rsplit("/", 1)[-1]
-    if VERSION.fullmatch(in_force) and in_force > version:
-        raise WardError(f"Snapshot {in_force} of {request.table} is in force already and newer than {version}.")
+    older, newer = in_force.rsplit("/", 1)[-1], location.rsplit("/", 1)[-1]
+    if VERSION.fullmatch(older) and older > newer:
+        raise WardError(f"Snapshot {older} of {request.table} is in force already and newer than {newer}.")
     spark.sql(f"ALTER TABLE {request.table} SET LOCATION '{location}'")
     return True
 

@@ -123,6 +123,8 @@ def sqoop_command(settings: Settings, run: SqoopRun, query: str, columns: Iterab
         "fs.permissions.umask-mode": "077",
         "hadoop.tmp.dir": str(files / "hadoop"),
         "mapreduce.framework.name": "local",
+        # Only with this does Sqoop put the class that it generates on the class path of the local job.
+        "mapreduce.jobtracker.address": "local",
         "mapreduce.cluster.local.dir": str(files / "mapred"),
         "mapreduce.jobtracker.staging.root.dir": str(files / "staging"),
     }

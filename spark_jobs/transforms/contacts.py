@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import reduce
+from operator import or_
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
@@ -20,8 +22,10 @@ SCHEMA = ", ".join(f"{name} {kind}" for name, kind in TYPES.items())
 
 @dataclass(frozen=True)
 class Changes:
-    """Rows of a snapshot that the one before lacked (`new`), had otherwise (`changed`), and rows it has lost."""
+    """Rows of a snapshot: all of them (`rows`), those that the one before lacked (`new`) or had otherwise (`changed`),
+    and how many it has lost (`deleted`)."""
 
+    rows: int
     new: int
     changed: int
     deleted: int
@@ -30,11 +34,22 @@ class Changes:
         return bool(self.new or self.changed or self.deleted)
 
 
+@dataclass(frozen=True)
+class Arrival:
+    """What Sqoop brought: rows, different ids, the latest `updated_at` that is a time (as text), and for each column
+    how many values cannot be read as its type."""
+
+    rows: int
+    ids: int
+    latest: str | None
+    unreadable: dict[str, int]
+
+
 def typed(raw: DataFrame, time_zones: Mapping[str, str]) -> DataFrame:
     """Text columns of `RAW_SCHEMA` as a snapshot's columns.
 
     `time_zones`: columns whose text is local time, with their zone; all others are UTC. What cannot be read as the
-    column's type (a date of 0000-00-00) becomes NULL; see `unreadable`.
+    column's type (a date of 0000-00-00) becomes NULL; see `arrival`.
     """
     return raw.select(*(_typed(name, time_zones.get(name)).alias(name) for name in TYPES))
 
@@ -44,15 +59,17 @@ def _typed(name: str, time_zone: str | None) -> Column:
     return value if time_zone is None else F.to_utc_timestamp(value, time_zone)
 
 
-def unreadable(raw: DataFrame) -> DataFrame:
-    """One row: for each column that is not text, how many values are there but cannot be read as its type."""
-    return raw.select(
-        *(
-            F.count_if(F.col(name).isNotNull() & F.col(name).try_cast(kind).isNull()).alias(name)
-            for name, kind in TYPES.items()
-            if kind != "STRING"
-        )
-    )
+def arrival(raw: DataFrame) -> Arrival:
+    """Everything to know about the rows that arrived, in one pass over them."""
+    readable = {name: F.col(name).try_cast(kind).isNotNull() for name, kind in TYPES.items() if kind != "STRING"}
+    row = raw.agg(
+        F.count("*").alias("rows"),
+        F.count_distinct(KEY).alias("ids"),
+        F.max(F.when(readable["updated_at"], F.col("updated_at"))).alias("latest"),
+        *(F.count_if(F.col(name).isNotNull() & ~well).alias(f"bad_{name}") for name, well in readable.items()),
+    ).collect()[0]
+    bad = {name: row[f"bad_{name}"] for name in readable if row[f"bad_{name}"]}
+    return Arrival(row["rows"], row["ids"], row["latest"], bad)
 
 
 def with_delta(base: DataFrame, delta: DataFrame) -> DataFrame:
@@ -82,19 +99,13 @@ def repeated_ids(rows: DataFrame) -> DataFrame:
 
 def changes(base: DataFrame, merged: DataFrame) -> Changes:
     """How `merged` differs from `base`; ids are unique in both. NULL equals NULL."""
-    same = [F.col(f"old.{name}").eqNullSafe(F.col(f"new.{name}")) for name in TYPES if name != KEY]
-    all_same = same[0]
-    for column in same[1:]:
-        all_same &= column
-    old_only, new_only = F.col(f"new.{KEY}").isNull(), F.col(f"old.{KEY}").isNull()
-    row = (
-        base.alias("old")
-        .join(merged.alias("new"), F.col(f"old.{KEY}") == F.col(f"new.{KEY}"), "full_outer")
-        .select(
-            F.count_if(new_only).alias("new"),
-            F.count_if(~new_only & ~old_only & ~all_same).alias("changed"),
-            F.count_if(old_only).alias("deleted"),
-        )
-        .first()
-    )
-    return Changes(**row.asDict()) if row is not None else Changes(0, 0, 0)
+    different = reduce(or_, (~F.col(f"old.{n}").eqNullSafe(F.col(f"new.{n}")) for n in TYPES if n != KEY))
+    in_old, in_new = F.col(f"old.{KEY}").isNotNull(), F.col(f"new.{KEY}").isNotNull()
+    both = base.alias("old").join(merged.alias("new"), F.col(f"old.{KEY}") == F.col(f"new.{KEY}"), "full_outer")
+    row = both.agg(
+        F.count_if(in_new).alias("rows"),
+        F.count_if(in_new & ~in_old).alias("new"),
+        F.count_if(in_new & in_old & different).alias("changed"),
+        F.count_if(in_old & ~in_new).alias("deleted"),
+    ).collect()[0]
+    return Changes(**row.asDict())

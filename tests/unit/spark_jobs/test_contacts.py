@@ -1,25 +1,42 @@
 """Contacts: types, merging, deletions."""
 
+from collections.abc import Iterable
 from datetime import date, datetime
 from typing import Any
 
+import pyarrow as pa
 import pytest
 from pyspark.sql import DataFrame, SparkSession
 
 from spark_jobs.transforms import contacts
-from spark_jobs.transforms.contacts import RAW_SCHEMA, SCHEMA, TYPES, Changes
+from spark_jobs.transforms.contacts import TYPES, Arrival, Changes
+
+ARROW = {
+    "STRING": pa.string(),
+    "DATE": pa.date32(),
+    "INT": pa.int32(),
+    "BOOLEAN": pa.bool_(),
+    "TIMESTAMP": pa.timestamp("us", "UTC"),
+}
+
+
+def frame(spark: SparkSession, rows: Iterable[dict[str, Any]], types: dict[str, str]) -> DataFrame:
+    """Rows with these columns; by Arrow, which spares the start of a Python worker."""
+    table = pa.Table.from_pylist(list(rows), pa.schema([(name, ARROW[kind]) for name, kind in types.items()]))
+    return spark.createDataFrame(table)
 
 
 def raw(spark: SparkSession, *rows: dict[str, str | None]) -> DataFrame:
-    return spark.createDataFrame([tuple(row.get(name) for name in TYPES) for row in rows], RAW_SCHEMA)
+    return frame(spark, rows, dict.fromkeys(TYPES, "STRING"))
 
 
 def patients(spark: SparkSession, *rows: dict[str, Any]) -> DataFrame:
-    return spark.createDataFrame([tuple(row.get(name) for name in TYPES) for row in rows], SCHEMA)
+    return frame(spark, rows, TYPES)
 
 
 def keys(spark: SparkSession, **updated_at: datetime | None) -> DataFrame:
-    return spark.createDataFrame(list(updated_at.items()), "patient_id STRING, updated_at TIMESTAMP")
+    rows = ({"patient_id": name, "updated_at": at} for name, at in updated_at.items())
+    return frame(spark, rows, {"patient_id": "STRING", "updated_at": "TIMESTAMP"})
 
 
 def ids(rows: DataFrame) -> list[str]:
@@ -70,9 +87,7 @@ def test_local_time_becomes_utc(spark: SparkSession):
 def test_a_value_that_cannot_be_read_becomes_null_and_is_counted(spark: SparkSession):
     text = raw(spark, {"patient_id": "p1", "date_of_birth": "0000-00-00"}, {"patient_id": "p2", "spo2_scale": None})
     assert [row.date_of_birth for row in contacts.typed(text, {}).collect()] == [None, None]
-    counted = contacts.unreadable(text).first()
-    assert counted is not None
-    assert {name: count for name, count in counted.asDict().items() if count} == {"date_of_birth": 1}
+    assert contacts.arrival(text).unreadable == {"date_of_birth": 1}
 
 
 def test_a_delta_replaces_and_adds_rows(spark: SparkSession):
@@ -80,7 +95,7 @@ def test_a_delta_replaces_and_adds_rows(spark: SparkSession):
     delta = patients(spark, {"patient_id": "p2", "phone": "22"}, {"patient_id": "p3", "phone": "3"})
     merged = contacts.with_delta(base, delta)
     assert {row.patient_id: row.phone for row in merged.collect()} == {"p1": "1", "p2": "22", "p3": "3"}
-    assert contacts.changes(base, merged) == Changes(new=1, changed=1, deleted=0)
+    assert contacts.changes(base, merged) == Changes(rows=3, new=1, changed=1, deleted=0)
 
 
 def test_what_is_not_among_the_keys_goes_but_not_what_came_after_they_were_read(spark: SparkSession):
@@ -88,7 +103,7 @@ def test_what_is_not_among_the_keys_goes_but_not_what_came_after_they_were_read(
     base = patients(spark, {"patient_id": "stays"}, {"patient_id": "deleted"})
     merged = contacts.without_deleted(contacts.with_delta(base, delta), delta, keys(spark, stays=None))
     assert ids(merged) == ["just added", "stays"]
-    assert contacts.changes(base, merged) == Changes(new=1, changed=0, deleted=1)
+    assert contacts.changes(base, merged) == Changes(rows=2, new=1, changed=0, deleted=1)
 
 
 def test_rows_that_came_with_too_old_a_time_are_stale(spark: SparkSession):
@@ -119,10 +134,17 @@ def test_rows_that_came_with_too_old_a_time_are_stale(spark: SparkSession):
 def test_any_difference_is_a_change_and_null_is_not_the_empty_text(spark: SparkSession, column: tuple[str, Any, Any]):
     name, old, new = column
     before, after = (patients(spark, {"patient_id": "p1", name: value}) for value in (old, new))
-    assert contacts.changes(before, after) == Changes(new=0, changed=1, deleted=0)
+    assert contacts.changes(before, after) == Changes(rows=1, new=0, changed=1, deleted=0)
     assert not contacts.changes(before, before.select("*"))
+
+
+def test_the_latest_time_of_change_is_one_that_can_be_read(spark: SparkSession):
+    times = ["2026-03-01 10:00:00.000", "2026-03-01 11:00:00.500", "unknown", None]
+    rows = raw(spark, *({"patient_id": f"p{n}", "updated_at": time} for n, time in enumerate(times)))
+    assert contacts.arrival(rows) == Arrival(4, 4, "2026-03-01 11:00:00.500", {"updated_at": 1})
 
 
 def test_ids_that_are_not_unique_are_found(spark: SparkSession):
     rows = raw(spark, {"patient_id": "p1"}, {"patient_id": "p2"}, {"patient_id": "p1"})
+    assert contacts.arrival(rows) == Arrival(rows=3, ids=2, latest=None, unreadable={})
     assert ids(contacts.repeated_ids(rows)) == ["p1"]

@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
+
 from sqoop.plan import Completeness, Kind, choose, escalate, fingerprint
 from sqoop.source import Column, ContactsTable, Counts
 

@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
+
 from sqoop.snapshots import next_version, removable, time_of, version_of
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)

@@ -4,6 +4,7 @@ import re
 from datetime import UTC, datetime
 
 import pytest
+
 from infra.errors import ConfigurationError
 from infra.settings import Contacts
 from sqoop.source import KNOWN_COLUMNS, Column, ContactsTable, _mapped, as_text, parse_mark, quoted

@@ -4,9 +4,10 @@ import stat
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
+
 from infra.errors import ConfigurationError
 from infra.settings import MySQL, Settings
-from pydantic import SecretStr
 from sqoop.command import SqoopRun, first_error, sqoop_command, sqoop_run, trust_store
 from sqoop.merge import without_secrets
 
@@ -35,9 +36,8 @@ def test_the_password_is_in_a_private_file_and_not_on_the_command_line(settings:
 
 
 def test_nothing_is_left_of_a_run_that_failed(settings: Settings):
-    with pytest.raises(RuntimeError), sqoop_run(settings) as run:
-        (run.directory / "classes").mkdir()
-        raise RuntimeError
+    with pytest.raises(FileNotFoundError), sqoop_run(settings) as run:
+        (run.directory / "classes" / "missing").touch()
     assert not run.directory.exists()
 
 
