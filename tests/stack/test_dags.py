@@ -92,15 +92,10 @@ def landed(settings: Settings, patient: str, first: datetime, last: datetime) ->
 
 
 @pytest.mark.parametrize("dag_id", DAGS)
-def test_airflow_parses_each_dag_in_under_a_second_and_it_is_on(
-    api: AirflowApi, dag_id: str, await_condition: Await
-) -> None:
+def test_airflow_knows_each_dag_without_an_import_error_and_it_is_on(api: AirflowApi, dag_id: str) -> None:
     dag = api.dag(dag_id)
     assert dag["is_paused"] is False
     assert dag["has_import_errors"] is False
-    await_condition(
-        lambda: api.dag(dag_id)["last_parse_duration"] < 1, 120, f"{dag_id} takes a second or more to parse"
-    )
 
 
 @pytest.mark.parametrize("dag_id", ["streams", "contacts_import"])
