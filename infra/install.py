@@ -112,13 +112,13 @@ def _maven(pom: Path) -> Callable[[Path], None]:
         arguments = ("-q", "-B", "-f", str(pom), COPY_JARS, f"-DoutputDirectory={target}", "-DincludeScope=runtime")
         _run([find_program("mvn"), *arguments], f"Maven could not fetch the jars of infra/stack/{pom.parent.name}")
         for archive in target.glob("*.tar.gz"):
-            _unpack(archive, target)
+            unpack(archive, target)
             archive.unlink()
 
     return fetch
 
 
-def _unpack(archive: Path, target: Path) -> None:
+def unpack(archive: Path, target: Path) -> None:
     """Unpack without the archive's own top directory."""
     with tarfile.open(archive) as tar:
         for member in tar.getmembers():
@@ -158,7 +158,7 @@ def missing_packages() -> list[str]:
     return missing
 
 
-def _install_packages(packages: list[str]) -> float:
+def install_packages(packages: list[str]) -> float:
     """Install with apt-get, as root or through sudo. Services of the packages are not started: ours run otherwise."""
     begun = time.monotonic()
     by_hand = f"apt-get install --no-install-recommends {' '.join(packages)}"
@@ -185,7 +185,7 @@ def ensure_installed(settings: Settings, console: Console) -> None:
         return
     if packages:
         with console.status(f"installing Debian packages: {', '.join(packages)} …"):
-            _record(settings, console, "debian packages", _install_packages(packages))
+            _record(settings, console, "debian packages", install_packages(packages))
     with (
         console.status(f"downloading {', '.join(part.name for part in todo)} …"),
         ThreadPoolExecutor(AT_ONCE) as pool,

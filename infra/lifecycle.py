@@ -110,7 +110,6 @@ class _Start:
     settings: Settings
     console: Console
     waiting: dict[str, Server]
-    ready: set[str] = field(default_factory=set)
     starting: dict[Future[float], Server] = field(default_factory=dict)
     cancelled: threading.Event = field(default_factory=threading.Event)
 
@@ -129,7 +128,7 @@ class _Start:
         if process is None or not process.pid:
             server.prepare(self.settings)
             supervise.start(self.settings, server.name)
-        supervise.wait_ready(self.settings, server.name)
+        supervise.wait_ready(self.settings, server.name, cancelled=self.cancelled)
         return time.monotonic() - begun
 
 

@@ -116,7 +116,7 @@ chmod=0700
 [rpcinterface:supervisor]
 supervisor.rpcinterface_factory = supervisor.rpcinterface:make_main_rpcinterface
 """
-    return "\n\n".join([head, *(_program(settings, server) for server in all_of(settings).values())]) + "\n"
+    return "\n\n".join([head, *(_program(settings, server) for server in all_of(settings))]) + "\n"
 
 
 def _call(settings: Settings, method: str, *arguments: Any) -> Any:
@@ -212,15 +212,18 @@ def restart(settings: Settings, name: str) -> None:
     start(settings, name)
 
 
-def wait_ready(settings: Settings, name: str, seconds: float | None = None) -> None:
+def wait_ready(
+    settings: Settings, name: str, seconds: float | None = None, cancelled: threading.Event | None = None
+) -> None:
     """Return when the program does its work.
 
-    Raises WardError, naming its log, when it gave up or is not ready within `seconds` (default: its own limit).
+    Raises WardError, naming its log, when it gave up, when it is not ready within `seconds` (default: its own limit)
+    or when `cancelled` is set meanwhile.
     """
     server = find(settings, name)
     limit = seconds or server.ready_seconds
     deadline = time.monotonic() + limit
-    pause = threading.Event()
+    pause = cancelled or threading.Event()
     while True:
         try:
             server.ready(settings)
@@ -231,7 +234,8 @@ def wait_ready(settings: Settings, name: str, seconds: float | None = None) -> N
             raise WardError(f"{name} does not stay up; {log_file(settings, name)} says why.")
         if time.monotonic() > deadline:
             raise WardError(f"{name} is not ready after {limit:.0f} s ({reason}); see {log_file(settings, name)}.")
-        pause.wait(POLL_SECONDS)
+        if pause.wait(POLL_SECONDS):
+            raise WardError(f"No longer waiting for {name}.")
 
 
 def shut_down(settings: Settings) -> None:

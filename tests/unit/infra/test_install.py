@@ -1,0 +1,92 @@
+"""Installing: each part once, whole or not at all, and repaired when it was interrupted."""
+
+from __future__ import annotations
+
+import io
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from infra import install
+from infra.errors import WardError
+from infra.install import Part, missing_packages, parts
+from infra.settings import Settings
+
+
+def a_part(tmp_path: Path, failures: int = 0) -> tuple[Part, list[str]]:
+    source = tmp_path / "pom.xml"
+    source.write_text("<project/>")
+    calls: list[str] = []
+
+    def fetch(target: Path) -> None:
+        calls.append("fetch")
+        (target / "half.jar").write_text("half")
+        if len(calls) <= failures:
+            raise WardError("timed out")
+        (target / "half.jar").rename(target / "whole.jar")
+
+    return Part("kafka", tmp_path / "lib" / "kafka", (source,), fetch), calls
+
+
+def test_a_part_is_installed_once(tmp_path: Path) -> None:
+    part, _ = a_part(tmp_path)
+    assert not part.installed()
+    part.install()
+    assert part.installed()
+
+
+def test_a_download_that_fails_is_tried_again_and_leaves_nothing_half(tmp_path: Path) -> None:
+    part, calls = a_part(tmp_path, failures=2)
+    part.install()
+    assert len(calls) == 3
+    assert sorted(path.name for path in part.target.iterdir()) == [".installed", "whole.jar"]
+    assert [path.name for path in part.target.parent.iterdir()] == ["kafka"]
+
+
+def test_a_download_that_keeps_failing_says_so_and_the_part_stays_missing(tmp_path: Path) -> None:
+    part, calls = a_part(tmp_path, failures=9)
+    with pytest.raises(WardError, match="timed out"):
+        part.install()
+    assert len(calls) == install.ATTEMPTS
+    assert not part.installed()
+
+
+def test_a_changed_dependency_list_is_installed_anew(tmp_path: Path) -> None:
+    part, _ = a_part(tmp_path)
+    part.install()
+    (part.target / "old.jar").write_text("of the old list")
+    part.sources[0].write_text("<project>2</project>")
+    assert not part.installed()
+    part.install()
+    assert not (part.target / "old.jar").exists()
+
+
+def test_every_part_has_its_dependency_list_in_the_project(tmp_path: Path) -> None:
+    found = parts(Settings(tools_dir=tmp_path))
+    assert [part.name for part in found] == [*install.JAR_PARTS, "maildev"]
+    assert all(source.exists() for part in found for source in part.sources)
+    assert not any(part.installed() for part in found)
+
+
+def test_an_archive_is_unpacked_without_its_top_directory(tmp_path: Path) -> None:
+    archive = tmp_path / "server-bin.tar.gz"
+    with tarfile.open(archive, "w:gz") as tar:
+        for name in ("server-4.0.1/lib/a.jar", "server-4.0.1/scripts/schema.sql"):
+            entry = tarfile.TarInfo(name)
+            entry.size = 3
+            tar.addfile(entry, io.BytesIO(b"abc"))
+    install.unpack(archive, tmp_path / "out")
+    files = sorted(str(path.relative_to(tmp_path / "out")) for path in (tmp_path / "out").rglob("*") if path.is_file())
+    assert files == ["lib/a.jar", "scripts/schema.sql"]
+
+
+def test_a_package_is_missing_when_its_program_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(install.DEBIAN_PACKAGES, "no-such-package", lambda: install.find_program("no-such-program"))
+    assert "no-such-package" in missing_packages()
+
+
+def test_without_apt_the_packages_are_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(WardError, match="maven, postgresql"):
+        install.install_packages(["maven", "postgresql"])

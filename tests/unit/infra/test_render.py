@@ -1,0 +1,87 @@
+"""Configuration files: complete, private, and with every listener on the loopback."""
+
+from __future__ import annotations
+
+import re
+import xml.etree.ElementTree as ElementTree
+from configparser import ConfigParser
+from pathlib import Path
+
+import pytest
+
+from infra.errors import ConfigurationError
+from infra.render import FILES, TEMPLATES, fill, render_all
+from infra.secrets import NAMES, ensure_secrets
+from infra.servers import all_of
+from infra.settings import Settings
+from infra.supervise import configuration
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    settings = Settings(state_dir=tmp_path, port_offset=7)
+    ensure_secrets(settings)
+    render_all(settings)
+    return settings
+
+
+def test_every_template_is_filled_in_without_a_name_left(settings: Settings) -> None:
+    for file in FILES:
+        assert "${" not in (settings.state_dir / "conf" / file).read_text(), file
+
+
+def test_every_file_is_readable_by_its_owner_only(settings: Settings) -> None:
+    modes = {(settings.state_dir / "conf" / file).stat().st_mode & 0o777 for file in FILES}
+    assert modes == {0o600}
+
+
+def test_xml_files_parse_and_name_each_property_once(settings: Settings) -> None:
+    for file in FILES:
+        if file.endswith(".xml"):
+            names = [each.text for each in ElementTree.parse(settings.state_dir / "conf" / file).iter("name")]
+            assert names, file
+            assert len(names) == len(set(names)), file
+
+
+def test_no_listener_is_open_to_the_network(settings: Settings) -> None:
+    for file in FILES:
+        assert "0.0.0.0" not in (settings.state_dir / "conf" / file).read_text(), file
+    assert "0.0.0.0" not in configuration(settings)
+
+
+def test_all_ports_follow_the_offset(settings: Settings) -> None:
+    conf = settings.state_dir / "conf"
+    assert "port = 13313" in (conf / "mariadb/my.cnf").read_text()
+    assert "listeners=PLAINTEXT://127.0.0.1:19099" in (conf / "kafka/server.properties").read_text()
+    assert "hdfs://localhost:19827" in (conf / "hadoop/core-site.xml").read_text()
+
+
+def test_a_template_that_names_something_unknown_is_an_error_that_names_both() -> None:
+    with pytest.raises(ConfigurationError, match=r"hadoop/core-site\.xml names 'default_fs'"):
+        fill("hadoop/core-site.xml", {})
+
+
+def test_the_supervisor_knows_every_server_and_stream_and_no_secret(settings: Settings) -> None:
+    text = configuration(settings)
+    parser = ConfigParser(interpolation=None)
+    parser.read_string(text)
+    programs = {section.removeprefix("program:") for section in parser.sections() if section.startswith("program:")}
+    assert programs == {server.name for server in all_of(settings)}
+    for name in NAMES:
+        assert settings.secret(name) not in text
+
+
+def test_a_percent_sign_reaches_the_program_unchanged(tmp_path: Path) -> None:
+    settings = Settings(state_dir=tmp_path / "ninety%")
+    ensure_secrets(settings)
+    assert "ninety%%" in configuration(settings)
+    assert not re.search(
+        r"ninety%[^%]", re.sub(r"^.*logfile.*$|^.*file=.*$|^childlogdir.*$", "", configuration(settings), flags=re.M)
+    )
+
+
+def test_the_templates_hold_no_index_address() -> None:
+    for path in TEMPLATES.rglob("*"):
+        if path.is_file() and path.name in ("pom.xml", "package-lock.json"):
+            assert '"resolved"' not in path.read_text(), path
+            assert "<repository>" not in path.read_text(), path

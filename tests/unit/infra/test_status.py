@@ -1,0 +1,34 @@
+"""The table of `./ward status`."""
+
+from __future__ import annotations
+
+import pytest
+from rich.console import Console
+
+from infra.status import Row, duration, table
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0, "0s"),
+        (0.9, "0s"),
+        (59, "59s"),
+        (60, "1m"),
+        (200, "3m 20s"),
+        (3600, "1h"),
+        (18_125, "5h 2m"),
+        (356_400, "4d 3h"),
+    ],
+)
+def test_durations_are_told_in_their_two_largest_units(seconds: float, text: str) -> None:
+    assert duration(seconds) == text
+
+
+def test_a_row_tells_state_age_memory_lag_and_progress() -> None:
+    row = Row("land-vitals", "up", 1_000.0, 42, 3 * 2**20, "http://127.0.0.1:1/", 1234.0, 1_090.0)
+    console = Console(width=120, record=True)
+    console.print(table([row], now=1_100.0))
+    line = console.export_text().splitlines()[-1]
+    for part in ("land-vitals", "up", "1m 40s", "42", "3", "1,234", "10s ago", "http://127.0.0.1:1/"):
+        assert part in line
