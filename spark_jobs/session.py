@@ -13,6 +13,8 @@ from infra.settings import Settings
 
 METASTORE_VERSION = "4.0.1"
 LOOPBACK = "127.0.0.1"
+READ_OWN_METRICS = "--add-exports=java.management/com.sun.jmx.mbeanserver=ALL-UNNAMED"
+"""Lets a driver ask its own JVM for the lag of its Kafka consumers."""
 
 
 def spark_session(settings: Settings, app_name: str, default_master: str) -> SparkSession:
@@ -44,7 +46,7 @@ def spark_properties(settings: Settings, master: str) -> dict[str, str]:
         "spark.jars": ",".join(map(str, _jars(settings.lib_dir / "spark"))),
         "spark.driver.memory": settings.spark.driver_memory,
         # One small heap on few cores: the serial collector needs the least memory and no threads of its own.
-        "spark.driver.extraJavaOptions": f"{java_options} -XX:+UseSerialGC",
+        "spark.driver.extraJavaOptions": f"{java_options} -XX:+UseSerialGC {READ_OWN_METRICS}",
         "spark.executor.extraJavaOptions": java_options,
         # A page for each driver costs memory and a port; `spark.extra` turns it on.
         "spark.ui.enabled": "false",

@@ -1,0 +1,79 @@
+"""Whether the checkpoint still fits the topics, before a query starts from it."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+import requests
+
+from infra.checkpoints import Offsets, read_checkpoint
+from infra.clients import hdfs
+from infra.errors import ConfigurationError, UnavailableError
+from infra.lag import Extents, TopicEnds
+from infra.settings import Settings
+from spark_jobs.detection.alarms import Alarms
+from spark_jobs.detection.query import SOURCES
+
+
+@dataclass(frozen=True)
+class Mismatch:
+    """What is wrong between a checkpoint and its topics. `vanished`: records that Kafka deleted before they were
+    judged. `beyond`: the topics end before the checkpoint, so they are not the ones that it was written for."""
+
+    vanished: int
+    beyond: bool
+
+
+def compare(extents: Extents, offsets: Offsets) -> Mismatch:
+    """The checkpoint's next offsets against what the topics hold. Pure."""
+    pairs = [
+        (offsets[topic][partition], extent)
+        for topic, partitions in extents.items()
+        for partition, extent in partitions.items()
+        if partition in offsets.get(topic, {})
+    ]
+    return Mismatch(
+        vanished=sum(max(0, extent.first - offset) for offset, extent in pairs),
+        beyond=any(offset > extent.end for offset, extent in pairs),
+    )
+
+
+def check_checkpoint(settings: Settings, ends: TopicEnds, alarms: Alarms, checkpoint: str) -> None:
+    """Tell ops of readings that Kafka deleted unjudged; set a checkpoint of other topics aside, to begin anew.
+
+    A topic that was made anew starts at 0 again: from a checkpoint beyond its end nothing would ever be read.
+    Raises UnavailableError when HDFS or Kafka is away, ConfigurationError when the checkpoint cannot be read.
+    """
+    found = compare(ends.extents(SOURCES), _offsets(settings, checkpoint))
+    aside = f"{checkpoint}.set-aside-{time.time_ns() // 1_000_000}"
+    if found.beyond:
+        hdfs(settings).mv(checkpoint, aside)
+    topics = " and ".join(SOURCES)
+    alarms.set(
+        "checkpoint_set_aside",
+        f"{topics} end before the checkpoint {checkpoint}: the topics were made anew. The checkpoint was moved to "
+        f"{aside} on HDFS and detection begins at the start of the topics. Remove it when it is not needed."
+        if found.beyond
+        else None,
+    )
+    alarms.set(
+        "readings_not_judged",
+        f"Kafka deleted {found.vanished} records of {topics} before detection read them, as it was away longer than they are "
+        "kept: they were not judged. Find out why it was away, or raise kafka.retention_hours."
+        if found.vanished and not found.beyond
+        else None,
+    )
+
+
+def _offsets(settings: Settings, checkpoint: str) -> Offsets:
+    try:
+        reached = read_checkpoint(hdfs(settings), checkpoint)
+    except requests.ConnectionError as error:
+        raise UnavailableError("HDFS", settings.webhdfs_url, error) from error
+    except (ValueError, KeyError, TypeError, AttributeError, FileNotFoundError) as error:
+        raise ConfigurationError(
+            f"The checkpoint {checkpoint} on HDFS cannot be read ({error}): move it to another name and start "
+            "detect-breaches again; it then judges the topics from their beginning, and repeats are dropped by id."
+        ) from error
+    return reached.offsets if reached else {}

@@ -1,0 +1,52 @@
+"""How far detection is behind, within an epoch: real-time mode itself reports only at an epoch's end."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from py4j.protocol import Py4JJavaError
+from pyspark.sql import SparkSession
+
+from infra.checkpoints import read_checkpoint
+from infra.clients import hdfs
+from infra.lag import TopicEnds, waiting
+from infra.settings import Settings
+from spark_jobs.detection.query import SOURCES
+
+PARTITION_METRICS = "kafka.consumer:type=consumer-fetch-manager-metrics,topic=*,partition=*,*"
+CLIENT_METRICS = "kafka.consumer:type=consumer-metrics,client-id={}"
+
+
+def consumer_lag(spark: SparkSession) -> int | None:
+    """Committed records that the query's Kafka consumers have not been given yet; None: they run in another JVM.
+
+    A partition that was never fetched from counts as 0. Consumers of an earlier query stay in Spark's pool for some
+    minutes: of several on a partition, the one that asked Kafka last counts.
+    """
+    jvm: Any = spark._jvm
+    server = jvm.java.lang.management.ManagementFactory.getPlatformMBeanServer()
+    newest: dict[tuple[str, str], tuple[float, float]] = {}
+    for name in server.queryNames(jvm.javax.management.ObjectName(PARTITION_METRICS), None):
+        client = jvm.javax.management.ObjectName(CLIENT_METRICS.format(name.getKeyProperty("client-id")))
+        try:
+            asked = float(server.getAttribute(client, "last-poll-seconds-ago"))
+            behind = float(server.getAttribute(name, "records-lag"))
+        except Py4JJavaError:
+            continue  # closed since it was listed
+        partition = (name.getKeyProperty("topic"), name.getKeyProperty("partition"))
+        if partition not in newest or asked < newest[partition][0]:
+            newest[partition] = (asked, 0.0 if math.isnan(behind) else behind)
+    return int(sum(behind for _, behind in newest.values())) if newest else None
+
+
+def lag_records(spark: SparkSession, settings: Settings, ends: TopicEnds, checkpoint: str) -> int:
+    """Records that wait to be judged; where the consumers cannot be asked, those since the last checkpoint.
+
+    Raises UnavailableError when Kafka does not answer.
+    """
+    behind = consumer_lag(spark)
+    if behind is not None:
+        return behind
+    reached = read_checkpoint(hdfs(settings), checkpoint)
+    return waiting(ends.extents(SOURCES), reached.offsets if reached else {})

@@ -1,0 +1,65 @@
+"""The snapshot of contacts that breaches are joined with: where it is, and what it holds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from py4j.protocol import Py4JJavaError
+from pyspark.errors import PySparkException
+from pyspark.sql import DataFrame, SparkSession
+
+from clinical.tables import PATIENTS
+from infra.errors import UnavailableError
+from infra.settings import Settings
+from spark_jobs.transforms.breaches import PATIENT_SCHEMA
+
+
+@dataclass(frozen=True)
+class Patients:
+    """A snapshot of contacts. `version`: the last part of its directory, None before the first import.
+
+    `is_small`: `frame` holds its rows itself and may be broadcast; otherwise it reads the directory.
+    """
+
+    version: str | None
+    frame: DataFrame
+    is_small: bool
+
+
+def patients_location(spark: SparkSession, settings: Settings) -> str | None:
+    """URI of the directory that `health.patients` points to now, None when there is no such table. Milliseconds.
+
+    Asks the metastore itself: a session's own catalog would go on saying what it said first.
+    Raises UnavailableError when the metastore does not answer.
+    """
+    database, table = PATIENTS.full_name.split(".")
+    try:
+        catalog = spark._jsparkSession.sharedState().externalCatalog()
+        if not (catalog.databaseExists(database) and catalog.tableExists(database, table)):
+            return None
+        return str(catalog.getTable(database, table).storage().locationUri().get().toString())
+    except (Py4JJavaError, PySparkException) as error:
+        raise UnavailableError("Hive metastore", settings.metastore_uri, _first_line(error)) from error
+
+
+def load_patients(spark: SparkSession, settings: Settings, location: str | None) -> Patients:
+    """The snapshot in that directory: as rows up to `spark.patients_broadcast_max` of them, beyond that as its files.
+
+    A snapshot never changes once it has its name. Raises UnavailableError when HDFS cannot be read.
+    """
+    if location is None:
+        return Patients(None, spark.createDataFrame([], PATIENT_SCHEMA), is_small=True)
+    version = location.rstrip("/").rsplit("/", 1)[-1]
+    try:
+        files = spark.read.schema(PATIENT_SCHEMA).parquet(location)
+        most = settings.spark.patients_broadcast_max
+        rows = files.limit(most + 1).toArrow()
+    except (Py4JJavaError, PySparkException) as error:
+        raise UnavailableError("The contacts on HDFS", location, _first_line(error)) from error
+    if rows.num_rows > most:
+        return Patients(version, files, is_small=False)
+    return Patients(version, spark.createDataFrame(rows, files.schema), is_small=True)
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().splitlines()[0]

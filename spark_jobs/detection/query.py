@@ -1,0 +1,68 @@
+"""The streaming query of detection: Kafka to Kafka, for one threshold table and one snapshot of contacts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+from pyspark.sql.streaming.query import StreamingQuery
+
+from clinical.thresholds import judging_bands
+from clinical.topics import DERIVED_VITALS, DOCTORS_QUEUE, VITAL_INFO
+from hbase.snapshots import ThresholdSnapshot
+from infra.settings import Settings
+from spark_jobs.detection.patients import Patients
+from spark_jobs.transforms.breaches import bands_frame, find_breaches, values_of_derived, values_of_readings
+
+SOURCES = (VITAL_INFO, DERIVED_VITALS)
+
+
+def start_query(
+    spark: SparkSession,
+    settings: Settings,
+    thresholds: ThresholdSnapshot,
+    patients: Patients,
+    checkpoint: str,
+) -> StreamingQuery:
+    """Start judging, from where the checkpoint (a path on HDFS) stands; from the topics' beginning without one.
+
+    With a small snapshot of contacts in real-time mode: each value is judged as it arrives and the checkpoint moves at
+    the end of each epoch. With a large one in micro-batch mode, where contacts are joined by shuffle. Either way
+    breaches are published at least once: what was judged after the last checkpoint is judged again after a stop or a
+    crash, under the same `breach_id`.
+    """
+    writer = (
+        _breaches(spark, settings, thresholds, patients)
+        .writeStream.queryName("detect-breaches")
+        .format("kafka")
+        .option("kafka.bootstrap.servers", settings.bootstrap_servers)
+        .option("topic", DOCTORS_QUEUE)
+        .option("checkpointLocation", settings.default_fs + checkpoint)
+        .outputMode("update")
+    )
+    real_time = {"realTime": f"{settings.spark.realtime_epoch_seconds} seconds"}
+    trigger: dict[str, Any] = real_time if patients.is_small else {"processingTime": "0 seconds"}
+    return writer.trigger(**trigger).start()
+
+
+def _breaches(spark: SparkSession, settings: Settings, thresholds: ThresholdSnapshot, patients: Patients) -> DataFrame:
+    limit = {} if patients.is_small else {"maxOffsetsPerTrigger": str(settings.spark.landing_max_offsets)}
+    readings, derived = (_source(spark, settings, topic, limit) for topic in SOURCES)
+    values = values_of_readings(readings, settings.readings).unionByName(values_of_derived(derived))
+    contacts = F.broadcast(patients.frame) if patients.is_small else patients.frame.hint("merge")
+    bands = bands_frame(spark, judging_bands(thresholds.rows))
+    return find_breaches(values, bands, contacts, thresholds.version, patients.version)
+
+
+def _source(spark: SparkSession, settings: Settings, topic: str, limit: dict[str, str]) -> DataFrame:
+    options = {
+        "kafka.bootstrap.servers": settings.bootstrap_servers,
+        "kafka.isolation.level": "read_committed",
+        "kafka.allow.auto.create.topics": "false",
+        "subscribe": topic,
+        "startingOffsets": "earliest",
+        # Readings that Kafka has already deleted cannot be judged; stopping would leave all later ones unjudged too.
+        "failOnDataLoss": "false",
+    }
+    return spark.readStream.format("kafka").options(**options, **limit).load()
