@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import datetime
 from types import TracebackType
 from typing import Any
@@ -69,10 +70,10 @@ class AirflowApi:
         return list(answer["task_instances"])
 
     def task_log(self, dag_id: str, run_id: str, task_id: str, try_number: int) -> str:
-        """What a try of a task wrote, one line an event."""
+        """What a try of a task wrote: one JSON object an event, with `event` and whatever belongs to it."""
         path = f"/dags/{dag_id}/dagRuns/{quote(run_id, safe='')}/taskInstances/{task_id}/logs/{try_number}"
         answer = self.call("GET", path, f"show the log of {task_id}", params={"full_content": True})
-        return "\n".join(str(line.get("event", line)) if isinstance(line, dict) else line for line in answer["content"])
+        return "\n".join(json.dumps(line, ensure_ascii=False) for line in answer["content"])
 
     def create_backfill(
         self, dag_id: str, first: datetime, last: datetime, reprocess: str = "completed", max_active_runs: int = 2
