@@ -184,8 +184,8 @@ def _require_cores(spark: SparkSession, partitions: int) -> None:
     cores = spark.sparkContext.defaultParallelism
     if cores < partitions:
         raise ConfigurationError(
-            f"Detection reads {partitions} partitions of {' and '.join(SOURCES)} and has {cores} cores: it needs one for "
-            f"each. Leave spark.master unset or set it to local[{partitions}] or more."
+            f"Detection reads {partitions} partitions of {' and '.join(SOURCES)} and has {cores} cores: it needs one "
+            f"for each. Leave spark.master unset or set it to local[{partitions}] or more."
         )
 
 

@@ -59,8 +59,8 @@ def check_checkpoint(settings: Settings, ends: TopicEnds, alarms: Alarms, checkp
     )
     alarms.set(
         "readings_not_judged",
-        f"Kafka deleted {found.vanished} records of {topics} before detection read them, as it was away longer than they are "
-        "kept: they were not judged. Find out why it was away, or raise kafka.retention_hours."
+        f"Kafka deleted {found.vanished} records of {topics} before detection read them, as it was away longer than "
+        "they are kept: they were not judged. Find out why it was away, or raise kafka.retention_hours."
         if found.vanished and not found.beyond
         else None,
     )
