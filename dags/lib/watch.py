@@ -52,6 +52,7 @@ class Limits:
 
     max_silence_seconds: float
     max_backlog_seconds: float
+    max_stuck_seconds: float
     min_backlog_records: int
 
 
@@ -79,7 +80,8 @@ def judge(stream: str, seen: Observation, known: Memory, now: float, limits: Lim
     """What is wrong with the stream, if anything. `known` includes this look.
 
     A restart is worth it only once the process itself has run for so long: before, it is still starting. A stream that
-    falls behind is restarted when it has handled nothing at all meanwhile; else it is merely slow.
+    falls behind is restarted only when it has handled nothing at all for `max_stuck_seconds`: a restart throws the
+    batch away that it works on, and on a slow machine one batch of a long backlog takes its time.
     """
     if seen.running_seconds is None:
         return Trouble(stream, "stopped", f"{stream} does not run and its supervisor could not start it", False)
@@ -91,7 +93,8 @@ def judge(stream: str, seen: Observation, known: Memory, now: float, limits: Lim
             f"{stream} falls behind: {known.backlog:.0f} records wait for it, "
             f"and they have not become fewer for more than {limits.max_backlog_seconds:.0f} s"
         )
-        stuck = seen.records == known.backlog_records and seen.running_seconds > limits.max_backlog_seconds
+        idle = seen.records == known.backlog_records
+        stuck = idle and min(now - known.backlog_since, seen.running_seconds) > limits.max_stuck_seconds
         return Trouble(stream, "behind", reason, stuck)
     return None
 

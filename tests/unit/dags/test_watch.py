@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dags.lib.watch import Limits, Memory, Observation, judge, key_of, remember
 
-LIMITS = Limits(max_silence_seconds=120, max_backlog_seconds=600, min_backlog_records=1000)
+LIMITS = Limits(max_silence_seconds=120, max_backlog_seconds=600, max_stuck_seconds=3600, min_backlog_records=1000)
 NOW = 1_000_000.0
 
 
@@ -58,7 +58,7 @@ def test_progress_after_a_restart_ends_the_trouble() -> None:
     assert trouble is None
 
 
-def grow(lags: list[float], records: list[float], running: float = 5000):
+def grow(lags: list[float], records: list[float], running: float = 9000):
     """One look a minute, each with fresh progress."""
     memory, now, trouble = Memory.first(NOW), NOW, None
     for lag, handled in zip(lags, records, strict=True):
@@ -74,14 +74,20 @@ def test_a_backlog_that_grows_for_ten_minutes_is_trouble_but_no_reason_to_restar
     assert "3200 records" in trouble.reason
 
 
-def test_a_stream_that_handles_nothing_of_its_backlog_is_restarted() -> None:
-    trouble = grow([2000.0] * 13, [77.0] * 13)
+def test_a_stream_that_works_on_one_long_batch_is_not_restarted() -> None:
+    trouble = grow([2000.0] * 50, [77.0] * 50)
+    assert trouble is not None
+    assert (trouble.kind, trouble.restart) == ("behind", False)
+
+
+def test_a_stream_that_handles_nothing_of_its_backlog_for_an_hour_is_restarted() -> None:
+    trouble = grow([2000.0] * 63, [77.0] * 63)
     assert trouble is not None
     assert (trouble.kind, trouble.restart) == ("behind", True)
 
 
 def test_a_stuck_stream_that_was_restarted_a_minute_ago_stays_in_trouble_and_is_left_alone() -> None:
-    trouble = grow([2000.0] * 14, [77.0] * 13 + [0.0], running=60)
+    trouble = grow([2000.0] * 64, [77.0] * 63 + [0.0], running=60)
     assert trouble is not None
     assert (trouble.kind, trouble.restart) == ("behind", False)
 
