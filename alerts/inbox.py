@@ -35,8 +35,8 @@ def inbox_url(settings: Settings) -> str:
 
 def received_mails(settings: Settings) -> list[ReceivedMail]:
     """Every mail of the inbox, newest first. Raises UnavailableError."""
-    mails = [_mail(document) for document in _get(settings, "/email").json()]
-    return sorted(mails, key=lambda mail: mail.received_at, reverse=True)
+    in_order_of_arrival = [_mail(document) for document in _get(settings, "/email").json()]
+    return sorted(reversed(in_order_of_arrival), key=lambda mail: mail.received_at, reverse=True)
 
 
 def received_mail(settings: Settings, mail_id: str) -> ReceivedMail:

@@ -177,7 +177,7 @@ def _refresh(
         wanted = {
             (subscription.subscription_id, subscription.email): subscription
             for subscription in load_subscriptions(cursor)
-            if subscription.state != "removed"
+            if subscription.state in ("pending", "confirmed")
         }
     for key in workers.keys() - wanted.keys():
         workers.pop(key).gone.set()

@@ -80,17 +80,17 @@ def load_waiting(cursor: Cursor, now: int) -> list[Waiting]:
 def load_ready(cursor: Cursor, seq: int) -> Ready:
     """One notification with its texts and message attributes."""
     cursor.execute(
-        "SELECT n.seq, n.notification_id, n.topic, n.subject, n.body, n.ward, n.severity, n.attribute, n.notice, a.kind"
-        " FROM notifications n JOIN alarms a ON a.alarm_id = n.alarm_id WHERE n.seq = %s",
+        "SELECT notification_id, topic, subject, body, ward, severity, attribute, notice FROM notifications"
+        " WHERE seq = %s",
         (seq,),
     )
     row: Any = cursor.fetchone()
-    seq, notification_id, topic, subject, body, ward, severity, attribute, notice, kind = row
+    notification_id, topic, subject, body, ward, severity, attribute, notice = row
     attributes = {
         "ward": ward,
         "severity": severity,
         "attribute": attribute,
-        "kind": kind,
+        "kind": "technical" if topic == "ops" else "clinical",
         "notice": notice,
         "escalation": "0",
         "notification_id": notification_id,

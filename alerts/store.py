@@ -154,7 +154,7 @@ def load_seen(cursor: Cursor) -> list[bytes]:
 def add_seen(cursor: Cursor, breaches: Sequence[bytes]) -> None:
     """Remember breaches."""
     if breaches:
-        cursor.executemany("INSERT IGNORE INTO seen_breaches (breach) VALUES (%s)", breaches)
+        cursor.executemany("INSERT IGNORE INTO seen_breaches (breach) VALUES (%s)", [(breach,) for breach in breaches])
 
 
 def forget_old_seen(cursor: Cursor) -> int:

@@ -1,0 +1,87 @@
+"""What the stack tests of the alerts share: producing breaches, looking at mails and at the alerts database."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+from confluent_kafka import Producer
+from typer.testing import CliRunner
+
+from alerts.cli import subscriptions
+from alerts.inbox import ReceivedMail, received_mails
+from clinical.messages import Breach
+from clinical.topics import DOCTORS_QUEUE
+from infra.clients import alerts_connection, kafka_config
+from infra.settings import Settings
+from tests.unit.alerts.breaches import breach
+
+MAIL_SECONDS = 60
+"""How long a test waits for a mail; on a quiet machine it takes one second."""
+
+
+def now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+@dataclass(frozen=True)
+class Reader:
+    """A doctor's subscription to a ward of its own."""
+
+    email: str
+    ward: str
+
+    def mails(self, settings: Settings) -> list[ReceivedMail]:
+        """Mails to this reader, oldest first."""
+        return [mail for mail in reversed(received_mails(settings)) if self.email in mail.recipients]
+
+    def breach(self, **changes: Any) -> Breach:
+        """A breach of a patient on the reader's ward, recorded now; a patient of its own unless one is given."""
+        now = now_ms()
+        fields = {
+            "patient_id": unique("P"),
+            "ward": self.ward,
+            "recorded_at": now,
+            "inserted_at": now,
+            "detected_at": now,
+        }
+        return breach(**{**fields, **changes})
+
+
+def unique(prefix: str) -> str:
+    return f"{prefix}-{uuid.uuid4().hex[:10]}"
+
+
+def ward_subscriptions(*arguments: str) -> str:
+    """Run `ward subscriptions …` in this process; what it printed."""
+    result = CliRunner().invoke(subscriptions, list(arguments), catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+def produce(settings: Settings, breaches: Sequence[Breach | bytes], topic: str = DOCTORS_QUEUE) -> None:
+    """Put breaches, or raw bytes, on a topic and wait until the broker has them."""
+    producer = Producer(kafka_config(settings, **{"linger.ms": 5}))
+    for item in breaches:
+        value = item if isinstance(item, bytes) else orjson.dumps(item)
+        producer.produce(topic, key=b"test" if isinstance(item, bytes) else item["patient_id"].encode(), value=value)
+        producer.poll(0)
+    assert producer.flush(30) == 0
+
+
+def query(settings: Settings, sql: str, *arguments: object) -> list[tuple[Any, ...]]:
+    """Rows of the alerts database."""
+    with closing(alerts_connection(settings)) as connection, connection.cursor() as cursor:
+        cursor.execute(sql, arguments)
+        return list(cursor.fetchall())
+
+
+def forget_ward(settings: Settings, ward: str) -> None:
+    """Take a test's alarms out again, so that its ward is not missed by ops for a day."""
+    with closing(alerts_connection(settings)) as connection, connection.cursor() as cursor:
+        cursor.execute("DELETE FROM alarms WHERE kind = 'clinical' AND ward = %s", (ward,))

@@ -1,0 +1,343 @@
+"""From a breach on `doctors-queue` to a mail in the inbox, with the real Kafka, MariaDB, SNS, SQS and SMTP."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, field
+from threading import Event
+from typing import Any
+
+import pytest
+from confluent_kafka import Consumer, TopicPartition
+
+from alerts.engine import LOCK, STREAM, TOPICS, Engine
+from alerts.feed import Feed
+from alerts.inbox import received_mails
+from alerts.message import NOT_IMPORTED, NOT_ON_RECORD
+from alerts.publisher import Publisher
+from clinical.topics import DOCTORS_QUEUE, TECHNICAL_ALARMS, dead_letter_topic
+from infra.clients import alerts_connection, kafka_config
+from infra.kafka_io import publish
+from infra.locks import named_lock
+from infra.settings import Settings
+from infra.supervise import processes, start, stop, wait_ready
+from tests.stack.alerting import MAIL_SECONDS, Reader, forget_ward, now_ms, produce, query, unique, ward_subscriptions
+from tests.unit.alerts.breaches import technical_alarm
+
+Await = Callable[..., Any]
+
+
+@pytest.fixture
+def reader(stack: Settings) -> Iterator[Reader]:
+    """A doctor who hears one ward that only this test uses."""
+    one = Reader(f"{unique('doctor')}@wardwatch.example", unique("Ward"))
+    ward_subscriptions("add", one.email, "--ward", one.ward)
+    yield one
+    ward_subscriptions("remove", one.email)
+    forget_ward(stack, one.ward)
+
+
+@dataclass
+class OwnEngine:
+    """An engine in this process, at a clock that the test moves (epoch ms). Nothing is published while it works."""
+
+    settings: Settings
+    resources: ExitStack
+    now: int = field(default_factory=now_ms)
+    imports_asked_for: int = 0
+
+    def __post_init__(self) -> None:
+        stop(self.settings, STREAM)
+        self.resources.enter_context(named_lock(self.settings, LOCK, 30))
+        connection = self.resources.enter_context(closing(alerts_connection(self.settings)))
+        feed = self.resources.enter_context(closing(Feed(self.settings, TOPICS)))
+        self.engine = Engine(self.settings, connection, feed, self.ask_import, lambda: self.now)
+        self.engine.start()
+
+    def ask_import(self) -> None:
+        self.imports_asked_for += 1
+
+    def drain(self, await_condition: Await) -> None:
+        """Work until everything on the topics has been taken."""
+        quiet = 0
+
+        def step() -> bool:
+            nonlocal quiet
+            quiet = 0 if self.engine.step(0.5).offsets else quiet + 1
+            return quiet >= 4
+
+        await_condition(step, 60, "the engine does not come to the end of its topics", 0.0)
+
+    def hand_over(self) -> None:
+        """Let the stack's engine work again."""
+        self.resources.close()
+        start(self.settings, STREAM)
+
+
+@pytest.fixture
+def own_engine(stack: Settings) -> Iterator[OwnEngine]:
+    """The stack's engine is stopped, and one of the test's own works instead until the test hands over."""
+    with ExitStack() as resources:
+        own = OwnEngine(stack, resources)
+        try:
+            yield own
+        finally:
+            own.hand_over()
+            wait_ready(stack, STREAM)
+
+
+def test_a_breach_becomes_one_mail_that_names_patient_contact_ward_and_attribute(
+    stack: Settings, reader: Reader, await_condition: Await
+) -> None:
+    produce(stack, [reader.breach(patient_id=(patient := unique("P")))])
+    [mail] = await_condition(lambda: reader.mails(stack), MAIL_SECONDS, "no mail")
+    assert mail.subject == f"[HIGH] Heart rate 135 /min high, ward {reader.ward}, patient {patient}"
+    for text in (
+        "Zoë Łukasz",
+        "+47 22 00 00 00",
+        "1 Harbour Street, Oslo",
+        reader.ward,
+        "Heart rate 135 /min",
+        patient,
+    ):
+        assert text in mail.text
+
+
+def test_a_repeated_breach_gives_no_second_mail_and_does_not_count(
+    stack: Settings, reader: Reader, await_condition: Await
+) -> None:
+    first = reader.breach()
+    produce(stack, [first, first, first])
+    await_condition(lambda: reader.mails(stack), MAIL_SECONDS, "no mail")
+    produce(stack, [first, reader.breach(patient_id=first["patient_id"], attribute="spo2", value=85, unit="%")])
+    mails = await_condition(lambda: len(found := reader.mails(stack)) > 1 and found, MAIL_SECONDS, "no second alarm")
+    assert ["Heart rate" in mail.subject for mail in mails] == [True, False]
+    assert query(
+        stack, "SELECT breaches FROM alarms WHERE patient_id = %s AND attribute = 'heart_rate'", first["patient_id"]
+    ) == [(1,)]
+
+
+def test_a_doctor_of_another_ward_gets_nothing(stack: Settings, reader: Reader, await_condition: Await) -> None:
+    other = Reader(f"{unique('doctor')}@wardwatch.example", unique("Ward"))
+    ward_subscriptions("add", other.email, "--ward", other.ward)
+    produce(stack, [reader.breach()])
+    await_condition(lambda: reader.mails(stack), MAIL_SECONDS, "no mail")
+    produce(stack, [mine := other.breach()])
+    [mail] = await_condition(lambda: other.mails(stack), MAIL_SECONDS, "no mail to the other ward")
+    assert mine["patient_id"] in mail.subject
+    ward_subscriptions("remove", other.email)
+    forget_ward(stack, other.ward)
+
+
+def test_a_patient_without_phone_or_address_alarms_and_the_mail_says_so(
+    stack: Settings, reader: Reader, await_condition: Await
+) -> None:
+    produce(stack, [reader.breach(phone=None, address="")])
+    [mail] = await_condition(lambda: reader.mails(stack), MAIL_SECONDS, "no mail")
+    assert mail.text.count(NOT_ON_RECORD) == 2
+
+
+def test_low_severity_is_recorded_and_not_mailed(stack: Settings, reader: Reader, await_condition: Await) -> None:
+    low = reader.breach(severity="low")
+    produce(stack, [low, reader.breach(patient_id=low["patient_id"], attribute="glucose", value=300, unit="mg/dL")])
+    mails = await_condition(lambda: reader.mails(stack), MAIL_SECONDS, "no mail")
+    assert [mail.subject.split()[1] for mail in mails] == ["Glucose"]
+    rows = query(
+        stack, "SELECT severity, told_severity FROM alarms WHERE patient_id = %s ORDER BY severity", low["patient_id"]
+    )
+    assert rows == [("high", "high"), ("low", None)]
+
+
+def test_reminders_follow_event_time_and_clock(
+    stack: Settings, reader: Reader, own_engine: OwnEngine, await_condition: Await
+) -> None:
+    patient, began = unique("P"), now_ms() - 600_000
+    for seconds in (0, 10, 299, 301, 310, 602):
+        own_engine.now = began + seconds * 1000
+        produce(stack, [reader.breach(patient_id=patient, recorded_at=own_engine.now)])
+        own_engine.drain(await_condition)
+    own_engine.hand_over()
+    mails = await_condition(lambda: len(found := reader.mails(stack)) > 2 and found, MAIL_SECONDS, "reminders missing")
+    assert ["reminder: " in mail.subject for mail in mails] == [False, True, True]
+    assert "4 values so far" in mails[1].text
+
+
+def test_a_message_that_cannot_be_read_goes_to_the_dead_letter_topic_and_the_rest_goes_on(
+    stack: Settings, reader: Reader, await_condition: Await
+) -> None:
+    mark = unique("broken").encode()
+    topic = TopicPartition(dead_letter_topic(STREAM), 0)
+    consumer = Consumer(kafka_config(stack, **{"group.id": unique("test"), "enable.auto.commit": False}))
+    with closing(consumer):
+        topic.offset = consumer.get_watermark_offsets(topic, timeout=10)[1]
+        consumer.assign([topic])
+        produce(stack, [b'{"patient_id": ' + mark, reader.breach()])
+        letter = await_condition(lambda: letter_with(consumer, mark), MAIL_SECONDS, "no dead letter", 0.0)
+    headers = dict(letter.headers())
+    assert letter.value() == b'{"patient_id": ' + mark
+    assert headers["source_topic"] == DOCTORS_QUEUE.encode()
+    assert b"JSON" in headers["error"]
+    assert {"source_partition", "source_offset"} <= headers.keys()
+    await_condition(lambda: reader.mails(stack), MAIL_SECONDS, "the breach behind the broken message is lost")
+
+
+def letter_with(consumer: Consumer, mark: bytes) -> Any:
+    message = consumer.poll(0.5)
+    return message if message and not message.error() and mark in (message.value() or b"") else None
+
+
+def ops_mails(settings: Settings, text: str) -> list[str]:
+    """Subjects of the mails to ops that speak of `text`, oldest first."""
+    to_ops = [mail for mail in received_mails(settings) if settings.alerts.ops_email in mail.recipients]
+    return [mail.subject for mail in reversed(to_ops) if text in mail.text]
+
+
+def test_ops_are_told_once_when_a_technical_alarm_is_raised_and_once_when_it_is_cleared(
+    stack: Settings, await_condition: Await
+) -> None:
+    key = unique("test_cause")
+    for cleared in (False, False, True, True):
+        alarm = technical_alarm(alarm_key=key, kind="test_cause", cleared=cleared, raised_at=now_ms())
+        publish(stack, TECHNICAL_ALARMS, key, alarm)
+    await_condition(lambda: len(ops_mails(stack, key)) >= 2, MAIL_SECONDS, "ops were not told")
+    assert [subject.split()[0] for subject in ops_mails(stack, key)] == ["[TECHNICAL]", "[CLEARED]"]
+    assert query(stack, "SELECT COUNT(*), COUNT(ended_at) FROM alarms WHERE technical_key = %s", key) == [(1, 1)]
+
+
+def test_a_ward_without_subscriber_is_a_technical_alarm_until_someone_subscribes(
+    stack: Settings, await_condition: Await
+) -> None:
+    nobody = Reader(f"{unique('doctor')}@wardwatch.example", unique("Ward"))
+    produce(stack, [nobody.breach()])
+    [subject] = await_condition(lambda: ops_mails(stack, nobody.ward), MAIL_SECONDS, "ops were not told")
+    assert subject.startswith("[TECHNICAL] ward without subscriber")
+    ward_subscriptions("add", nobody.email, "--ward", nobody.ward)
+    await_condition(lambda: len(ops_mails(stack, nobody.ward)) == 2, 90, "the technical alarm is not cleared")
+    ward_subscriptions("remove", nobody.email)
+    forget_ward(stack, nobody.ward)
+
+
+def test_a_patient_without_contact_alarms_and_asks_for_one_import(
+    stack: Settings, reader: Reader, own_engine: OwnEngine, await_condition: Await
+) -> None:
+    patient = unique("P")
+    nobody = {**dict.fromkeys(("name", "phone", "address", "ward", "age_years")), "contact_missing": True}
+    produce(stack, [reader.breach(patient_id=patient, **nobody) for _ in range(3)])
+    own_engine.drain(await_condition)
+    assert own_engine.imports_asked_for == 1
+    produce(stack, [reader.breach(patient_id=patient)])
+    own_engine.drain(await_condition)
+    own_engine.hand_over()
+    mails = await_condition(
+        lambda: [mail for mail in reader.mails(stack) if patient in mail.subject], MAIL_SECONDS, "no mail"
+    )
+    assert NOT_IMPORTED in mails[0].text
+    assert "judged by the limits of an adult" in mails[0].text
+    await_condition(lambda: len(ops_mails(stack, patient)) >= 2, MAIL_SECONDS, "ops were not told")
+    assert [subject.split()[0] for subject in ops_mails(stack, patient)] == ["[TECHNICAL]", "[CLEARED]"]
+
+
+def test_an_engine_killed_at_any_moment_loses_and_doubles_nothing(
+    stack: Settings, reader: Reader, await_condition: Await
+) -> None:
+    patients = [unique("P") for _ in range(10)]
+    sent = 0
+    for _ in range(3):
+        batch = [reader.breach(patient_id=patients[n % 10], severity="low") for n in range(2000)]
+        produce(stack, batch)
+        sent += len(batch)
+        before = processes(stack)[STREAM].pid
+        os.kill(before, signal.SIGKILL)
+        await_condition(
+            lambda old=before: processes(stack)[STREAM].running and processes(stack)[STREAM].pid != old,
+            60,
+            "the supervisor does not start the engine again",
+        )
+    produce(stack, [reader.breach(patient_id=patient) for patient in patients])
+    await_condition(lambda: len(reader.mails(stack)) >= len(patients), 90, "mails are missing")
+    rows = query(stack, "SELECT patient_id, breaches FROM alarms WHERE ward = %s", reader.ward)
+    assert sorted(patient for patient, _ in rows) == sorted(patients)
+    assert sum(breaches for _, breaches in rows) == sent + len(patients)
+    told = Counter(mail.subject.split()[-1] for mail in reader.mails(stack))
+    assert told == dict.fromkeys(patients, 1)
+
+
+def waiting(settings: Settings, patient: str) -> list[tuple[Any, ...]]:
+    return query(settings, "SELECT attempts, sent_at FROM notifications WHERE subject LIKE %s", f"%patient {patient}")
+
+
+def test_while_sns_refuses_a_notification_waits_and_is_then_sent(
+    stack: Settings, reader: Reader, own_engine: OwnEngine, await_condition: Await
+) -> None:
+    nowhere = stack.model_copy(
+        update={"alerts": stack.alerts.model_copy(update={"sns_endpoint_url": "http://127.0.0.1:9"})}
+    )
+    patient = unique("P")
+    produce(stack, [reader.breach(patient_id=patient)])
+    own_engine.drain(await_condition)
+    stopped = Event()
+    publisher = Publisher(nowhere)
+    with closing(alerts_connection(stack)) as connection:
+        waits = [publisher.round(connection, stopped) for _ in range(3)]
+    assert waits == [0.5, 1.0, 2.0]
+    [(_, sent_at)] = waiting(stack, patient)
+    assert sent_at is None
+    own_engine.hand_over()
+    await_condition(lambda: reader.mails(stack), MAIL_SECONDS, "the mail that waited does not arrive")
+
+
+def test_an_sns_that_was_away_and_has_forgotten_everything_gets_its_topics_back_and_the_mail_arrives(
+    stack: Settings, reader: Reader, await_condition: Await
+) -> None:
+    patient = unique("P")
+    stop(stack, "sns")
+    try:
+        produce(stack, [reader.breach(patient_id=patient)])
+        [(_, sent_at)] = await_condition(lambda: waiting(stack, patient), MAIL_SECONDS, "nothing in the outbox")
+        assert sent_at is None
+    finally:
+        start(stack, "sns")
+        wait_ready(stack, "sns")
+    await_condition(lambda: reader.mails(stack), 90, "the mail that waited does not arrive")
+
+
+def test_a_mail_that_the_embedded_sns_took_and_then_forgot_is_sent_again_and_arrives_once(
+    stack: Settings, reader: Reader, await_condition: Await
+) -> None:
+    patient = unique("P")
+    stop(stack, "mailer")
+    try:
+        produce(stack, [reader.breach(patient_id=patient)])
+        await_condition(
+            lambda: [row for row in waiting(stack, patient) if row[1]],
+            MAIL_SECONDS,
+            "SNS has not taken the notification",
+        )
+        stop(stack, "sns")
+        start(stack, "sns")
+        wait_ready(stack, "sns")
+    finally:
+        start(stack, "mailer")
+    await_condition(lambda: reader.mails(stack), 90, "the mail is lost")
+    produce(stack, [reader.breach()])
+    await_condition(lambda: len(reader.mails(stack)) > 1, MAIL_SECONDS, "no mail afterwards")
+    assert len([mail for mail in reader.mails(stack) if patient in mail.subject]) == 1
+
+
+def test_a_thousand_breaches_a_second_are_worked_off(
+    stack: Settings, reader: Reader, own_engine: OwnEngine, await_condition: Await
+) -> None:
+    own_engine.drain(await_condition)
+    patients = [unique("P") for _ in range(60)]
+    produce(stack, [reader.breach(patient_id=patients[n % 60], severity="low") for n in range(10_000)])
+    began, done = time.monotonic(), 0
+    while done < 10_000 and time.monotonic() - began < 60:
+        done += len(own_engine.engine.step(1).breaches)
+    assert done >= 10_000
+    assert done / (time.monotonic() - began) > 1000
+    assert query(stack, "SELECT SUM(breaches) FROM alarms WHERE ward = %s", reader.ward) == [(10_000,)]
