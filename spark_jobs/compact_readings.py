@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from clinical.tables import TABLES, StoredTable
+from clinical.tables import StoredTable
 from infra.checkpoints import read_checkpoint
 from infra.clients import hdfs, with_retries
 from infra.errors import ConfigurationError, UnavailableError, WardError
@@ -24,7 +24,7 @@ from infra.stream import EX_CONFIG, EX_TEMPFAIL
 from spark_jobs.land_vitals import NAME as LANDING
 from spark_jobs.landing.compaction import Compacted, Compactor
 from spark_jobs.landing.readiness import require_servers, require_tables
-from spark_jobs.landing.streams import STREAMS
+from spark_jobs.landing.streams import STREAMS, LandingStream
 from spark_jobs.session import spark_session
 
 LOCK_SECONDS = 1800.0
@@ -34,12 +34,13 @@ log = get_logger("compaction")
 
 
 def compact(
-    settings: Settings, table: StoredTable, start: datetime, end: datetime, landing: str = LANDING
+    settings: Settings, table: StoredTable, start: datetime, end: datetime, landing_checkpoint: str
 ) -> list[Compacted]:
     """Compact the partitions of `table` that ended in `(start, end]` (aware times), and remove old directories.
 
-    `landing` names the job whose checkpoints tell which batches are finished. Raises UnavailableError when a server is
-    away, SingleInstanceError when another compaction of the table goes on for too long.
+    `landing_checkpoint` is the directory of the landing query's checkpoint, which tells the batches that are finished.
+    Raises UnavailableError when a server is away, SingleInstanceError when another compaction of the table goes on for
+    too long.
     """
     with_retries(settings, lambda: require_servers(settings, []))
     with named_lock(settings, f"wardwatch:compact:{table.name}", LOCK_SECONDS):
@@ -49,13 +50,13 @@ def compact(
         try:
             require_tables(spark, [table])
             # Read before the files are listed: a batch that commits in between only waits for the next run.
-            checkpoint = read_checkpoint(hdfs(settings), landing_checkpoint(settings, table, landing))
+            checkpoint = read_checkpoint(hdfs(settings), landing_checkpoint)
             compactor = Compactor(settings, spark, table, checkpoint)
             results = []
             for spec in closed_partitions(table, start, min(end, datetime.now(UTC))):
                 results.append(compactor.compact(spec))
                 log.info("compacted", table=table.full_name, **spec, files=results[-1].files_before)
-            removed = compactor.remove_retired()
+            removed = compactor.remove_retired(datetime.now(UTC))
             log.info("old directories removed", table=table.full_name, directories=len(removed))
             return results
         finally:
@@ -75,12 +76,6 @@ def closed_partitions(table: StoredTable, start: datetime, end: datetime) -> Ite
         begins += step
 
 
-def landing_checkpoint(settings: Settings, table: StoredTable, landing: str = LANDING) -> str:
-    """The checkpoint directory of the query that lands in a table."""
-    stream = next(stream for stream in STREAMS if table.name in {written.name for written in stream.tables})
-    return settings.hdfs_path("checkpoints", landing, stream.checkpoint)
-
-
 def main(
     start: Annotated[str, typer.Option("--from", help="Start, ISO 8601; UTC unless it says so.")],
     end: Annotated[str, typer.Option("--to", help="End, not included.")],
@@ -95,8 +90,10 @@ def main(
     """
     configure_logging()
     try:
-        for chosen in [_table(name) for name in table or ["vital_readings"]]:
-            print(json.dumps(_report(chosen, compact(load_settings(), chosen, _time(start), _time(end)))), flush=True)
+        settings, interval = load_settings(), (_time(start), _time(end))
+        for stream, chosen in [_find(name) for name in table or ["vital_readings"]]:
+            checkpoint = settings.hdfs_path("checkpoints", LANDING, stream.checkpoint)
+            print(json.dumps(_report(chosen, compact(settings, chosen, *interval, checkpoint))), flush=True)
     except UnavailableError as error:
         _end(error, EX_TEMPFAIL)
     except ConfigurationError as error:
@@ -110,11 +107,12 @@ def _report(table: StoredTable, results: list[Compacted]) -> dict[str, object]:
     return {"table": table.name, "partitions": done}
 
 
-def _table(name: str) -> StoredTable:
-    landed = [table.name for stream in STREAMS for table in stream.tables]
+def _find(name: str) -> tuple[LandingStream, StoredTable]:
+    """The table of that name, and the stream that lands in it."""
+    landed = {table.name: (stream, table) for stream in STREAMS for table in stream.tables}
     if name not in landed:
         raise ConfigurationError(f"{name} is not a table that landing writes: choose {', '.join(landed)}.")
-    return TABLES[name]
+    return landed[name]
 
 
 def _time(text: str) -> datetime:

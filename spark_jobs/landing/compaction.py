@@ -82,14 +82,14 @@ class Compactor:
         self._switch(spec, old, new, {entry["name"] for entry in sources})
         return Compacted(spec, rows, len(sources), len(f.data_files(self._files, new)))
 
-    def remove_retired(self) -> list[str]:
-        """Remove the directories that were replaced an hour ago or earlier; returns their paths."""
+    def remove_retired(self, now: datetime) -> list[str]:
+        """Remove the directories that were replaced an hour before `now` or earlier; returns their paths."""
 
         def points_at(spec: Mapping[str, str]) -> str | None:
             location = location_of(self._spark, self._table, spec)
             return f.path_of(location) if location else None
 
-        return self._ledger.remove_due(datetime.now(UTC), points_at)
+        return self._ledger.remove_due(now, points_at)
 
     def _is_finished(self, entry: Mapping[str, Any]) -> bool:
         """True for a compacted file, and for that of a batch that will never be run again."""
