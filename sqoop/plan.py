@@ -64,6 +64,18 @@ def escalate(kind: Kind, outcome: Completeness, before: Counts, after: Counts) -
     return None
 
 
+def seen(since: str | None, before: Counts, after: Counts) -> dict[str, Any] | None:
+    """For the manifest: the rows that an incremental import was sure to see, or None when they changed meanwhile."""
+    if since is None or not before.same_rows(after):
+        return None
+    return {"since": since, "total": before.total, "matching": before.matching, "digest": before.digest}
+
+
+def unchanged(last: Mapping[str, Any], since: str, now: Counts) -> bool:
+    """Whether the snapshot has all rows and an incremental import would see just those that the last one saw."""
+    return last.get("rows") == now.total and last.get("seen") == seen(since, now, now)
+
+
 def between(number: int, one: int, other: int) -> bool:
     """Whether `number` lies between the two counts, ends included."""
     return min(one, other) <= number <= max(one, other)

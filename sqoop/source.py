@@ -36,11 +36,20 @@ class Column:
 
 @dataclass(frozen=True)
 class Counts:
-    """Rows at one moment: in the table, and matching the incremental predicate; and the server's UTC time then."""
+    """Rows at one moment: in the table, and matching the incremental predicate.
+
+    `digest` is made of the ids and times of change of the matching rows of an incremental import, whatever their
+    order: equal digests mean that none came, went or changed. `at` is the server's UTC time then.
+    """
 
     total: int
     matching: int
+    digest: int
     at: datetime
+
+    def same_rows(self, other: Counts) -> bool:
+        """Whether nothing that an incremental import could see happened in between."""
+        return (self.total, self.matching, self.digest) == (other.total, other.matching, other.digest)
 
 
 @dataclass(frozen=True)
@@ -93,14 +102,20 @@ class ContactsTable:
         return f"SELECT {selected} FROM {quoted(self.table)} WHERE $CONDITIONS AND {self.predicate(since)}"
 
     def count(self, connection: Connection[Any], since: str | None) -> Counts:
-        """Count in one statement, so that both numbers are of the same moment."""
+        """Count in one statement, so that all is of the same moment."""
+        digest = "0" if since is None else f"BIT_XOR(IF({self.predicate(since)}, {self._row_hash()}, 0))"
         with connection.cursor() as cursor:
             cursor.execute(
-                f"SELECT COUNT(*), COALESCE(SUM({self.predicate(since)}), 0), UTC_TIMESTAMP(6) "
+                f"SELECT COUNT(*), COALESCE(SUM({self.predicate(since)}), 0), {digest}, UTC_TIMESTAMP(6) "
                 f"FROM {quoted(self.table)} WHERE {self.predicate(None)}"
             )
-            total, matching, at = cursor.fetchone() or (0, 0, datetime.now(UTC))
-        return Counts(int(total), int(matching), at.replace(tzinfo=UTC))
+            total, matching, row_digest, at = cursor.fetchall()[0]
+        return Counts(int(total), int(matching), int(row_digest), at.replace(tzinfo=UTC))
+
+    def _row_hash(self) -> str:
+        """SQL: 64 bits of a hash of a row's id and time of change."""
+        row = f"CONCAT_WS('|', {quoted(self.columns[KEY].name)}, {quoted(self.columns[MARK].name)})"
+        return f"CAST(CONV(LEFT(SHA2({row}, 256), 16), 16, 10) AS UNSIGNED)"
 
 
 def parse_mark(mark: str) -> datetime:

@@ -1,10 +1,11 @@
 """What an import decides to do."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from sqoop.plan import Completeness, Kind, choose, escalate, fingerprint
+from sqoop.plan import Completeness, Kind, choose, escalate, fingerprint, seen, unchanged
 from sqoop.source import Column, ContactsTable, Counts
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -21,7 +22,7 @@ def manifest(**changed: object) -> dict[str, object]:
 
 
 def counts(total: int) -> Counts:
-    return Counts(total, 0, NOW)
+    return Counts(total, matching=0, digest=0, at=NOW)
 
 
 def test_a_good_manifest_allows_a_delta():
@@ -72,3 +73,34 @@ def test_a_stale_row_makes_the_import_full():
 @pytest.mark.parametrize("kind", [Kind.DELTA_AND_KEYS, Kind.FULL])
 def test_nothing_follows_a_thorough_import_that_found_nothing_stale(kind: Kind):
     assert escalate(kind, Completeness(rows=9, stale=0), counts(10), counts(10)) is None
+
+
+SEEN = Counts(total=60, matching=2, digest=17, at=NOW)
+SINCE = "2026-03-01 11:50:00.000000"
+
+
+def test_a_source_as_the_last_import_saw_it_needs_none():
+    last = manifest(rows=60, seen=seen(SINCE, SEEN, replace(SEEN, at=NOW + timedelta(seconds=9))))
+    assert unchanged(last, SINCE, replace(SEEN, at=NOW + timedelta(hours=1)))
+
+
+@pytest.mark.parametrize("change", [{"total": 59}, {"matching": 3}, {"digest": 18}])
+def test_any_change_needs_an_import(change: dict[str, int]):
+    assert not unchanged(manifest(rows=60, seen=seen(SINCE, SEEN, SEEN)), SINCE, replace(SEEN, **change))
+
+
+def test_a_snapshot_that_lacks_a_row_or_has_one_too_many_needs_an_import():
+    assert not unchanged(manifest(rows=61, seen=seen(SINCE, SEEN, SEEN)), SINCE, SEEN)
+
+
+def test_another_mark_needs_an_import():
+    assert not unchanged(manifest(rows=60, seen=seen(SINCE, SEEN, SEEN)), "2026-03-01 11:55:00.000000", SEEN)
+
+
+def test_rows_that_changed_during_an_import_count_as_not_seen():
+    assert seen(SINCE, SEEN, replace(SEEN, digest=18)) is None
+    assert not unchanged(manifest(rows=60, seen=None), SINCE, SEEN)
+
+
+def test_a_full_import_leaves_the_question_to_the_next():
+    assert seen(None, SEEN, SEEN) is None

@@ -1,0 +1,306 @@
+"""Sqoop's import on the real MySQL, HDFS, metastore and HiveServer2, on a source table and a Hive table of its own."""
+
+from __future__ import annotations
+
+import threading
+import uuid
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import orjson
+import pytest
+
+from clinical.tables import PATIENTS
+from hive import ddl
+from hive.client import hive_session
+from infra.clients import devices_connection, hdfs
+from infra.errors import ConfigurationError, UnavailableError
+from infra.settings import Contacts, Hadoop, MySQL, Settings
+from sqoop.importer import LOG_FILE, UNCHANGED, ImportResult, import_contacts
+from sqoop.plan import KEYS_EVERY, Kind
+from sqoop.snapshots import Snapshots
+
+NASTY = [
+    # id, name, address, phone, ward, born, sex, spo2_scale, pregnant, other, updated_at, discharged_at
+    ("it's", 'Zoë, "O\'Brien" 😀', "1 High St\nFlat 2\r\n\tOslo", "", "Cardiology", "1931-02-28", "F", 2, 1, "a\\b\\n"),
+    ("no contact", "Ola", None, None, None, None, None, None, None, None),
+    ("texts that look like NULL", "null", "NULL", "\\N", "", "1890-01-01", "M", 1, 0, "\x01\x02,|;"),
+    ("שלום", "王秀英", "ул. Ленина, д. 5", "+47 22 33 44 55", "Ward 1", "2026-02-28", "F", 1, 0, "x" * 20_000),
+    ("leap", " spaces kept ", '"quoted"', "''", "%s $CONDITIONS", "2000-02-29", "M", 1, 0, "<&>"),
+]
+COLUMNS = ", ".join(PATIENTS.column_names)
+
+
+@dataclass
+class World:
+    """A source table and a Hive table that nobody else uses."""
+
+    settings: Settings
+    source: str
+    table: str
+
+    def sql(self, statement: str, *rows: tuple[Any, ...]) -> list[tuple[Any, ...]]:
+        with closing(devices_connection(self.settings)) as connection, connection.cursor() as cursor:
+            if rows:
+                cursor.executemany(statement, rows)
+            else:
+                cursor.execute(statement)
+            return list(cursor.fetchall())
+
+    def insert(self, *rows: tuple[Any, ...], updated_at: datetime | None = None) -> None:
+        names = PATIENTS.column_names[: len(rows[0])]
+        marks = ", ".join(["%s"] * len(names))
+        extra = ("", "") if updated_at is None else (", updated_at", f", '{updated_at:%Y-%m-%d %H:%M:%S.%f}'")
+        self.sql(f"INSERT INTO {self.source} ({', '.join(names)}{extra[0]}) VALUES ({marks}{extra[1]})", *rows)
+
+    def run(self, full: bool = False) -> ImportResult:
+        return import_contacts(self.settings, full, reason="test", table=self.table)
+
+    def in_mysql(self) -> list[dict[str, Any]]:
+        return by_id(self.sql(f"SELECT {COLUMNS} FROM {self.source}"))
+
+    def in_hive(self) -> list[dict[str, Any]]:
+        with hive_session(self.settings) as session:
+            return by_id(session.rows(f"SELECT {COLUMNS} FROM {self.table}"))
+
+    def location(self) -> str:
+        with hive_session(self.settings) as session:
+            rows = session.rows(f"DESCRIBE FORMATTED {self.table}")
+        return next(str(row[1]).strip() for row in rows if str(row[0]).strip() == "Location:")
+
+    def snapshots(self) -> Snapshots:
+        return Snapshots(self.settings, self.table)
+
+    def assert_hive_equals_mysql(self) -> None:
+        assert self.in_hive() == self.in_mysql()
+
+
+def by_id(rows: list[tuple[Any, ...]]) -> list[dict[str, Any]]:
+    """Rows of MySQL or Hive in the same form: Hive gives a DATE and a TIMESTAMP as text, MySQL a BOOLEAN as number."""
+
+    def plain(name: str, value: Any) -> Any:
+        if value is None:
+            return None
+        if name in ("updated_at", "discharged_at"):
+            return value if isinstance(value, datetime) else datetime.fromisoformat(value)
+        if name == "pregnant":
+            return bool(value)
+        return str(value) if name == "date_of_birth" else value
+
+    named = ({n: plain(n, v) for n, v in zip(PATIENTS.column_names, row, strict=True)} for row in rows)
+    return sorted(named, key=lambda row: row["patient_id"])
+
+
+def naive_utc() -> datetime:
+    return datetime.now(UTC).replace(tzinfo=None)
+
+
+@pytest.fixture
+def bare(stack: Settings) -> Iterator[World]:
+    """Both tables, empty: nothing was ever imported."""
+    name = f"contacts_{uuid.uuid4().hex[:8]}"
+    settings = stack.model_copy(update={"contacts": Contacts(table=f"health.{name}")})
+    world = World(settings, f"health.{name}", f"health.{name}")
+    world.sql(f"CREATE TABLE {world.source} LIKE health.patients_information")
+    columns = ", ".join(f"{column.name} {column.type}" for column in PATIENTS.columns)
+    location = settings.hdfs_uri("hive", name, "empty")
+    with hive_session(settings) as session:
+        session.run(
+            f"CREATE EXTERNAL TABLE {world.table} ({columns}) STORED AS PARQUET LOCATION '{ddl.quote(location)}'"
+        )
+    yield world
+    with hive_session(settings) as session:
+        session.run(f"DROP TABLE IF EXISTS {world.table}")
+    world.sql(f"DROP TABLE IF EXISTS {world.source}")
+    files = hdfs(settings)
+    for path in (world.snapshots().directory, world.snapshots().staging):
+        files.rm(path, recursive=True)
+
+
+def test_hive_follows_mysql_through_changes_deletions_and_late_commits(bare: World):
+    world = bare
+    world.insert(*NASTY)
+    world.sql(f"UPDATE {world.source} SET discharged_at = '2001-02-03 04:05:06.789' WHERE patient_id = 'leap'")
+
+    first = world.run()
+    assert (first.kind, first.new, first.rows, first.written) == (Kind.FULL, len(NASTY), len(NASTY), True)
+    assert first.unreadable == {}
+    world.assert_hive_equals_mysql()
+    assert world.location() == world.settings.hdfs_uri("hive", world.table.split(".")[1], first.version)
+    assert_no_patient_data_is_left(world)
+
+    # A change, a new row, and one that was committed late: its time lies before rows that were imported already.
+    world.sql(f"UPDATE {world.source} SET phone = '+47 99 88 77 66', name = NULL WHERE patient_id = 'no contact'")
+    world.insert(("new", "Kari"))
+    world.insert(("late", "Per"), updated_at=naive_utc() - timedelta(minutes=5))
+    second = world.run()
+    assert (second.kind, second.new, second.changed, second.deleted) == (Kind.DELTA, 2, 1, 0)
+    world.assert_hive_equals_mysql()
+    assert world.snapshots().versions() == [first.version, second.version]
+
+    before = world.location()
+    again = world.run()
+    assert (again.version, again.written, again.new + again.changed + again.deleted) == (second.version, False, 0)
+    assert world.run().kind == UNCHANGED
+    assert world.location() == before
+    assert_callers_share(world)
+
+    # One row less is seen from the count alone.
+    world.sql(f"DELETE FROM {world.source} WHERE patient_id = 'late'")
+    deleted = world.run()
+    assert (deleted.kind, deleted.deleted, deleted.rows) == (Kind.DELTA_AND_KEYS, 1, len(NASTY) + 1)
+    world.assert_hive_equals_mysql()
+
+    # One gone and one come with a time far before the mark: only the daily comparison of keys can tell.
+    world.sql(f"DELETE FROM {world.source} WHERE patient_id = 'new'")
+    world.insert(("much too late", "Nils"), updated_at=naive_utc() - timedelta(days=3))
+    make_the_keys_due(world)
+    thorough = world.run()
+    assert (thorough.kind, thorough.new, thorough.deleted) == (Kind.FULL, 1, 1)
+    world.assert_hive_equals_mysql()
+
+
+def assert_no_patient_data_is_left(world: World) -> None:
+    assert hdfs(world.settings).ls(world.snapshots().staging) == []
+    assert not (world.settings.state_dir / "run" / "sqoop").exists()
+    said = (world.settings.log_dir / LOG_FILE).read_text()
+    assert "Sqoop version" in said
+    assert "O'Brien" not in said
+    assert world.settings.secret("reader_password") not in said
+
+
+def assert_callers_share(world: World) -> None:
+    """Of three callers at once, one does the work after another; the last to get the lock need not."""
+    barrier = threading.Barrier(3)
+
+    def call() -> ImportResult:
+        barrier.wait()
+        return world.run()
+
+    with ThreadPoolExecutor(3) as pool:
+        results = [future.result() for future in [pool.submit(call) for _ in range(3)]]
+    assert {result.version for result in results} == {world.snapshots().versions()[-1]}
+    assert sum(result.by_another for result in results) == 2
+
+
+def make_the_keys_due(world: World) -> None:
+    newest = world.snapshots().versions()[-1]
+    manifest = world.snapshots().manifest(newest)
+    assert manifest is not None
+    checked = datetime.fromisoformat(manifest["keys_checked_at"]) - KEYS_EVERY
+    world.snapshots().write_manifest(newest, {**manifest, "keys_checked_at": checked.isoformat()})
+
+
+def test_a_failure_leaves_the_last_snapshot_in_force_and_the_next_import_repairs(bare: World):
+    world = bare
+    world.insert(*NASTY)
+    good = world.run()
+    location, rows = world.location(), world.in_hive()
+
+    # The Hive table goes away between Sqoop's step and Spark's.
+    world.insert(("after", "Liv"))
+    with hive_session(world.settings) as session:
+        session.run(f"ALTER TABLE {world.table} RENAME TO {world.table}_away")
+    try:
+        with pytest.raises(ConfigurationError, match=f"Hive table {world.table} is missing"):
+            world.run()
+    finally:
+        with hive_session(world.settings) as session:
+            session.run(f"ALTER TABLE {world.table}_away RENAME TO {world.table}")
+    assert (world.location(), world.in_hive()) == (location, rows)
+    assert world.snapshots().versions() == [good.version]
+    assert hdfs(world.settings).ls(world.snapshots().staging) == []
+
+    # A crash after the rename and before the switch: a newer snapshot lies there and is not in force.
+    repaired = world.run()
+    with hive_session(world.settings) as session:
+        session.run(f"ALTER TABLE {world.table} SET LOCATION '{location}'")
+    assert world.in_hive() == rows
+    completed = world.run()
+    assert (completed.version, completed.written) == (repaired.version, False)
+    world.assert_hive_equals_mysql()
+
+
+def test_a_table_of_another_shape_without_times_of_change_is_imported_in_full(bare: World):
+    world = bare
+    world.sql(f"DROP TABLE {world.source}")
+    world.sql(
+        f"CREATE TABLE {world.source} (customerId INT PRIMARY KEY, `full name` VARCHAR(50) CHARACTER SET latin1,"
+        " tel BIGINT, expecting BIT(1), born VARCHAR(20), `left` DATETIME)"
+    )
+    world.sql(
+        f"INSERT INTO {world.source} VALUES (%s, %s, %s, %s, %s, %s)",
+        (7, "Åse", 4722334455, 1, "1950-05-17", "2026-07-01 14:00:00"),
+        (8, None, None, 0, "unknown", None),
+    )
+    mapping = {
+        "patient_id": "customerId",
+        "name": "full name",
+        "phone": "tel",
+        "pregnant": "expecting",
+        "date_of_birth": "born",
+        "discharged_at": "left",
+    }
+    local = world.settings.source.model_copy(update={"time_zone": "Europe/Oslo"})
+    contacts = Contacts(table=world.source, columns=mapping)
+    world.settings = world.settings.model_copy(update={"contacts": contacts, "source": local})
+
+    result = world.run()
+    assert (result.kind, result.rows, result.unreadable) == (Kind.FULL, 2, {"date_of_birth": 1})
+    nothing = dict.fromkeys(PATIENTS.column_names)
+    assert world.in_hive() == [
+        {
+            **nothing,
+            "patient_id": "7",
+            "name": "Åse",
+            "phone": "4722334455",
+            "pregnant": True,
+            "date_of_birth": "1950-05-17",
+            "discharged_at": datetime(2026, 7, 1, 12),  # noqa: DTZ001 - Hive has no zone; it is UTC
+        },
+        {**nothing, "patient_id": "8", "pregnant": False},
+    ]
+
+
+def test_a_broken_manifest_makes_the_next_import_full(bare: World):
+    world = bare
+    world.insert(("p1", "Ola"))
+    first = world.run()
+    path = f"{world.snapshots().path(first.version)}/_import.json"
+    hdfs(world.settings).pipe_file(path, orjson.dumps({"mark": "2026"})[:5])
+    second = world.run()
+    assert (second.kind, second.written, second.version) == (Kind.FULL, False, first.version)
+
+
+@pytest.mark.parametrize(
+    ("contacts", "said"),
+    [
+        (Contacts(table="health.no_such_table"), "The contacts table health.no_such_table does not exist"),
+        (
+            Contacts(table="health.patients_information", columns={"patient_id": "patient_id", "phone": "telephone"}),
+            "has no column telephone",
+        ),
+    ],
+)
+def test_a_wrong_source_is_said_before_anything_starts(bare: World, contacts: Contacts, said: str):
+    bare.settings = bare.settings.model_copy(update={"contacts": contacts})
+    with pytest.raises(ConfigurationError, match=said):
+        bare.run()
+    assert bare.snapshots().versions() == []
+
+
+@pytest.mark.parametrize(
+    ("change", "server"),
+    [
+        ({"mysql": MySQL(port=1)}, "MySQL at 127.0.0.1:1 "),
+        ({"hadoop": Hadoop(webhdfs_url="http://127.0.0.1:1")}, "HDFS .* at http://127.0.0.1:1 "),
+        ({"hadoop": Hadoop(metastore_uri="thrift://127.0.0.1:1")}, "Hive metastore at thrift://127.0.0.1:1 "),
+    ],
+)
+def test_a_server_that_is_away_is_named(stack: Settings, change: dict[str, Any], server: str):
+    with pytest.raises(UnavailableError, match=f"{server}cannot be reached"):
+        import_contacts(stack.model_copy(update=change), reason="test", table="health.contacts_nowhere")
