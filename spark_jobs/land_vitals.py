@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 
 import requests
+from py4j.protocol import Py4JError
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.streaming.query import StreamingQuery
 
@@ -24,6 +26,7 @@ from infra.settings import Settings
 from infra.stream import run_stream
 from spark_jobs.landing.batch import Batch, sweep_staging
 from spark_jobs.landing.readiness import require_servers, require_tables
+from spark_jobs.landing.retention import check_retention
 from spark_jobs.landing.streams import STREAMS, LandingStream, kafka_source
 from spark_jobs.session import spark_session
 
@@ -71,23 +74,35 @@ class LandingJob:
         spark.conf.set("spark.sql.parquet.outputTimestampType", "TIMESTAMP_MICROS")
         spark.conf.set("spark.sql.shuffle.partitions", "2")
         try:
-            require_tables(spark, [table for stream in self._streams for table in stream.tables])
-            queries = [self._start(spark, stream) for stream in self._streams]
             with topic_ends(self._settings) as ends:
-                while not stop.is_set():
-                    for query in queries:
-                        self._check(query)
-                    self._metrics.alive(self._lag(ends))
-                    stop.wait(POLL_SECONDS)
-            for query in queries:
-                query.stop()
+                self._run(spark, ends, stop)
+        except Exception as error:
+            if not stop.is_set():
+                raise
+            # A signal to the process group ends the JVM too, so a batch may fail on the way out; it is run again.
+            log.info("a batch was cut off", reason=type(error).__name__)
         finally:
-            spark.stop()
+            with suppress(Py4JError, OSError):
+                spark.stop()
 
-    def _start(self, spark: SparkSession, stream: LandingStream) -> StreamingQuery:
+    def _run(self, spark: SparkSession, ends: TopicEnds, stop: threading.Event) -> None:
+        self._metrics.alive()
+        require_tables(spark, [table for stream in self._streams for table in stream.tables])
+        self._metrics.alive(self._lag(ends))
+        queries = [self._start(spark, stream, ends) for stream in self._streams]
+        while not stop.is_set():
+            for query in queries:
+                self._check(query)
+            self._metrics.alive(self._lag(ends))
+            stop.wait(POLL_SECONDS)
+        for query in queries:
+            query.stop()
+
+    def _start(self, spark: SparkSession, stream: LandingStream, ends: TopicEnds) -> StreamingQuery:
         checkpoint = self.checkpoint(stream)
         begun = read_checkpoint(hdfs(self._settings), checkpoint)
         if begun:
+            check_retention(self._settings, ends, stream.topic, begun, checkpoint)
             for table in stream.tables:
                 sweep_staging(self._settings, table, begun.query_id)
         writer = kafka_source(spark, self._settings, stream.topic).writeStream

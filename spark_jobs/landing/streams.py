@@ -135,7 +135,10 @@ STREAMS: tuple[LandingStream, ...] = (ReadingStream(), RecordStream())
 
 
 def kafka_source(spark: SparkSession, settings: Settings, topic: str) -> DataFrame:
-    """The committed messages of a topic from its beginning, as a stream; a gap in Kafka's retention is an error."""
+    """The committed messages of a topic from its beginning, as a stream.
+
+    It goes on past records that Kafka has deleted: see `retention`, which tells ops of them.
+    """
     options = {
         "kafka.bootstrap.servers": settings.bootstrap_servers,
         "kafka.isolation.level": "read_committed",
@@ -143,7 +146,7 @@ def kafka_source(spark: SparkSession, settings: Settings, topic: str) -> DataFra
         "subscribe": topic,
         "startingOffsets": "earliest",
         "maxOffsetsPerTrigger": str(settings.spark.landing_max_offsets),
-        "failOnDataLoss": "true",
+        "failOnDataLoss": "false",
     }
     return spark.readStream.format("kafka").options(**options).load()
 
