@@ -15,7 +15,6 @@ from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 from pyspark.sql.streaming.query import StreamingQuery
 
-from clinical.topics import DOCTORS_QUEUE
 from hbase.watcher import ThresholdWatcher
 from infra.clients import with_retries
 from infra.errors import ConfigurationError, UnavailableError, WardError
@@ -29,7 +28,8 @@ from spark_jobs.detection.alarms import Alarms
 from spark_jobs.detection.checkpoint import check_checkpoint
 from spark_jobs.detection.lag import lag_records
 from spark_jobs.detection.patients import Patients, load_patients, patients_location
-from spark_jobs.detection.query import SOURCES, start_query
+from spark_jobs.detection.place import Place
+from spark_jobs.detection.query import start_query
 from spark_jobs.landing.readiness import require_servers
 from spark_jobs.session import spark_session
 
@@ -44,11 +44,6 @@ RETRY_SECONDS = 10.0
 STALL_SECONDS = 120.0
 """An epoch that ends this much too late has stalled: the stream no longer says that it is alive."""
 
-_CHECKPOINT_HINT = (
-    "If this comes back at each start, its checkpoint may be of another version: move {} on HDFS to another name and "
-    "start detect-breaches again."
-)
-
 log = get_logger(NAME)
 
 
@@ -58,18 +53,12 @@ def body(settings: Settings, metrics: StreamMetrics, stop: threading.Event) -> N
     Raises UnavailableError when a server is not there, SingleInstanceError when another copy runs, ConfigurationError
     when the checkpoint or the threshold table cannot be used.
     """
-    with_retries(settings, lambda: require_servers(settings, [*SOURCES, DOCTORS_QUEUE]))
+    with_retries(settings, lambda: require_servers(settings, Place().topics))
     with named_lock(settings, f"wardwatch:stream:{NAME}", LOCK_SECONDS):
         watcher = ThresholdWatcher(settings)
         with_retries(settings, watcher.start)
         with topic_ends(settings) as ends:
-            partitions = sum(map(len, ends.extents(SOURCES).values()))
-            spark = spark_session(settings, NAME, f"local[{partitions}]")
-            try:
-                _require_cores(spark, partitions)
-                Detection(settings, metrics, spark, watcher, ends).run(stop)
-            finally:
-                spark.stop()
+            Detection(settings, metrics, watcher, ends).run(stop)
 
 
 class Detection:
@@ -79,18 +68,17 @@ class Detection:
         self,
         settings: Settings,
         metrics: StreamMetrics,
-        spark: SparkSession,
         watcher: ThresholdWatcher,
         ends: TopicEnds,
-        checkpoint: str = NAME,
+        place: Place = Place(),  # noqa: B008 (frozen)
     ) -> None:
         self._settings = settings
         self._metrics = metrics
-        self._spark = spark
         self._watcher = watcher
         self._ends = ends
         self._alarms = Alarms(settings)
-        self._checkpoint = settings.hdfs_path("checkpoints", checkpoint)
+        self._place = place
+        self._spark: SparkSession
         self._location: str | None = None
         self._patients: Patients
         self._query: StreamingQuery
@@ -100,8 +88,17 @@ class Detection:
         self._retry_at = 0.0
 
     def run(self, stop: threading.Event) -> None:
-        """Judge until `stop` is set. Raises what the query failed with."""
-        self._location = with_retries(self._settings, lambda: patients_location(self._spark, self._settings))
+        """Judge in a Spark driver of its own until `stop` is set. Raises WardError when the query fails."""
+        partitions = sum(map(len, self._ends.extents(self._place.sources).values()))
+        self._spark = spark_session(self._settings, NAME, f"local[{partitions}]")
+        try:
+            _require_cores(self._spark, partitions)
+            self._judge(stop)
+        finally:
+            self._spark.stop()
+
+    def _judge(self, stop: threading.Event) -> None:
+        self._location = with_retries(self._settings, self._find)
         self._patients = with_retries(self._settings, lambda: self._load(self._location))
         self._start()
         while not stop.wait(self._settings.thresholds.poll_seconds):
@@ -113,6 +110,9 @@ class Detection:
             self._measure()
         self._stop()
 
+    def _find(self) -> str | None:
+        return patients_location(self._spark, self._settings, self._place.patients)
+
     def _load(self, location: str | None) -> Patients:
         return load_patients(self._spark, self._settings, location)
 
@@ -121,7 +121,7 @@ class Detection:
         if time.monotonic() < self._retry_at:
             return False
         try:
-            location = patients_location(self._spark, self._settings)
+            location = self._find()
             if location == self._location:
                 self._alarms.set("contacts_unreadable", None)
                 return False
@@ -135,11 +135,11 @@ class Detection:
         return True
 
     def _start(self) -> None:
-        check_checkpoint(self._settings, self._ends, self._alarms, self._checkpoint)
+        check_checkpoint(self._settings, self._ends, self._alarms, self._place)
         began = time.monotonic()
         self._query = _or_configuration_error(
-            lambda: start_query(self._spark, self._settings, self._watcher.current, self._patients, self._checkpoint),
-            self._checkpoint,
+            lambda: start_query(self._spark, self._settings, self._watcher.current, self._patients, self._place),
+            self._hint(),
         )
         self._moved_at = time.monotonic()
         self._counted_epoch = -1
@@ -161,7 +161,14 @@ class Detection:
             return
         error = self._query.exception()
         reason = str(error).strip().splitlines()[0] if error else "it gave no reason"
-        raise WardError(f"The detection query ended by itself: {reason} {_CHECKPOINT_HINT.format(self._checkpoint)}")
+        raise WardError(f"The detection query ended by itself: {reason} {self._hint()}")
+
+    def _hint(self) -> str:
+        return (
+            "If this comes back at each start, the checkpoint may be of another version: move "
+            f"{self._settings.hdfs_path('checkpoints', self._place.checkpoint)} on HDFS to another name and start "
+            f"{NAME} again."
+        )
 
     def _measure(self) -> None:
         progress = self._query.lastProgress
@@ -174,7 +181,7 @@ class Detection:
             return
         if now - self._lag_at >= LAG_SECONDS:
             self._lag_at = now
-            self._metrics.alive(lag_records(self._spark, self._settings, self._ends, self._checkpoint))
+            self._metrics.alive(lag_records(self._spark, self._settings, self._ends, self._place))
         else:
             self._metrics.alive()
 
@@ -184,19 +191,17 @@ def _require_cores(spark: SparkSession, partitions: int) -> None:
     cores = spark.sparkContext.defaultParallelism
     if cores < partitions:
         raise ConfigurationError(
-            f"Detection reads {partitions} partitions of {' and '.join(SOURCES)} and has {cores} cores: it needs one "
-            f"for each. Leave spark.master unset or set it to local[{partitions}] or more."
+            f"Detection reads {partitions} partitions and has {cores} cores: it needs one for each. "
+            f"Leave spark.master unset or set it to local[{partitions}] or more."
         )
 
 
-def _or_configuration_error(start: Callable[[], StreamingQuery], checkpoint: str) -> StreamingQuery:
+def _or_configuration_error(start: Callable[[], StreamingQuery], hint: str) -> StreamingQuery:
     try:
         return start()
     except (PySparkException, Py4JError) as error:
         reason = str(error).strip().splitlines()[0]
-        raise ConfigurationError(
-            f"The detection query does not start: {reason} {_CHECKPOINT_HINT.format(checkpoint)}"
-        ) from error
+        raise ConfigurationError(f"The detection query does not start: {reason} {hint}") from error
 
 
 if __name__ == "__main__":

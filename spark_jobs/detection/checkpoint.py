@@ -13,7 +13,7 @@ from infra.errors import ConfigurationError, UnavailableError
 from infra.lag import Extents, TopicEnds
 from infra.settings import Settings
 from spark_jobs.detection.alarms import Alarms
-from spark_jobs.detection.query import SOURCES
+from spark_jobs.detection.place import Place
 
 
 @dataclass(frozen=True)
@@ -39,17 +39,18 @@ def compare(extents: Extents, offsets: Offsets) -> Mismatch:
     )
 
 
-def check_checkpoint(settings: Settings, ends: TopicEnds, alarms: Alarms, checkpoint: str) -> None:
+def check_checkpoint(settings: Settings, ends: TopicEnds, alarms: Alarms, place: Place) -> None:
     """Tell ops of readings that Kafka deleted unjudged; set a checkpoint of other topics aside, to begin anew.
 
     A topic that was made anew starts at 0 again: from a checkpoint beyond its end nothing would ever be read.
     Raises UnavailableError when HDFS or Kafka is away, ConfigurationError when the checkpoint cannot be read.
     """
-    found = compare(ends.extents(SOURCES), _offsets(settings, checkpoint))
+    checkpoint = settings.hdfs_path("checkpoints", place.checkpoint)
+    found = compare(ends.extents(place.sources), _offsets(settings, checkpoint))
     aside = f"{checkpoint}.set-aside-{time.time_ns() // 1_000_000}"
     if found.beyond:
         hdfs(settings).mv(checkpoint, aside)
-    topics = " and ".join(SOURCES)
+    topics = " and ".join(place.sources)
     alarms.set(
         "checkpoint_set_aside",
         f"{topics} end before the checkpoint {checkpoint}: the topics were made anew. The checkpoint was moved to "

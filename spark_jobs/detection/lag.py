@@ -12,7 +12,7 @@ from infra.checkpoints import read_checkpoint
 from infra.clients import hdfs
 from infra.lag import TopicEnds, waiting
 from infra.settings import Settings
-from spark_jobs.detection.query import SOURCES
+from spark_jobs.detection.place import Place
 
 PARTITION_METRICS = "kafka.consumer:type=consumer-fetch-manager-metrics,topic=*,partition=*,*"
 CLIENT_METRICS = "kafka.consumer:type=consumer-metrics,client-id={}"
@@ -40,7 +40,7 @@ def consumer_lag(spark: SparkSession) -> int | None:
     return int(sum(behind for _, behind in newest.values())) if newest else None
 
 
-def lag_records(spark: SparkSession, settings: Settings, ends: TopicEnds, checkpoint: str) -> int:
+def lag_records(spark: SparkSession, settings: Settings, ends: TopicEnds, place: Place) -> int:
     """Records that wait to be judged; where the consumers cannot be asked, those since the last checkpoint.
 
     Raises UnavailableError when Kafka does not answer.
@@ -48,5 +48,5 @@ def lag_records(spark: SparkSession, settings: Settings, ends: TopicEnds, checkp
     behind = consumer_lag(spark)
     if behind is not None:
         return behind
-    reached = read_checkpoint(hdfs(settings), checkpoint)
-    return waiting(ends.extents(SOURCES), reached.offsets if reached else {})
+    reached = read_checkpoint(hdfs(settings), settings.hdfs_path("checkpoints", place.checkpoint))
+    return waiting(ends.extents(place.sources), reached.offsets if reached else {})

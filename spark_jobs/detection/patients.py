@@ -8,7 +8,6 @@ from py4j.protocol import Py4JJavaError
 from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession
 
-from clinical.tables import PATIENTS
 from infra.errors import UnavailableError
 from infra.settings import Settings
 from spark_jobs.transforms.breaches import PATIENT_SCHEMA
@@ -26,13 +25,13 @@ class Patients:
     is_small: bool
 
 
-def patients_location(spark: SparkSession, settings: Settings) -> str | None:
-    """URI of the directory that `health.patients` points to now, None when there is no such table. Milliseconds.
+def patients_location(spark: SparkSession, settings: Settings, full_name: str) -> str | None:
+    """URI of the directory that the table `database.table` points to now, None without such a table. Milliseconds.
 
     Asks the metastore itself: a session's own catalog would go on saying what it said first.
     Raises UnavailableError when the metastore does not answer.
     """
-    database, table = PATIENTS.full_name.split(".")
+    database, table = full_name.split(".")
     try:
         catalog = spark._jsparkSession.sharedState().externalCatalog()
         if not (catalog.databaseExists(database) and catalog.tableExists(database, table)):

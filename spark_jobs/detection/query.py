@@ -9,13 +9,11 @@ from pyspark.sql import functions as F
 from pyspark.sql.streaming.query import StreamingQuery
 
 from clinical.thresholds import judging_bands
-from clinical.topics import DERIVED_VITALS, DOCTORS_QUEUE, VITAL_INFO
 from hbase.snapshots import ThresholdSnapshot
 from infra.settings import Settings
 from spark_jobs.detection.patients import Patients
+from spark_jobs.detection.place import Place
 from spark_jobs.transforms.breaches import bands_frame, find_breaches, values_of_derived, values_of_readings
-
-SOURCES = (VITAL_INFO, DERIVED_VITALS)
 
 
 def start_query(
@@ -23,9 +21,9 @@ def start_query(
     settings: Settings,
     thresholds: ThresholdSnapshot,
     patients: Patients,
-    checkpoint: str,
+    place: Place,
 ) -> StreamingQuery:
-    """Start judging, from where the checkpoint (a path on HDFS) stands; from the topics' beginning without one.
+    """Start judging, from where the checkpoint stands; from the topics' beginning without one.
 
     With a small snapshot of contacts in real-time mode: each value is judged as it arrives and the checkpoint moves at
     the end of each epoch. With a large one in micro-batch mode, where contacts are joined by shuffle. Either way
@@ -33,12 +31,12 @@ def start_query(
     crash, under the same `breach_id`.
     """
     writer = (
-        _breaches(spark, settings, thresholds, patients)
-        .writeStream.queryName("detect-breaches")
+        _breaches(spark, settings, thresholds, patients, place)
+        .writeStream.queryName(place.checkpoint)
         .format("kafka")
         .option("kafka.bootstrap.servers", settings.bootstrap_servers)
-        .option("topic", DOCTORS_QUEUE)
-        .option("checkpointLocation", settings.default_fs + checkpoint)
+        .option("topic", place.breaches)
+        .option("checkpointLocation", settings.hdfs_uri("checkpoints", place.checkpoint))
         .outputMode("update")
     )
     real_time = {"realTime": f"{settings.spark.realtime_epoch_seconds} seconds"}
@@ -46,9 +44,11 @@ def start_query(
     return writer.trigger(**trigger).start()
 
 
-def _breaches(spark: SparkSession, settings: Settings, thresholds: ThresholdSnapshot, patients: Patients) -> DataFrame:
+def _breaches(
+    spark: SparkSession, settings: Settings, thresholds: ThresholdSnapshot, patients: Patients, place: Place
+) -> DataFrame:
     limit = {} if patients.is_small else {"maxOffsetsPerTrigger": str(settings.spark.landing_max_offsets)}
-    readings, derived = (_source(spark, settings, topic, limit) for topic in SOURCES)
+    readings, derived = (_source(spark, settings, topic, limit) for topic in place.sources)
     values = values_of_readings(readings, settings.readings).unionByName(values_of_derived(derived))
     contacts = F.broadcast(patients.frame) if patients.is_small else patients.frame.hint("merge")
     bands = bands_frame(spark, judging_bands(thresholds.rows))
