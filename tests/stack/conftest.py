@@ -26,7 +26,7 @@ REUSE = os.environ.get("WARDWATCH_TEST_REUSE") == "1"
 TEST_STATE = PROJECT_ROOT / ".ward" / "test"
 PORT_OFFSET = 3000
 SHOWN_LOG_LINES = 8
-TROUBLE = ("ERROR", "FATAL", "CRITICAL", '"level": "error"', '"level": "warning"', "Exception")
+TROUBLE = ("ERROR", "FATAL", "CRITICAL", "Caused by", '"level": "error"', '"level": "warning"')
 
 
 def pytest_configure() -> None:
@@ -107,7 +107,7 @@ def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.Tes
 def log_tails(directory: Path) -> str:
     """The last lines of each log that speak of trouble."""
     shown = []
-    for path in sorted(directory.glob("*.log")):
+    for path in sorted(set(directory.glob("*.log")) - set(directory.glob("*-init.log"))):
         with path.open(errors="replace") as file:
             lines = deque((line for line in file if any(word in line for word in TROUBLE)), SHOWN_LOG_LINES)
         if lines:

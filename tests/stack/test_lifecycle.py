@@ -1,0 +1,139 @@
+"""The stack itself: what `status` says, what survives, what listens, what it needs."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from collections.abc import Callable
+from typing import Any
+
+import psutil
+import pytest
+import requests
+from pymysql.connections import Connection
+
+from infra.airflow_database import SPARK_POOL
+from infra.clients import hdfs
+from infra.secrets import NAMES
+from infra.servers import all_of, log_file
+from infra.settings import PROJECT_ROOT, Settings
+from infra.supervise import Process, processes, start, stop, wait_ready
+
+Await = Callable[..., Any]
+GIB = 2**30
+LIMIT_BYTES = 10 * GIB
+
+
+def ward(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([PROJECT_ROOT / "ward", *arguments], capture_output=True, text=True, check=False)
+
+
+def family(process: Process) -> list[psutil.Process]:
+    """The program's process and all below it."""
+    parent = psutil.Process(process.pid)
+    return [parent, *parent.children(recursive=True)]
+
+
+def restart(settings: Settings, name: str) -> None:
+    stop(settings, name)
+    assert not processes(settings)[name].running
+    start(settings, name)
+    wait_ready(settings, name)
+
+
+def test_status_shows_every_server_and_stream_as_up(stack: Settings, await_condition: Await) -> None:
+    shown = await_condition(
+        lambda: (each := ward("status")).returncode == 0 and each, 90, "something is not up", interval=3
+    )
+    for server in all_of(stack):
+        line = next(line for line in shown.stdout.splitlines() if line.startswith(f"{server.name} "))
+        assert " up " in line
+        assert server.page(stack) in line
+
+
+def test_a_second_up_leaves_everything_running_as_it_was(stack: Settings) -> None:
+    before = {name: process.pid for name, process in processes(stack).items() if name not in ("mailer",)}
+    done = ward("up")
+    assert done.returncode == 0, done.stdout + done.stderr
+    after = processes(stack)
+    assert {name: after[name].pid for name in before} == before
+
+
+def test_a_restarted_database_has_kept_its_rows(stack: Settings, mysql_root: Connection[Any]) -> None:
+    with mysql_root.cursor() as cursor:
+        cursor.execute("CREATE DATABASE IF NOT EXISTS lifecycle_test")
+        cursor.execute("CREATE TABLE IF NOT EXISTS lifecycle_test.kept (word VARCHAR(20))")
+        cursor.execute("DELETE FROM lifecycle_test.kept")
+        cursor.execute("INSERT INTO lifecycle_test.kept VALUES ('across')")
+    restart(stack, "mariadb")
+    mysql_root.ping(reconnect=True)
+    with mysql_root.cursor() as cursor:
+        cursor.execute("SELECT word FROM lifecycle_test.kept")
+        assert cursor.fetchall() == (("across",),)
+        cursor.execute("DROP DATABASE lifecycle_test")
+
+
+def test_a_restarted_file_system_has_kept_its_files(stack: Settings) -> None:
+    path = stack.hdfs_path("staging", "lifecycle-test.txt")
+    with hdfs(stack).open(path, "wb") as file:
+        file.write(b"across a restart")
+    restart(stack, "datanode")
+    with hdfs(stack).open(path, "rb") as file:
+        assert file.read() == b"across a restart"
+    hdfs(stack).rm(path)
+
+
+def test_a_killed_server_is_started_again(stack: Settings, await_condition: Await) -> None:
+    pid = processes(stack)["inbox"].pid
+    os.kill(pid, signal.SIGKILL)
+    await_condition(lambda: processes(stack)["inbox"].pid not in (0, pid), 20, "the inbox was not started again")
+    wait_ready(stack, "inbox")
+
+
+def test_nothing_listens_beyond_the_loopback(stack: Settings) -> None:
+    pids = {child.pid for process in processes(stack).values() if process.pid for child in family(process)}
+    listening = [
+        connection.laddr.ip
+        for connection in psutil.net_connections("inet")
+        if connection.status == psutil.CONN_LISTEN and connection.pid in pids
+    ]
+    assert len(listening) >= len(all_of(stack)) - 1
+    assert {ip for ip in listening if not ip.removeprefix("::ffff:").startswith("127.") and ip != "::1"} == set()
+
+
+def test_the_whole_stack_needs_less_than_ten_gibibytes(stack: Settings) -> None:
+    assert 1 * GIB < sum(process.memory_bytes() for process in processes(stack).values()) < LIMIT_BYTES
+
+
+def test_no_secret_is_on_a_command_line_or_in_a_log(stack: Settings) -> None:
+    told = [
+        " ".join(child.cmdline()) for process in processes(stack).values() if process.pid for child in family(process)
+    ]
+    told += [log_file(stack, server.name).read_text(errors="replace") for server in all_of(stack)]
+    for name in NAMES:
+        assert not any(stack.secret(name) in text for text in told), name
+
+
+@pytest.mark.parametrize("account", ["admin", "viewer"])
+def test_airflow_knows_its_accounts_and_spark_tasks_run_one_at_a_time(stack: Settings, account: str) -> None:
+    url = f"http://127.0.0.1:{stack.ports.airflow}"
+    password = stack.secret(f"airflow_{account}_password")
+    login = requests.post(f"{url}/auth/token", json={"username": account, "password": password}, timeout=30)
+    login.raise_for_status()
+    header = {"Authorization": f"Bearer {login.json()['access_token']}"}
+    pool = requests.get(f"{url}/api/v2/pools/{SPARK_POOL}", headers=header, timeout=30)
+    assert pool.status_code == 200, pool.text
+    assert pool.json()["slots"] == 1
+
+
+def test_the_readers_account_cannot_write(stack: Settings) -> None:
+    import pymysql
+
+    from infra.clients import reader_connection
+
+    with reader_connection(stack) as connection, connection.cursor() as cursor:
+        with pytest.raises(pymysql.err.OperationalError, match="denied"):
+            cursor.execute("DELETE FROM health.patients_vital_info WHERE id < 0")
+        with pytest.raises(pymysql.err.OperationalError, match="denied"):
+            cursor.execute(f"SELECT 1 FROM {stack.mysql.alerts_database}.alarms")
