@@ -31,7 +31,7 @@ from spark_jobs.detection.patients import Patients, load_patients, patients_loca
 from spark_jobs.detection.place import Place
 from spark_jobs.detection.query import start_query
 from spark_jobs.landing.readiness import require_servers
-from spark_jobs.session import spark_session
+from spark_jobs.session import spark_session, stop_session
 
 NAME = "detect-breaches"
 LOCK_SECONDS = 30.0
@@ -94,8 +94,13 @@ class Detection:
         try:
             _require_cores(self._spark, partitions)
             self._judge(stop)
+        except (Py4JError, PySparkException, WardError, OSError) as error:
+            # A supervisor tells the whole process group to stop, and the JVM may be gone before this thread is.
+            if not stop.is_set():
+                raise
+            log.info("the driver stopped first", reason=type(error).__name__)
         finally:
-            self._spark.stop()
+            stop_session(self._spark)
 
     def _judge(self, stop: threading.Event) -> None:
         self._location = with_retries(self._settings, self._find)

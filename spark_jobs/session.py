@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import suppress
 from pathlib import Path
 
+from py4j.protocol import Py4JError
 from pyspark.sql import SparkSession
 
 from infra.errors import ConfigurationError
@@ -36,6 +38,12 @@ def spark_session(settings: Settings, app_name: str, default_master: str) -> Spa
     session = builder.enableHiveSupport().getOrCreate()
     session.sparkContext.setLogLevel("WARN")
     return session
+
+
+def stop_session(spark: SparkSession) -> None:
+    """Stop the session; a JVM that has gone before, as when a supervisor stops the whole process group, is no error."""
+    with suppress(Py4JError, OSError):
+        spark.stop()
 
 
 def spark_properties(settings: Settings, master: str) -> dict[str, str]:

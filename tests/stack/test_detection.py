@@ -1,0 +1,246 @@
+"""Detection on the real Kafka, HBase, HDFS and metastore, from a message to a breach."""
+
+from __future__ import annotations
+
+import statistics
+import threading
+import time
+import uuid
+from collections.abc import Iterator
+
+import orjson
+import pytest
+from confluent_kafka import Producer
+
+from clinical.messages import BREACH_FIELDS, breach_id
+from infra.checkpoints import read_checkpoint
+from infra.clients import hdfs, kafka_config
+from infra.settings import Settings
+from tests.stack.detection_world import Breaches, DetectionWorld, await_that
+
+ADULT_TACHYCARDIA = 131
+"""NEWS2 3: the lowest heart rate that is a high-severity breach in an adult, by the default table."""
+
+
+@pytest.fixture(scope="module")
+def world(stack: Settings) -> Iterator[DetectionWorld]:
+    world = DetectionWorld(stack)
+    world.create()
+    try:
+        with world.running():
+            yield world
+    finally:
+        world.destroy()
+
+
+@pytest.fixture
+def breaches(world: DetectionWorld) -> Iterator[Breaches]:
+    breaches = Breaches(world)
+    yield breaches
+    breaches.close()
+
+
+def someone() -> str:
+    return f"patient-{uuid.uuid4().hex[:8]}"
+
+
+def test_a_value_outside_its_band_becomes_a_breach_and_one_inside_does_not(
+    world: DetectionWorld, breaches: Breaches
+) -> None:
+    patient = someone()
+    world.send(world.reading(patient, heart_rate=75, spo2=98))
+    outside = world.reading(patient, heart_rate=ADULT_TACHYCARDIA, spo2=98)
+    world.send(outside)
+    (breach,) = breaches.wait_for(patient)
+    assert set(breach) == {*BREACH_FIELDS, "received_at"}
+    assert breach["breach_id"] == breach_id(world.place.readings, str(outside["reading_id"]), "heart_rate")
+    assert (breach["value"], breach["direction"], breach["severity"]) == (ADULT_TACHYCARDIA, "high", "high")
+    assert (breach["contact_missing"], breach["name"]) == (True, None)
+
+
+def test_a_derived_value_is_judged_too(world: DetectionWorld, breaches: Breaches) -> None:
+    patient = someone()
+    message = {
+        "derived_id": f"{patient}|news2", "patient_id": patient, "attribute": "news2", "value": 7,
+        "computed_for": time.time_ns() // 1_000_000, "inputs_used": 7, "inputs_expected": 7,
+    }  # fmt: skip
+    world.send(message, topic=world.place.derived)
+    (breach,) = breaches.wait_for(patient)
+    assert (breach["attribute"], breach["source_topic"]) == ("news2", world.place.derived)
+
+
+def test_messages_that_cannot_be_read_stop_nothing(world: DetectionWorld, breaches: Breaches) -> None:
+    patient = someone()
+    for bad in (b"{", b"[]", b"\xff\xfe", b"null", b"", orjson.dumps({"reading_id": "x", "patient_id": 5})):
+        world.send(bad)
+    world.send(world.reading(patient, heart_rate="fast", spo2=80))
+    (breach,) = breaches.wait_for(patient)
+    assert breach["attribute"] == "spo2"
+
+
+def test_an_aborted_transaction_is_never_judged(world: DetectionWorld, breaches: Breaches) -> None:
+    patient = someone()
+    producer = Producer(kafka_config(world.settings, **{"transactional.id": f"test-{patient}"}))
+    producer.init_transactions(30)
+    outcomes = {}
+    for commit in (False, True):
+        reading = world.reading(patient, heart_rate=190)
+        outcomes[commit] = str(reading["reading_id"])
+        producer.begin_transaction()
+        producer.produce(world.place.readings, key=patient, value=orjson.dumps(reading))
+        producer.flush(30)
+        if commit:
+            producer.commit_transaction(30)
+        else:
+            producer.abort_transaction(30)
+    found = breaches.wait_for(patient)
+    assert [breach["source_id"] for breach in found] == [outcomes[True]]
+
+
+def test_an_edited_threshold_is_in_force_within_ten_seconds_in_the_same_process(
+    world: DetectionWorld, breaches: Breaches
+) -> None:
+    patient, row = someone(), "heart_rate"
+    world.send(world.reading(patient, heart_rate=190))
+    (before,) = breaches.wait_for(patient)
+    row = before["threshold_row"]
+    message = f"Edited {uuid.uuid4().hex}"
+    world.set_threshold(row, f"alert_message={message}")
+    edited_at = time.monotonic()
+
+    def judged_anew() -> bool:
+        world.send(world.reading(patient, heart_rate=190))
+        return any(breach["alert_message"] == message for breach in breaches.of(patient))
+
+    try:
+        await_that(judged_anew, "a breach by the edited row")
+        seconds = time.monotonic() - edited_at
+        print(f"edited threshold in force after {seconds:.1f} s")
+        assert seconds < 10
+        after = next(breach for breach in breaches.seen if breach["alert_message"] == message)
+        assert after["threshold_version"] > before["threshold_version"]
+    finally:
+        world.set_threshold(row, f"alert_message={before['alert_message']}")
+
+
+def test_a_restart_for_a_new_threshold_loses_no_reading(world: DetectionWorld, breaches: Breaches) -> None:
+    patient, sent = someone(), set[str]()
+    world.send(world.reading(patient, heart_rate=190))
+    (first,) = breaches.wait_for(patient)
+    version = first["threshold_version"]
+    enough = threading.Event()
+
+    def keep_sending() -> None:
+        while not enough.wait(0.01):
+            reading = world.reading(patient, heart_rate=190)
+            sent.add(str(reading["reading_id"]))
+            world.enqueue(reading)
+
+    sender = threading.Thread(target=keep_sending)
+    sender.start()
+    try:
+        world.set_threshold(first["threshold_row"], f"source=Test {uuid.uuid4().hex}")
+        await_that(
+            lambda: any(breach["threshold_version"] > version for breach in breaches.of(patient)), "the new version"
+        )
+    finally:
+        enough.set()
+        sender.join()
+        world.set_threshold(first["threshold_row"], f"source={first['threshold_source']}")
+    await_that(lambda: sent <= {breach["source_id"] for breach in breaches.of(patient)}, "a breach of every reading")
+    print(f"{len(sent)} readings over a restart, {len(breaches.of(patient)) - 1} breaches published")
+
+
+def test_new_contacts_are_in_the_next_breach(world: DetectionWorld, breaches: Breaches) -> None:
+    patient = someone()
+    for version, phone in (("20260101T000000000Z", "+47 555 01"), ("20260102T000000000Z", "+47 555 02")):
+        world.switch_contacts(version, [(patient, "Åse Ødegård, “Dr”", phone)])
+
+        def judged_with(phone: str = phone) -> bool:
+            world.send(world.reading(patient, heart_rate=190))
+            return any(breach["phone"] == phone for breach in breaches.of(patient))
+
+        await_that(judged_with, f"a breach with the phone number {phone}")
+        breach = next(breach for breach in breaches.seen if breach["phone"] == phone)
+        assert (breach["name"], breach["patients_version"]) == ("Åse Ødegård, “Dr”", version)
+        assert (breach["contact_missing"], breach["ward"]) == (False, "Ward 9")
+
+
+def test_the_lag_is_told_and_comes_down_to_nothing(world: DetectionWorld, breaches: Breaches) -> None:
+    patient = someone()
+    for _ in range(500):
+        world.enqueue(world.reading(patient, heart_rate=75))
+    world.send(world.reading(patient, heart_rate=190))
+    breaches.wait_for(patient)
+    began = time.time()
+    registry = world.metrics.registry
+    await_that(
+        lambda: world.alive_at() > began + 6 and registry.get_sample_value("wardwatch_lag_records") == 0,
+        "a lag of 0 told after the breach",
+    )
+
+
+def test_breaches_come_within_moments(world: DetectionWorld, breaches: Breaches) -> None:
+    patient, count = someone(), 200
+    pause = threading.Event()
+    for _ in range(count):
+        world.send(world.reading(patient, heart_rate=190))
+        pause.wait(0.05)
+    first: dict[str, int] = {}
+    for breach in breaches.wait_for(patient, count):
+        first.setdefault(breach["breach_id"], breach["received_at"] - breach["inserted_at"])
+    took = sorted(first.values())
+    print(f"message to breach, ms: p50 {statistics.median(took)}, p99 {took[int(count * 0.99)]}, max {took[-1]}")
+    # Micro-batch mode takes more than a second at the median.
+    assert statistics.median(took) < 500
+
+
+def test_a_topic_made_anew_is_judged_from_its_beginning(stack: Settings) -> None:
+    world = DetectionWorld(stack)
+    world.create()
+    checkpoint = world.settings.hdfs_path("checkpoints", world.place.checkpoint)
+    try:
+        with world.running():
+            for _ in range(20):
+                world.send(world.reading(someone(), heart_rate=75))
+            await_that(lambda: readings_in(world, checkpoint) == 20, "an epoch that ended behind all readings")
+        world.make_topics_anew()
+        breaches, patient = Breaches(world), someone()
+        world.send(world.reading(patient, heart_rate=190))
+        with world.running():
+            breaches.wait_for(patient)
+        breaches.close()
+        names = hdfs(world.settings).ls(world.settings.hdfs_path("checkpoints"), detail=False)
+        assert [name for name in names if f"{world.place.checkpoint}.set-aside-" in name]
+    finally:
+        world.destroy()
+
+
+def readings_in(world: DetectionWorld, checkpoint: str) -> int:
+    reached = read_checkpoint(hdfs(world.settings), checkpoint)
+    return sum(reached.offsets.get(world.place.readings, {}).values()) if reached else 0
+
+
+def test_contacts_too_many_to_broadcast_are_joined_in_micro_batches_and_back(stack: Settings) -> None:
+    world = DetectionWorld(stack, patients_broadcast_max=2)
+    world.create()
+    try:
+        with world.running():
+            breaches, patient = Breaches(world), someone()
+            people = [(patient, "Name", "1"), ("other", "Other", "2"), ("third", "Third", "3")]
+            for version, snapshot in (("20260101T000000000Z", people), ("20260102T000000000Z", people[:1])):
+                world.switch_contacts(version, snapshot)
+
+                def judged_with(version: str = version) -> bool:
+                    world.send(world.reading(patient, heart_rate=190))
+                    return any(breach["patients_version"] == version for breach in breaches.of(patient))
+
+                await_that(judged_with, f"a breach with the contacts {version}")
+            unknown = someone()
+            world.send(world.reading(unknown, heart_rate=190))
+            (breach,) = breaches.wait_for(unknown)
+            assert breach["contact_missing"]
+            assert all(breach["name"] == "Name" for breach in breaches.of(patient) if not breach["contact_missing"])
+            breaches.close()
+    finally:
+        world.destroy()
