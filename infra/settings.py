@@ -218,7 +218,8 @@ class Streams(Frozen):
     """When the watch over the streams finds one in trouble."""
 
     max_silence_seconds: float = Field(120, description="longer without progress: restarted, and ops are told")
-    restart_grace_seconds: float = Field(150, description="how long a restarted stream has to make progress")
+    max_start_seconds: float = Field(600, description="no progress for longer since its start: restarted again")
+    restart_grace_seconds: float = Field(150, description="how long the watch waits for a silent stream to come back")
     max_backlog_seconds: float = Field(600, description="a backlog that has not shrunk for longer: ops are told")
     max_stuck_seconds: float = Field(3600, description="nothing of a backlog handled for longer: restarted")
     min_backlog_records: int = Field(10_000, description="fewer waiting records are not a backlog")

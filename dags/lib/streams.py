@@ -73,7 +73,7 @@ def look(
     troubles: dict[str, Trouble] = {}
     for name in wanted(settings):
         seen = observe(settings, running[name], now)
-        known[name] = remember(seen, memories.get(name, Memory.first(now)), now, limits)
+        known[name] = remember(seen, memories.get(name) or Memory.first(now, seen), now, limits)
         trouble = judge(name, seen, known[name], now, limits)
         if trouble is not None:
             troubles[name] = trouble

@@ -37,9 +37,9 @@ class Memory:
     backlog_records: float = 0
 
     @classmethod
-    def first(cls, now: float) -> Memory:
-        """Of a stream that was never looked at: its silence is counted from now."""
-        return cls(progress=now, backlog_since=now)
+    def first(cls, now: float, seen: Observation) -> Memory:
+        """Before the first look at a stream: its silence is counted from its start, or from now if it does not run."""
+        return cls(progress=now - (seen.running_seconds or 0), backlog_since=now)
 
     def as_dict(self) -> dict[str, Any]:
         """For keeping it as JSON."""
@@ -51,6 +51,7 @@ class Limits:
     """When a stream is in trouble; see `settings.streams`."""
 
     max_silence_seconds: float
+    max_start_seconds: float
     max_backlog_seconds: float
     max_stuck_seconds: float
     min_backlog_records: int
@@ -79,15 +80,16 @@ def remember(seen: Observation, before: Memory, now: float, limits: Limits) -> M
 def judge(stream: str, seen: Observation, known: Memory, now: float, limits: Limits) -> Trouble | None:
     """What is wrong with the stream, if anything. `known` includes this look.
 
-    A restart is worth it only once the process itself has run for so long: before, it is still starting. A stream that
-    falls behind is restarted only when it has handled nothing at all for `max_stuck_seconds`: a restart throws the
-    batch away that it works on, and on a slow machine one batch of a long backlog takes its time.
+    A silent stream is worth a restart if it did make progress since it was started; one that never did is still
+    starting, which takes minutes on a busy machine, and gets `max_start_seconds`. One that falls behind is restarted
+    only when it has handled nothing at all for `max_stuck_seconds`: a restart throws the batch away that it works on.
     """
     if seen.running_seconds is None:
         return Trouble(stream, "stopped", f"{stream} does not run and its supervisor could not start it", False)
     if now - known.progress > limits.max_silence_seconds:
         reason = f"{stream} has made no progress for more than {limits.max_silence_seconds:.0f} s"
-        return Trouble(stream, "silent", reason, seen.running_seconds > limits.max_silence_seconds)
+        got_going = known.progress > now - seen.running_seconds
+        return Trouble(stream, "silent", reason, got_going or seen.running_seconds > limits.max_start_seconds)
     if now - known.backlog_since > limits.max_backlog_seconds:
         reason = (
             f"{stream} falls behind: {known.backlog:.0f} records wait for it, "

@@ -4,8 +4,15 @@ from __future__ import annotations
 
 from dags.lib.watch import Limits, Memory, Observation, judge, key_of, remember
 
-LIMITS = Limits(max_silence_seconds=120, max_backlog_seconds=600, max_stuck_seconds=3600, min_backlog_records=1000)
+LIMITS = Limits(
+    max_silence_seconds=120,
+    max_start_seconds=600,
+    max_backlog_seconds=600,
+    max_stuck_seconds=3600,
+    min_backlog_records=1000,
+)
 NOW = 1_000_000.0
+LONG_AGO = Memory(progress=NOW - 3600, backlog_since=NOW - 3600)
 
 
 def look(seen: Observation, before: Memory, now: float):
@@ -14,36 +21,55 @@ def look(seen: Observation, before: Memory, now: float):
 
 
 def test_a_stream_that_made_progress_a_second_ago_is_well() -> None:
-    _, trouble = look(Observation(5000, NOW - 1, lag=3, records=10), Memory.first(NOW - 3600), NOW)
+    _, trouble = look(Observation(5000, NOW - 1, lag=3, records=10), LONG_AGO, NOW)
     assert trouble is None
 
 
-def test_a_stream_seen_for_the_first_time_has_time_to_make_progress() -> None:
-    _, trouble = look(Observation(3), Memory.first(NOW), NOW)
+def test_a_stream_seen_for_the_first_time_shortly_after_its_start_is_well() -> None:
+    seen = Observation(3)
+    _, trouble = look(seen, Memory.first(NOW, seen), NOW)
     assert trouble is None
+
+
+def test_a_stream_that_never_made_progress_is_in_trouble_but_has_ten_minutes_to_start() -> None:
+    for running, restart in ((500, False), (601, True)):
+        seen = Observation(running)
+        _, trouble = look(seen, Memory.first(NOW, seen), NOW)
+        assert trouble is not None
+        assert (trouble.kind, trouble.restart) == ("silent", restart)
 
 
 def test_a_stream_that_is_not_running_is_in_trouble_and_a_restart_is_left_to_the_start_task() -> None:
-    _, trouble = look(Observation(None), Memory.first(NOW), NOW)
+    _, trouble = look(Observation(None), LONG_AGO, NOW)
     assert trouble is not None
     assert (trouble.kind, trouble.restart) == ("stopped", False)
     assert "land-vitals" in trouble.reason
 
 
 def test_a_stream_silent_for_longer_than_the_limit_is_restarted() -> None:
-    _, trouble = look(Observation(5000, NOW - 121, lag=0, records=10), Memory.first(NOW - 3600), NOW)
+    _, trouble = look(Observation(5000, NOW - 121, lag=0, records=10), LONG_AGO, NOW)
     assert trouble is not None
     assert (trouble.kind, trouble.restart) == ("silent", True)
 
 
-def test_a_silent_stream_that_only_just_started_is_not_restarted_again() -> None:
-    _, trouble = look(Observation(20), Memory.first(NOW - 3600), NOW)
+def test_a_stream_that_does_not_answer_is_silent_from_its_last_known_progress_on() -> None:
+    memory, trouble = look(Observation(5000, NOW - 1, lag=0, records=10), LONG_AGO, NOW)
+    assert trouble is None
+    memory, trouble = look(Observation(5060), memory, NOW + 60)
+    assert trouble is None
+    _, trouble = look(Observation(5120), memory, NOW + 120)
+    assert trouble is not None
+    assert (trouble.kind, trouble.restart) == ("silent", True)
+
+
+def test_a_silent_stream_that_was_started_meanwhile_is_not_restarted_again() -> None:
+    _, trouble = look(Observation(300), LONG_AGO, NOW)
     assert trouble is not None
     assert (trouble.kind, trouble.restart) == ("silent", False)
 
 
 def test_a_stream_that_starts_and_fails_again_and_again_counts_as_silent() -> None:
-    memory, now, trouble = Memory.first(NOW), NOW, None
+    memory, now, trouble = LONG_AGO, NOW, None
     for _ in range(4):
         now += 60
         memory, trouble = look(Observation(running_seconds=25, last_progress=0, lag=0, records=0), memory, now)
@@ -52,7 +78,7 @@ def test_a_stream_that_starts_and_fails_again_and_again_counts_as_silent() -> No
 
 
 def test_progress_after_a_restart_ends_the_trouble() -> None:
-    memory, trouble = look(Observation(5000), Memory.first(NOW - 3600), NOW)
+    memory, trouble = look(Observation(5000), LONG_AGO, NOW)
     assert trouble is not None
     _, trouble = look(Observation(30, NOW + 29, lag=0, records=1), memory, NOW + 30)
     assert trouble is None
@@ -60,7 +86,7 @@ def test_progress_after_a_restart_ends_the_trouble() -> None:
 
 def grow(lags: list[float], records: list[float], running: float = 9000):
     """One look a minute, each with fresh progress."""
-    memory, now, trouble = Memory.first(NOW), NOW, None
+    memory, now, trouble = Memory(progress=NOW, backlog_since=NOW), NOW, None
     for lag, handled in zip(lags, records, strict=True):
         now += 60
         memory, trouble = look(Observation(running, now - 1, lag, handled), memory, now)
@@ -110,8 +136,8 @@ def test_the_key_names_streams_and_kinds_and_leaves_figures_out() -> None:
 
 
 def test_a_stream_that_fails_again_and_again_is_one_trouble_whether_stopped_or_silent_just_now() -> None:
-    _, stopped = look(Observation(None), Memory.first(NOW - 3600), NOW)
-    _, silent = look(Observation(3), Memory.first(NOW - 3600), NOW)
+    _, stopped = look(Observation(None), LONG_AGO, NOW)
+    _, silent = look(Observation(3), LONG_AGO, NOW)
     assert stopped is not None
     assert silent is not None
     assert key_of({"mailer": stopped}) == key_of({"mailer": silent}) == "mailer:down"
