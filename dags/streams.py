@@ -40,8 +40,8 @@ that they run and that they get on.
 * **start** starts every stream that does not run.
 * **watch** looks at when each stream last made progress and how many records wait for it. One that has made no
   progress for two minutes (ten after a start), or that has handled nothing of its backlog for an hour, is restarted and
-  given time to come back. If it stays bad, or has a backlog that does not shrink for ten minutes, the task fails and says which stream and
-  why.
+  given time to come back. If it stays bad, or has a backlog that does not shrink for ten minutes, the task fails and
+  says which stream and why.
 * **Mails to ops**: one when trouble begins or changes and one when it is over, straight through SNS, not each minute.
   What ops know is kept in the variable `ops_told_streams_watch`.
 * **Interval and backfill**: none. A run for the past does nothing and says so.

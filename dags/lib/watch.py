@@ -88,7 +88,7 @@ def judge(stream: str, seen: Observation, known: Memory, now: float, limits: Lim
         return Trouble(stream, "stopped", f"{stream} does not run and its supervisor could not start it", False)
     if now - known.progress > limits.max_silence_seconds:
         reason = f"{stream} has made no progress for more than {limits.max_silence_seconds:.0f} s"
-        got_going = known.progress > now - seen.running_seconds
+        got_going = known.progress > now - seen.running_seconds + 1
         return Trouble(stream, "silent", reason, got_going or seen.running_seconds > limits.max_start_seconds)
     if now - known.backlog_since > limits.max_backlog_seconds:
         reason = (
