@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import socket
-import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass, field, replace
@@ -23,10 +22,10 @@ from infra.locks import named_lock
 from infra.log import get_logger
 from infra.settings import Settings
 from sqoop import plan
-from sqoop.command import SqoopRun, sqoop_run
+from sqoop.command import sqoop_run
 from sqoop.plan import Kind
 from sqoop.snapshots import Snapshots
-from sqoop.source import find_contacts_table
+from sqoop.source import ContactsTable, find_contacts_table
 from sqoop.steps import Context, Pass, Progress, count, run_pass
 
 PATIENTS_TABLE = "health.patients"
@@ -93,11 +92,32 @@ def import_contacts(
         done = _done_meanwhile(snapshots, asked_at, full)
         if done is not None:
             return done
+        started = datetime.now(UTC)
+        source = _check(settings, snapshots, progress)
+        version, last = _newest(snapshots)
+        kind = plan.choose(source, last, started, full)
+        if kind is Kind.DELTA and last is not None and version is not None:
+            progress("looking for changes")
+            if _nothing_to_do(settings, table, source, snapshots.path(version), last):
+                return _unchanged(snapshots, version, last, started)
         with sqoop_run(settings) as files, _output(settings) as output:
-            context = _context(settings, table, reason, snapshots, files, output, progress)
-            result = _run(context, full)
-    log.info("imported", reason=reason, **asdict(result))
+            context = Context(settings, table, reason, snapshots, source, files, output, progress)
+            result = _run(context, kind, started)
+        removed = snapshots.remove_old(datetime.now(UTC), settings.contacts.keep_snapshots)
+    log.info("imported", reason=reason, removed=removed, **asdict(result))
     return result
+
+
+def _unchanged(snapshots: Snapshots, version: str, last: dict[str, Any], started: datetime) -> ImportResult:
+    """Note that we looked and found nothing to do."""
+    result = ImportResult(version, UNCHANGED, 0, last["rows"], 0, 0, 0, written=False, seconds=_seconds_since(started))
+    looked = {"kind": UNCHANGED, "started_at": started.isoformat(), "result": asdict(result)}
+    snapshots.write_manifest(version, {**last, **looked})
+    return result
+
+
+def _seconds_since(started: datetime) -> float:
+    return round((datetime.now(UTC) - started).total_seconds(), 1)
 
 
 def _done_meanwhile(snapshots: Snapshots, asked_at: datetime, full: bool) -> ImportResult | None:
@@ -109,48 +129,31 @@ def _done_meanwhile(snapshots: Snapshots, asked_at: datetime, full: bool) -> Imp
     return ImportResult(**{**last["result"], "by_another": True})
 
 
-def _context(
-    settings: Settings,
-    table: str,
-    reason: str,
-    snapshots: Snapshots,
-    files: SqoopRun,
-    output: IO[bytes],
-    progress: Progress,
-) -> Context:
-    """Check that everything is there before anything is started."""
+def _check(settings: Settings, snapshots: Snapshots, progress: Progress) -> ContactsTable:
+    """Check that everything is there before anything is started, and remove what a crashed import left."""
     progress("checking the servers")
     _check_metastore(settings)
     snapshots.create_directories()
     snapshots.clean()
     with closing(reader_connection(settings)) as connection:
-        source = find_contacts_table(settings, connection)
-    return Context(settings, table, reason, snapshots, source, files, output, progress)
+        return find_contacts_table(settings, connection)
 
 
-def _run(context: Context, full: bool) -> ImportResult:
+def _run(context: Context, first: Kind, started: datetime) -> ImportResult:
     """Pass after pass, each more thorough, until the snapshot agrees with the source: one, as a rule."""
-    started = time.monotonic()
-    snapshots = context.snapshots
-    version, last = _newest(snapshots)
-    kind: Kind | None = plan.choose(context.source, last, datetime.now(UTC), full)
-    if kind is Kind.DELTA and last is not None and version is not None and _nothing_to_do(context, version, last):
-        return _unchanged(snapshots, version, last, started)
-    result: ImportResult | None = None
+    kind: Kind | None = first
+    total: ImportResult | None = None
     while kind is not None:
         log.info("importing", kind=kind, reason=context.reason)
         done = run_pass(context, kind)
-        result = _add(result, done, kind)
+        total = replace(_add(total, done, kind), seconds=_seconds_since(started))
         kind = done.follow_up
         # Written after each pass: also an import that found nothing new has looked, and moves the mark on.
-        result = replace(result, seconds=round(time.monotonic() - started, 1))
-        snapshots.write_manifest(done.version, {**done.manifest, "result": asdict(result)})
-    assert result is not None
-    if result.unreadable:
-        log.warning("values that cannot be read became NULL", columns=result.unreadable)
-    removed = snapshots.remove_old(datetime.now(UTC), context.settings.contacts.keep_snapshots)
-    log.info("old snapshots removed", versions=removed)
-    return result
+        context.snapshots.write_manifest(done.version, {**done.manifest, "result": asdict(total)})
+    assert total is not None
+    if total.unreadable:
+        log.warning("values that cannot be read became NULL", columns=total.unreadable)
+    return total
 
 
 def _newest(snapshots: Snapshots) -> tuple[str | None, dict[str, Any] | None]:
@@ -159,17 +162,17 @@ def _newest(snapshots: Snapshots) -> tuple[str | None, dict[str, Any] | None]:
     return version, snapshots.manifest(version) if version is not None else None
 
 
-def _nothing_to_do(context: Context, version: str, last: dict[str, Any]) -> bool:
+def _nothing_to_do(settings: Settings, table: str, source: ContactsTable, snapshot: str, last: dict[str, Any]) -> bool:
     """Whether the last import finished, its snapshot is in force, and the source is as it saw it.
 
     Spares the frequent schedule the start of two JVMs; a few milliseconds in MySQL answer the question.
     """
     if "result" not in last:
         return False
-    since = context.source.since(last["mark"], context.settings.contacts.overlap_seconds)
-    if not plan.unchanged(last, since, count(context, since)):
+    since = source.since(last["mark"], settings.contacts.overlap_seconds)
+    if not plan.unchanged(last, since, count(settings, source, since)):
         return False
-    return _location(context.settings, context.table) == context.settings.default_fs + context.snapshots.path(version)
+    return _location(settings, table) == settings.default_fs + snapshot
 
 
 def _location(settings: Settings, table: str) -> str:
@@ -184,15 +187,6 @@ def _location(settings: Settings, table: str) -> str:
         log.info("location not known", reason=type(error).__name__)
         return ""
     return str(found[0]).strip() if found else ""
-
-
-def _unchanged(snapshots: Snapshots, version: str, last: dict[str, Any], started: float) -> ImportResult:
-    """The result of an import that had nothing to do."""
-    seconds = round(time.monotonic() - started, 1)
-    result = ImportResult(version, UNCHANGED, 0, last["rows"], 0, 0, 0, written=False, seconds=seconds)
-    manifest = {**last, "kind": UNCHANGED, "started_at": datetime.now(UTC).isoformat(), "result": asdict(result)}
-    snapshots.write_manifest(version, manifest)
-    return result
 
 
 def _add(result: ImportResult | None, done: Pass, kind: Kind) -> ImportResult:

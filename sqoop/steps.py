@@ -125,9 +125,9 @@ def fetch(context: Context, columns: Sequence[str], since: str | None, name: str
         context.progress(f"reading {name} with Sqoop" + (f", attempt {attempt}" if attempt > 1 else ""))
         # Kite, which writes Parquet for Sqoop, takes letters, digits and underscores only.
         path = f"{snapshots.staging}/{name}_{attempt}"
-        before = count(context, since)
+        before = count(context.settings, source, since)
         run_sqoop(context.settings, context.files, query, columns, context.settings.default_fs + path, context.output)
-        after = count(context, since)
+        after = count(context.settings, source, since)
         rows = snapshots.rows_in(path)
         if plan.between(rows, before.matching, after.matching):
             return Fetched(path, rows, before, after)
@@ -138,8 +138,8 @@ def fetch(context: Context, columns: Sequence[str], since: str | None, name: str
     )
 
 
-def count(context: Context, since: str | None) -> Counts:
+def count(settings: Settings, source: ContactsTable, since: str | None) -> Counts:
     """Count the rows in MySQL now."""
     # A connection of its own: one kept open during a long import may be closed by the server.
-    with closing(reader_connection(context.settings)) as connection:
-        return context.source.count(connection, since)
+    with closing(reader_connection(settings)) as connection:
+        return source.count(connection, since)

@@ -19,8 +19,9 @@ from hive import ddl
 from hive.client import hive_session
 from infra.clients import devices_connection, hdfs
 from infra.errors import ConfigurationError, UnavailableError
+from infra.locks import named_lock
 from infra.settings import Contacts, Hadoop, MySQL, Settings
-from sqoop.importer import LOG_FILE, UNCHANGED, ImportResult, import_contacts
+from sqoop.importer import LOCK, LOG_FILE, UNCHANGED, ImportResult, import_contacts
 from sqoop.plan import KEYS_EVERY, Kind
 from sqoop.snapshots import Snapshots
 
@@ -72,6 +73,9 @@ class World:
             rows = session.rows(f"DESCRIBE FORMATTED {self.table}")
         return next(str(row[1]).strip() for row in rows if str(row[0]).strip() == "Location:")
 
+    def snapshot_uri(self, version: str) -> str:
+        return self.settings.default_fs + self.snapshots().path(version)
+
     def snapshots(self) -> Snapshots:
         return Snapshots(self.settings, self.table)
 
@@ -99,9 +103,7 @@ def naive_utc() -> datetime:
     return datetime.now(UTC).replace(tzinfo=None)
 
 
-@pytest.fixture
-def bare(stack: Settings) -> Iterator[World]:
-    """Both tables, empty: nothing was ever imported."""
+def new_world(stack: Settings) -> Iterator[World]:
     name = f"contacts_{uuid.uuid4().hex[:8]}"
     settings = stack.model_copy(update={"contacts": Contacts(table=f"health.{name}")})
     world = World(settings, f"health.{name}", f"health.{name}")
@@ -121,70 +123,94 @@ def bare(stack: Settings) -> Iterator[World]:
         files.rm(path, recursive=True)
 
 
-def test_hive_follows_mysql_through_changes_deletions_and_late_commits(bare: World):
-    world = bare
-    world.insert(*NASTY)
-    world.sql(f"UPDATE {world.source} SET discharged_at = '2001-02-03 04:05:06.789' WHERE patient_id = 'leap'")
-
-    first = world.run()
-    assert (first.kind, first.new, first.rows, first.written) == (Kind.FULL, len(NASTY), len(NASTY), True)
-    assert first.unreadable == {}
-    world.assert_hive_equals_mysql()
-    assert world.location() == world.settings.hdfs_uri("hive", world.table.split(".")[1], first.version)
-    assert_no_patient_data_is_left(world)
-
-    # A change, a new row, and one that was committed late: its time lies before rows that were imported already.
-    world.sql(f"UPDATE {world.source} SET phone = '+47 99 88 77 66', name = NULL WHERE patient_id = 'no contact'")
-    world.insert(("new", "Kari"))
-    world.insert(("late", "Per"), updated_at=naive_utc() - timedelta(minutes=5))
-    second = world.run()
-    assert (second.kind, second.new, second.changed, second.deleted) == (Kind.DELTA, 2, 1, 0)
-    world.assert_hive_equals_mysql()
-    assert world.snapshots().versions() == [first.version, second.version]
-
-    before = world.location()
-    again = world.run()
-    assert (again.version, again.written, again.new + again.changed + again.deleted) == (second.version, False, 0)
-    assert world.run().kind == UNCHANGED
-    assert world.location() == before
-    assert_callers_share(world)
-
-    # One row less is seen from the count alone.
-    world.sql(f"DELETE FROM {world.source} WHERE patient_id = 'late'")
-    deleted = world.run()
-    assert (deleted.kind, deleted.deleted, deleted.rows) == (Kind.DELTA_AND_KEYS, 1, len(NASTY) + 1)
-    world.assert_hive_equals_mysql()
-
-    # One gone and one come with a time far before the mark: only the daily comparison of keys can tell.
-    world.sql(f"DELETE FROM {world.source} WHERE patient_id = 'new'")
-    world.insert(("much too late", "Nils"), updated_at=naive_utc() - timedelta(days=3))
-    make_the_keys_due(world)
-    thorough = world.run()
-    assert (thorough.kind, thorough.new, thorough.deleted) == (Kind.FULL, 1, 1)
-    world.assert_hive_equals_mysql()
+@pytest.fixture
+def bare(stack: Settings) -> Iterator[World]:
+    """Both tables, empty: nothing was ever imported."""
+    yield from new_world(stack)
 
 
-def assert_no_patient_data_is_left(world: World) -> None:
-    assert hdfs(world.settings).ls(world.snapshots().staging) == []
-    assert not (world.settings.state_dir / "run" / "sqoop").exists()
-    said = (world.settings.log_dir / LOG_FILE).read_text()
+@pytest.fixture(scope="module")
+def imported(stack: Settings) -> Iterator[World]:
+    """Both tables after a first import; every test leaves Hive equal to MySQL."""
+    for world in new_world(stack):
+        world.insert(*NASTY)
+        world.sql(f"UPDATE {world.source} SET discharged_at = '2001-02-03 04:05:06.789' WHERE patient_id = 'leap'")
+        first = world.run()
+        assert (first.kind, first.new, first.rows, first.written) == (Kind.FULL, len(NASTY), len(NASTY), True)
+        assert first.unreadable == {}
+        assert world.location() == world.snapshot_uri(first.version)
+        yield world
+
+
+def test_hive_equals_mysql_row_by_row_whatever_the_text(imported: World):
+    assert len(imported.in_hive()) == len(NASTY)
+    imported.assert_hive_equals_mysql()
+
+
+def test_no_patient_data_is_left_on_the_way(imported: World):
+    assert hdfs(imported.settings).ls(imported.snapshots().staging) == []
+    assert not (imported.settings.state_dir / "run" / "sqoop").exists()
+    said = (imported.settings.log_dir / LOG_FILE).read_text()
     assert "Sqoop version" in said
     assert "O'Brien" not in said
-    assert world.settings.secret("reader_password") not in said
+    assert imported.settings.secret("reader_password") not in said
 
 
-def assert_callers_share(world: World) -> None:
-    """Of three callers at once, one does the work after another; the last to get the lock need not."""
-    barrier = threading.Barrier(3)
+def test_a_delta_brings_changed_new_and_late_rows(imported: World):
+    world = imported
+    old = world.snapshots().versions()
+    world.sql(f"UPDATE {world.source} SET phone = '+47 99 88 77 66', name = NULL WHERE patient_id = 'no contact'")
+    world.insert(("new", "Kari"))
+    # Committed late: its time lies before that of rows that were imported already.
+    world.insert(("late", "Per"), updated_at=naive_utc() - timedelta(minutes=5))
+    result = world.run()
+    assert (result.kind, result.new, result.changed, result.deleted) == (Kind.DELTA, 2, 1, 0)
+    world.assert_hive_equals_mysql()
+    assert world.snapshots().versions() == [*old, result.version]
+
+
+def test_an_import_without_changes_moves_nothing(imported: World):
+    world = imported
+    before = world.location()
+    again = world.run()
+    assert (again.written, again.new + again.changed + again.deleted) == (False, 0)
+    assert world.snapshot_uri(again.version) == before
+    assert world.run().kind == UNCHANGED
+    assert world.location() == before
+
+
+def test_a_deletion_is_seen_from_the_number_of_rows(imported: World):
+    world = imported
+    world.sql(f"DELETE FROM {world.source} WHERE patient_id = 'leap'")
+    result = world.run()
+    assert (result.kind, result.deleted) == (Kind.DELTA_AND_KEYS, 1)
+    world.assert_hive_equals_mysql()
+
+
+def test_the_daily_comparison_of_keys_finds_what_count_and_overlap_cannot(imported: World):
+    world = imported
+    world.sql(f"DELETE FROM {world.source} WHERE patient_id = 'שלום'")
+    world.insert(("much too late", "Nils"), updated_at=naive_utc() - timedelta(days=3))
+    make_the_keys_due(world)
+    result = world.run()
+    assert (result.kind, result.new, result.deleted) == (Kind.FULL, 1, 1)
+    world.assert_hive_equals_mysql()
+
+
+def test_two_callers_who_wait_for_an_import_share_the_next_one(imported: World):
+    waiting = threading.Semaphore(0)
 
     def call() -> ImportResult:
-        barrier.wait()
-        return world.run()
+        # The first step that is reported is the wait for the lock.
+        return import_contacts(imported.settings, table=imported.table, progress=lambda _step: waiting.release())
 
-    with ThreadPoolExecutor(3) as pool:
-        results = [future.result() for future in [pool.submit(call) for _ in range(3)]]
-    assert {result.version for result in results} == {world.snapshots().versions()[-1]}
-    assert sum(result.by_another for result in results) == 2
+    with ThreadPoolExecutor(2) as pool:
+        with named_lock(imported.settings, LOCK, timeout_seconds=600):
+            calls = [pool.submit(call) for _ in range(2)]
+            assert all(waiting.acquire(timeout=60) for _ in calls)
+        results = [future.result() for future in calls]
+    assert {result.version for result in results} == {imported.snapshots().versions()[-1]}
+    assert sorted(result.by_another for result in results) == [False, True]
 
 
 def make_the_keys_due(world: World) -> None:
