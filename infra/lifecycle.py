@@ -40,11 +40,12 @@ def up(settings: Settings, names: list[str], console: Console) -> None:
 
 
 def _up(settings: Settings, wanted: list[Server], everything: bool, console: Console) -> None:
-    install.ensure_installed(settings, console)
     running = {process.name for process in supervise.processes(settings).values() if process.pid}
     to_start = [server for server in wanted if server.name not in running]
     if to_start:
         preflight.check(settings, to_start, preflight.NEEDED_MEMORY if not running else 0)
+    install.ensure_installed(settings, console)
+    preflight.check_java()
     ensure_secrets(settings)
     render_all(settings)
     supervise.ensure_supervisor(settings)
@@ -60,6 +61,7 @@ def _up(settings: Settings, wanted: list[Server], everything: bool, console: Con
 def down(settings: Settings, console: Console) -> None:
     """Stop streams, then servers, last started first, then the supervisor. Every byte of data stays."""
     if not supervise.alive(settings):
+        supervise.shut_down(settings)
         console.print("Nothing is running.")
         return
     with _only_one(settings):

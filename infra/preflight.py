@@ -24,14 +24,21 @@ LONGEST_SOCKET_PATH = 100
 
 
 def check(settings: Settings, servers: Iterable[Server], needed_memory: int = NEEDED_MEMORY) -> None:
-    """Raise ConfigurationError with every finding about starting `servers`, one sentence a line."""
-    findings = [
-        *java_findings(),
+    """Raise ConfigurationError with every finding about starting `servers` here, one sentence a line."""
+    _raise_if(
         *memory_findings(needed_memory),
         *disk_findings(settings),
         *path_findings(settings),
         *port_findings(settings, servers),
-    ]
+    )
+
+
+def check_java() -> None:
+    """Raise ConfigurationError when there is no Java that the servers can run on."""
+    _raise_if(*java_findings())
+
+
+def _raise_if(*findings: str) -> None:
     if findings:
         raise ConfigurationError("\n".join(findings))
 

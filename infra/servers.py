@@ -49,7 +49,7 @@ class Server:
     user: Callable[[], str | None] = lambda: None
     stop_signal: str = "TERM"
     stop_seconds: int = 30
-    ready_seconds: int = 120
+    ready_seconds: int = 300
     is_stream: bool = False
 
 
@@ -181,7 +181,6 @@ def _airflow(part: str, arguments: tuple[str, ...], ports: tuple[str, ...], comp
         prepare=initialise.airflow if first else nothing,
         environment=airflow_environment,
         page=_http("airflow") if first else no_page,
-        ready_seconds=240,
     )
 
 
@@ -234,7 +233,6 @@ SERVERS: tuple[Server, ...] = (
         page=_http("hbase_master_http"),
         wanted=lambda settings: settings.hadoop.hbase_thrift_port is None and _embedded_hdfs(settings),
         stop_seconds=60,
-        ready_seconds=180,
     ),
     Server(
         name="hbase-thrift",
@@ -245,7 +243,6 @@ SERVERS: tuple[Server, ...] = (
         environment=_hadoop_environment,
         page=_http("hbase_thrift_http"),
         wanted=lambda settings: settings.hadoop.hbase_thrift_port is None and _embedded_hdfs(settings),
-        ready_seconds=180,
     ),
     Server(
         name="metastore",
@@ -312,7 +309,6 @@ def _stream(name: str, module: str, *depends_on: str, wanted: Predicate = always
         wanted=wanted,
         is_stream=True,
         stop_seconds=60,
-        ready_seconds=180,
     )
 
 

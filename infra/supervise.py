@@ -5,6 +5,7 @@ What it runs survives the command that started it; a program that dies is starte
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import os
 import subprocess
@@ -28,6 +29,7 @@ LOG_BYTES = 20_000_000
 LOG_BACKUPS = 2
 POLL_SECONDS = 0.25
 RESTART_ATTEMPTS = 3
+LEFTOVER_SECONDS = 15
 ALREADY_STARTED, NOT_RUNNING = 60, 70
 """Fault codes of the supervisor."""
 
@@ -86,7 +88,8 @@ def _program(settings: Settings, server: Server) -> str:
         "autorestart=true",
         f"startretries={RESTART_ATTEMPTS}",
         "startsecs=1",
-        "stopasgroup=true",
+        # A stream ends its own Spark; a signal to both at once would take it away from under the last batch.
+        f"stopasgroup={'false' if server.is_stream else 'true'}",
         "killasgroup=true",
         f"stopsignal={server.stop_signal}",
         f"stopwaitsecs={server.stop_seconds}",
@@ -239,12 +242,34 @@ def wait_ready(
 
 
 def shut_down(settings: Settings) -> None:
-    """End the supervisor; it stops whatever still runs. Returns when it is gone."""
-    if not alive(settings):
-        return
-    pid = _call(settings, "getPID")
-    _call(settings, "shutdown")
-    _wait_until(lambda: not psutil.pid_exists(pid), 120, f"The supervisor (process {pid}) does not end.")
+    """End the supervisor and whatever still runs below it. Returns when all of it is gone."""
+    if alive(settings):
+        pid = _call(settings, "getPID")
+        _call(settings, "shutdown")
+        _wait_until(lambda: not psutil.pid_exists(pid), 120, f"The supervisor (process {pid}) does not end.")
+    left = leftovers(settings)
+    for process in left:
+        _signal(process.terminate)
+    for process in psutil.wait_procs(left, timeout=LEFTOVER_SECONDS)[1]:
+        _signal(process.kill)
+
+
+def leftovers(settings: Settings) -> list[psutil.Process]:
+    """Processes that this stack's supervisor started, known by the mark that it leaves in their environment."""
+    mark = f"unix://{socket_path(settings)}"
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if process.environ().get("SUPERVISOR_SERVER_URL") == mark:
+                found.append(process)
+        except (psutil.NoSuchProcess, psutil.AccessDenied):
+            continue
+    return found
+
+
+def _signal(send: Callable[[], None]) -> None:
+    with contextlib.suppress(psutil.NoSuchProcess):
+        send()
 
 
 def _wait_until(condition: Callable[[], bool], seconds: float, message: str) -> None:
