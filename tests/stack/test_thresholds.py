@@ -111,9 +111,9 @@ def put(settings: Settings, row_key: str, column: str, text: str) -> None:
 
 
 def delete(settings: Settings, *row_keys: str) -> None:
-    with connected(settings) as connection:
+    with connected(settings) as connection, connection.table(settings.thresholds.table).batch() as batch:
         for row_key in row_keys:
-            connection.table(settings.thresholds.table).delete(row_key)
+            batch.delete(row_key, columns=[FAMILY])
 
 
 def await_(condition: Callable[[], bool], what: str) -> None:
