@@ -35,8 +35,9 @@ def inbox_url(settings: Settings) -> str:
 
 def received_mails(settings: Settings) -> list[ReceivedMail]:
     """Every mail of the inbox, newest first. Raises UnavailableError."""
-    in_order_of_arrival = [_mail(document) for document in _get(settings, "/email").json()]
-    return sorted(reversed(in_order_of_arrival), key=lambda mail: mail.received_at, reverse=True)
+    mails = [_mail(document) for document in _get(settings, "/email").json()]
+    mails.sort(key=lambda mail: mail.received_at)
+    return mails[::-1]
 
 
 def received_mail(settings: Settings, mail_id: str) -> ReceivedMail:
