@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from infra.errors import WardError
+from infra.log import configure_logging
 from infra.settings import load_settings
 from sqoop.importer import import_contacts as run_import
 
@@ -21,20 +21,17 @@ def import_contacts(
 ) -> None:
     """Import the patients' contacts from MySQL into Hive, now.
 
-    Reads what changed since the last import; deletions are found too, at the latest once a day.
+    Reads what changed since the last import; deletions are found too, at the latest once a day. A running import is
+    waited for.
     """
+    configure_logging("WARNING")
     signal.signal(signal.SIGTERM, _end)
-    errors = Console(stderr=True)
-    try:
-        settings = load_settings()
-        if quiet:
-            result = run_import(settings, full)
-        else:
-            with errors.status("starting") as status:
-                result = run_import(settings, full, progress=lambda step: status.update(f"Contacts: {step} …"))
-    except WardError as error:
-        errors.print(f"[red]Contacts not imported:[/red] {error}", highlight=False, soft_wrap=True)
-        raise typer.Exit(1) from error
+    settings = load_settings()
+    if quiet:
+        result = run_import(settings, full)
+    else:
+        with Console(stderr=True).status("starting") as status:
+            result = run_import(settings, full, progress=lambda step: status.update(f"Contacts: {step} …"))
     typer.echo(result.sentence())
 
 

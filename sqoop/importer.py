@@ -61,12 +61,11 @@ class ImportResult:
 
     def sentence(self) -> str:
         """The result in words."""
-        read = "nothing changed" if self.kind == UNCHANGED else f"{self.rows_read:,} rows read ({self.kind})"
         found = f"{self.new:,} new, {self.changed:,} changed, {self.deleted:,} deleted"
-        state = f"snapshot {self.version} with {self.rows:,} patients is in force"
+        read = "Nothing changed" if self.kind == UNCHANGED else f"{self.rows_read:,} rows read ({self.kind}): {found}"
+        state = f"snapshot {self.version} with {self.rows:,} patients is in force{'' if self.written else ' as before'}"
         how = "done by another import meanwhile" if self.by_another else f"{self.seconds:.1f} s"
-        still = "" if self.written else " as before"
-        return f"{read}: {found}; {state}{still}; {how}."
+        return f"{read}; {state}; {how}."
 
 
 def import_contacts(
