@@ -32,6 +32,9 @@ from spark_jobs.detect_breaches import Detection
 from spark_jobs.detection.place import Place
 
 DEADLINE_SECONDS = 240.0
+START_SECONDS = 600.0
+"""A Spark driver starts in 10 s on a quiet machine; on one that starts a whole stack it takes minutes."""
+
 KNOWN = "known-patient"
 """A patient who is in the contacts from the beginning: born 1950, adult bands."""
 
@@ -113,7 +116,7 @@ class DetectionWorld:
         thread = threading.Thread(target=run, daemon=True)
         thread.start()
         try:
-            await_that(lambda: self.alive_at() > 0 or not thread.is_alive(), "detection runs")
+            await_that(lambda: self.alive_at() > 0 or not thread.is_alive(), "detection runs", START_SECONDS)
             yield
         finally:
             stop.set()

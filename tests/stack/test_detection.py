@@ -18,6 +18,8 @@ from infra.clients import hdfs, kafka_config
 from infra.settings import Settings
 from tests.stack.detection_world import Breaches, DetectionWorld, await_that
 
+pytestmark = pytest.mark.timeout(1800)
+
 ADULT_TACHYCARDIA = 131
 """NEWS2 3: the lowest heart rate that is a high-severity breach in an adult, by the default table."""
 
