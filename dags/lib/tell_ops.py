@@ -31,7 +31,7 @@ class ConditionError(AirflowFailException):
 
 def tell_ops(context: Any) -> None:
     """`on_failure_callback`: mail ops the reason, the interval and where the log is."""
-    _mail(f"failed: {_task_name(context)}", _failure_text(context))
+    _mail(f"[TECHNICAL] Airflow task {_task_name(context)} failed", _failure_text(context))
 
 
 def tell_ops_once(context: Any) -> None:
@@ -46,7 +46,7 @@ def tell_ops_once(context: Any) -> None:
     if Variable.get(variable, default="") == key:
         log.info("ops know of this already (variable %s)", variable)
         return
-    _mail(f"failed: {_task_name(context)}", _failure_text(context))
+    _mail(f"[TECHNICAL] Airflow task {_task_name(context)} failed", _failure_text(context))
     Variable.set(variable, key, description="The trouble that ops were last told of; gone when it is over")
 
 
@@ -55,7 +55,10 @@ def tell_ops_it_is_over(context: Any) -> None:
     variable = _variable_name(context)
     if not Variable.get(variable, default=""):
         return
-    _mail(f"well again: {_task_name(context)}", f"{_task_name(context)} succeeds again.\n\n{_where(context)}")
+    _mail(
+        f"[CLEARED] Airflow task {_task_name(context)} failed",
+        f"Over: {_task_name(context)} succeeds again.\n\n{_where(context)}",
+    )
     Variable.delete(variable)
 
 
@@ -87,7 +90,7 @@ def _mail(subject: str, text: str) -> None:
 
     settings = load_settings()
     sns = aws_client(settings, "sns")
-    heading = f"Wardwatch: {subject}".encode("ascii", "replace").decode()[:SUBJECT_CHARACTERS]
+    heading = subject.encode("ascii", "replace").decode()[:SUBJECT_CHARACTERS]
     sns.publish(TopicArn=_ops_topic(settings, sns), Subject=heading, Message=text)
     log.info("ops were told: %s", heading)
 

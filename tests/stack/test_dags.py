@@ -173,7 +173,7 @@ def test_an_audit_that_finds_a_reading_missing_fails_names_its_id_and_mails_ops(
             "ops got no mail that names the id",
             1,
         )
-        assert mails[0]["subject"] == "Wardwatch: failed: audit.audit_hour"
+        assert mails[0]["subject"] == "[TECHNICAL] Airflow task audit.audit_hour failed"
         assert f"{hour:%Y-%m-%d %H:%M} to {hour + HOUR:%Y-%m-%d %H:%M} UTC" in mails[0]["text"]
     finally:
         delete_readings(stack, patient)
@@ -237,10 +237,12 @@ def test_ops_are_told_once_that_a_stream_stays_down_and_once_that_it_is_well_aga
     supervise.stop(stack, "alert-engine")
     with socket.create_server(("127.0.0.1", metrics_port(stack, "alert-engine"))):
         await_condition(fails, 300, "a stream that cannot start went unnoticed")
-        await_condition(lambda: subjects() == ["Wardwatch: failed: streams.watch"], 60, "ops were not told", 1)
+        await_condition(
+            lambda: subjects() == ["[TECHNICAL] Airflow task streams.watch failed"], 60, "ops were not told", 1
+        )
         assert fails()
     await_condition(lambda: not fails(), 300, "the alert engine did not come back")
-    both = ["Wardwatch: failed: streams.watch", "Wardwatch: well again: streams.watch"]
+    both = ["[CLEARED] Airflow task streams.watch failed", "[TECHNICAL] Airflow task streams.watch failed"]
     await_condition(lambda: subjects() == both, 60, "ops were not told once of each", 1)
 
 
