@@ -224,6 +224,7 @@ def test_ops_are_told_once_that_a_stream_stays_down_and_once_that_it_is_well_aga
     stack: Settings, scratch_airflow: dict[str, str], await_condition: Await
 ) -> None:
     """The alert engine cannot start, because its port is taken: the mail takes the way that does without it."""
+    failed, over = (f"[{kind}] Airflow task streams.watch failed" for kind in ("TECHNICAL", "CLEARED"))
     before = {mail["id"] for mail in inbox(stack, stack.alerts.ops_email)}
 
     def subjects() -> list[str]:
@@ -242,8 +243,7 @@ def test_ops_are_told_once_that_a_stream_stays_down_and_once_that_it_is_well_aga
         )
         assert fails()
     await_condition(lambda: not fails(), 300, "the alert engine did not come back")
-    both = ["[CLEARED] Airflow task streams.watch failed", "[TECHNICAL] Airflow task streams.watch failed"]
-    await_condition(lambda: subjects() == both, 60, "ops were not told once of each", 1)
+    await_condition(lambda: subjects() == [over, failed], 60, "ops were not told once of each", 1)
 
 
 @pytest.mark.usefixtures("streams_paused")
