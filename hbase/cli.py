@@ -205,7 +205,8 @@ def history(row_key: Annotated[str, typer.Argument(help="For example heart_rate#
 
 def shell(
     arguments: Annotated[
-        list[str] | None, typer.Argument(metavar="[SHELL ARGUMENTS]…", help="Passed on to the shell, after `--`.")
+        list[str] | None,
+        typer.Argument(metavar="ARGUMENT", help="Passed on to the shell; put `--` before options of its own."),
     ] = None,
     noninteractive: Annotated[
         bool, typer.Option("--noninteractive", "-n", help="Read commands from standard input; stop at an error.")
