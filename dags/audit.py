@@ -37,7 +37,7 @@ Compares, by id, the rows that MySQL took in an hour with the readings in `healt
 * **Interval**: the hour in which the rows were *inserted*, in UTC (a late reading belongs to the hour in which it
   arrived). A run started by hand without a logical date takes the last full hour.
 * **Backfill**: yes. *Trigger > Backfill* with the first and the last hour (both included) and, for hours that were
-  audited before, *Reprocess: all*. The audit only reads.
+  audited before, *All Runs*. The audit only reads.
 * **Waits** twenty minutes for rows that were committed late. While landing has not passed the end of the hour the
   audit is not held: the task is tried again every five minutes for an hour.
 * **When it finds a difference** it fails at once, without another try, and mails ops the ids that are missing or

@@ -41,7 +41,7 @@ the old files or the new ones, never both, and the readings stay the same.
 * **Interval**: the hour in which the readings were *recorded*, in UTC. A run started by hand without a logical date
   takes the last full hour.
 * **Backfill**: yes. *Trigger > Backfill* with the first and the last hour (both included) and, for hours that were
-  compacted before, *Reprocess: all*. Compacting an hour again changes nothing.
+  compacted before, *All Runs*. Compacting an hour again changes nothing.
 * **When it fails**: it is tried three more times, then ops get a mail. Nothing is lost: the hour keeps its small files,
   and a backfill of that hour makes up for it.
 * Waits in the pool `spark`, so that only one Spark driver of Airflow's runs at a time.
