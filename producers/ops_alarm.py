@@ -15,6 +15,9 @@ from infra.settings import Settings
 PUBLISH_TIMEOUT_SECONDS = 2
 """Short, for it holds up the stream."""
 
+RETRY_SECONDS = 30.0
+"""An alarm that could not be published is tried again no sooner, since each attempt holds up the stream."""
+
 log = structlog.get_logger(part="producers")
 
 
@@ -31,9 +34,10 @@ class OpsAlarm:
         self._kind = kind
         self._key = f"{source}/{kind}/{subject}"
         self._raised: bool | None = None
+        self._not_before = 0.0
 
     def raise_once(self, detail: str) -> None:
-        """Tell ops `detail`, unless they were told; a broker that is away is tried again at the next call."""
+        """Tell ops `detail`, unless they were told; what cannot be published is tried again by a later call."""
         if self._raised is not True and self._publish(detail, cleared=False):
             self._raised = True
 
@@ -43,6 +47,8 @@ class OpsAlarm:
             self._raised = False
 
     def _publish(self, detail: str, *, cleared: bool) -> bool:
+        if time.monotonic() < self._not_before:
+            return False
         alarm = TechnicalAlarm(
             alarm_key=self._key,
             source=self._source,
@@ -54,6 +60,7 @@ class OpsAlarm:
         try:
             publish(self._settings, TECHNICAL_ALARMS, self._key, alarm, PUBLISH_TIMEOUT_SECONDS)
         except UnavailableError as error:
+            self._not_before = time.monotonic() + RETRY_SECONDS
             log.warning("ops could not be told", kind=self._kind, reason=str(error))
             return False
         log.info("ops told", kind=self._kind, cleared=cleared, detail=detail)

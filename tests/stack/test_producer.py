@@ -17,7 +17,7 @@ from typing import Any
 import orjson
 import pymysql
 import pytest
-from confluent_kafka import Consumer, Message
+from confluent_kafka import OFFSET_BEGINNING, Consumer, Message, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from clinical.messages import READING_FIELDS
@@ -159,13 +159,12 @@ class Bench:
                     self.settings,
                     **{
                         "group.id": self.readings,
-                        "auto.offset.reset": "earliest",
                         "isolation.level": "read_committed",
                         "enable.auto.commit": False,
                     },
                 )
             )
-            self._consumer.subscribe([self.readings])
+            self._consumer.assign([TopicPartition(self.readings, number, OFFSET_BEGINNING) for number in range(3)])
         self.received += [message for message in self._consumer.consume(10_000, 0.3) if message.error() is None]
         return [orjson.loads(message.value()) for message in self.received]
 
