@@ -8,13 +8,14 @@ from typing import Any
 
 from pymysql.cursors import Cursor
 
+from alerts.message import UNKNOWN_WARD
+
 WINDOW = 100
 """How many waiting notifications are looked at for the next few to send."""
 
-IN_FLIGHT_MS = 300_000
-UNMAILED_MS = 3_600_000
-"""The embedded SNS keeps its queues in memory and forgets them when it restarts. What it took within the first time may
-have reached some readers only; what no reader has got within the second was waiting for an SMTP server."""
+LOST_WITHIN_MS = 3_600_000
+"""The embedded SNS keeps its queues in memory and forgets them when it restarts. What waited there for longer than
+this, because SMTP was away, is not looked for."""
 
 
 @dataclass(frozen=True)
@@ -123,12 +124,18 @@ def count_waiting(cursor: Cursor) -> int:
 
 
 def requeue_lost(cursor: Cursor, now: int) -> int:
-    """Put back what the embedded SNS took and may have lost before the mailer had it; how many.
+    """Put back what the embedded SNS took, and lost before the mailer had it for every reader; how many.
 
-    The mailer drops what a reader has got already.
+    That is known exactly: a subscription whose filter lets the notification through has no record in `mailed`. Readers
+    who have got it do not get it again, because the mailer looks there too.
     """
     return cursor.execute(
-        "UPDATE notifications SET sent_at = NULL, message_id = NULL WHERE sent_at > %s OR (sent_at > %s AND NOT EXISTS"
-        " (SELECT 1 FROM mailed WHERE mailed.notification_id = notifications.notification_id))",
-        (now - IN_FLIGHT_MS, now - UNMAILED_MS),
+        "UPDATE notifications n SET n.sent_at = NULL, n.message_id = NULL WHERE n.sent_at > %s AND EXISTS ("
+        " SELECT 1 FROM subscriptions s"
+        " WHERE s.topic = n.topic AND s.state <> 'removed' AND s.created_at <= n.created_at"
+        " AND (JSON_LENGTH(s.wards) = 0 OR n.ward = %s OR JSON_CONTAINS(s.wards, JSON_QUOTE(n.ward)))"
+        " AND (JSON_LENGTH(s.severities) = 0 OR JSON_CONTAINS(s.severities, JSON_QUOTE(n.severity)))"
+        " AND NOT EXISTS (SELECT 1 FROM mailed m"
+        " WHERE m.subscription_id = s.subscription_id AND m.notification_id = n.notification_id))",
+        (now - LOST_WITHIN_MS, UNKNOWN_WARD),
     )

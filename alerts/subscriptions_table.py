@@ -94,7 +94,7 @@ def put_subscription(
         " VALUES (%s, %s, %s, %s, 'wanted', %s, %s)"
         " ON DUPLICATE KEY UPDATE wards = VALUES(wards), severities = VALUES(severities),"
         " state = IF(state = 'removed', 'wanted', state), changed_at = VALUES(changed_at)",
-        (email, topic, json.dumps(list(wards)), json.dumps(list(severities)), now, now),
+        (email, topic, json.dumps(list(wards), ensure_ascii=False), json.dumps(list(severities)), now, now),
     )
 
 
