@@ -24,6 +24,9 @@ from infra.settings import Settings
 BOOTSTRAPS = ("producers", "alerts", "hbase", "hive", "sqoop")
 """Rooms whose `bootstrap(settings)` creates what the room needs, in this order."""
 
+STARTS_STREAMS = "airflow-scheduler"
+"""Stopped before the streams: its DAG `streams` starts those that do not run."""
+
 AT_ONCE = 4
 """Servers that start side by side: more than the cores, for a start waits as often as it computes."""
 
@@ -69,10 +72,13 @@ def down(settings: Settings, console: Console) -> None:
 
 
 def _down(settings: Settings, console: Console) -> None:
-    running = {process.name for process in supervise.processes(settings).values() if process.pid}
-    levels = _levels([server for server in all_of(settings) if server.name in running])
+    # One that has just crashed has no process and is still to be stopped, else it comes back meanwhile.
+    active = {process.name for process in supervise.processes(settings).values() if process.state != "STOPPED"}
+    servers = [server for server in all_of(settings) if server.name in active]
+    scheduler = [server for server in servers if server.name == STARTS_STREAMS]
+    others = [server for server in servers if server.name != STARTS_STREAMS]
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        for level in reversed(levels):
+        for level in filter(None, (scheduler, *reversed(_levels(others)))):
             list(pool.map(lambda server: supervise.stop(settings, server.name), level))
             console.print(f"stopped {', '.join(server.name for server in level)}")
     supervise.shut_down(settings)
