@@ -88,6 +88,7 @@ class Ward:
             raise ConfigurationError("A ward needs at least one patient, a rate above 0 and a seed of 0 or more.")
         utc = start.astimezone(UTC)
         self.start = utc.replace(microsecond=utc.microsecond // 1000 * 1000)
+        self._wall_clock = self.start.replace(tzinfo=None)
         self.seed = seed
         self.patients = admit(seed, patients, self.start)
         self.rate = float(rate or patients)
@@ -142,24 +143,34 @@ class Ward:
             by_patient.setdefault(episode.patient, []).append(episode)
         for position, (patient, row) in enumerate(zip(self.patients, rows, strict=True)):
             at = begin + position * step / len(rows)
-            episodes = [episode for episode in by_patient.get(position, ()) if episode.start <= at < episode.end]
-            for episode in episodes:
-                episode.disturb(at, row, patient)
-            reading = self._reading(at, patient, row, episodes)
-            kinds = {episode.kind.name for episode in episodes}
-            if "late" in kinds:
-                self._held.setdefault(position, []).append(reading)
-                continue
-            arrivals += [Arrival(at, reading)] * (2 if "duplicate" in kinds else 1)
+            if position in by_patient:
+                arrivals += self._disturbed(at, position, row, by_patient[position])
+            else:
+                arrivals.append(Arrival(at, self._reading(at, patient, row, patient.on_oxygen, "A")))
         return arrivals
 
-    def _reading(self, at: float, patient: Patient, values: Values, episodes: Sequence[Episode]) -> Reading:
-        heart_rate, systolic, diastolic, spo2, temperature, breaths, glucose = values
+    def _disturbed(self, at: float, position: int, values: Values, active: Sequence[Episode]) -> list[Arrival]:
+        """What arrives of a patient who has episodes: nothing, one row or two."""
+        patient = self.patients[position]
+        episodes = [episode for episode in active if episode.start <= at < episode.end]
+        for episode in episodes:
+            episode.disturb(at, values, patient)
         severe = {episode.kind.name for episode in episodes if episode.targets and episode.level(at) >= 1}
+        confused = "sepsis" in severe and patient.age_band in ("adult", "elderly")
+        on_oxygen = patient.on_oxygen or "desaturation" in severe
+        reading = self._reading(at, patient, values, on_oxygen, "C" if confused else "A")
+        kinds = {episode.kind.name for episode in episodes}
+        if "late" in kinds:
+            self._held.setdefault(position, []).append(reading)
+            return []
+        return [Arrival(at, reading)] * (2 if "duplicate" in kinds else 1)
+
+    def _reading(self, at: float, patient: Patient, values: Values, on_oxygen: bool, consciousness: str) -> Reading:
+        heart_rate, systolic, diastolic, spo2, temperature, breaths, glucose = values
         return Reading(
             patient.patient_id,
             patient.device_id,
-            self.at(at).strftime("%Y-%m-%d %H:%M:%S.%f")[:-3],
+            (self._wall_clock + timedelta(seconds=at)).isoformat(" ", "milliseconds"),
             _whole(heart_rate),
             _whole(systolic),
             _whole(diastolic),
@@ -167,8 +178,8 @@ class Ward:
             _tenth(temperature),
             _whole(breaths),
             _tenth(glucose),
-            patient.on_oxygen or "desaturation" in severe,
-            "C" if "sepsis" in severe and patient.age_band in ("adult", "elderly") else "A",
+            on_oxygen,
+            consciousness,
         )
 
     def _released(self, now: float) -> list[Arrival]:
