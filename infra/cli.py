@@ -77,7 +77,9 @@ def up(
 ) -> None:
     """Install what is missing, start all servers and streams, and wait until they work."""
     from infra import lifecycle
+    from infra.log import configure_logging
 
+    configure_logging("WARNING")
     lifecycle.up(_settings(), names or [], _console())
 
 

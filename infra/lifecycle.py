@@ -27,6 +27,9 @@ BOOTSTRAPS = ("producers", "alerts", "hbase", "hive", "sqoop")
 STARTS_STREAMS = "airflow-scheduler"
 """Stopped before the streams: its DAG `streams` starts those that do not run."""
 
+STREAM_KEEPER = "airflow-scheduler"
+"""Runs the DAG that watches the streams."""
+
 AT_ONCE = 4
 """Servers that start side by side: more than the cores, for a start waits as often as it computes."""
 
@@ -62,7 +65,7 @@ def _up(settings: Settings, wanted: list[Server], everything: bool, console: Con
 
 
 def down(settings: Settings, console: Console) -> None:
-    """Stop streams, then servers, last started first, then the supervisor. Every byte of data stays."""
+    """Stop the scheduler, the streams, then servers, last started first, then the supervisor. Every byte of data stays."""
     if not supervise.alive(settings):
         supervise.shut_down(settings)
         console.print("Nothing is running.")
@@ -79,8 +82,8 @@ def _down(settings: Settings, console: Console) -> None:
     others = [server for server in servers if server.name != STARTS_STREAMS]
     with ThreadPoolExecutor(AT_ONCE) as pool:
         for level in filter(None, (scheduler, *reversed(_levels(others)))):
-            list(pool.map(lambda server: supervise.stop(settings, server.name), level))
-            console.print(f"stopped {', '.join(server.name for server in level)}")
+            list(pool.map(lambda server: supervise.stop(settings, server.name), group))
+            console.print(f"stopped {', '.join(server.name for server in group)}")
     supervise.shut_down(settings)
     console.print("[green]Down.[/] All data is kept.")
 
@@ -97,18 +100,22 @@ def _only_one(settings: Settings) -> Iterator[None]:
         yield
 
 
-def _levels(servers: list[Server]) -> list[list[Server]]:
-    """The servers in groups: each depends on earlier groups only; streams last."""
+def stop_order(servers: list[Server]) -> list[list[Server]]:
+    """The servers in groups to stop one after the other: each before what it needs.
+
+    Airflow's scheduler is first, for it starts a stream that it finds stopped; then the streams.
+    """
     levels: list[list[Server]] = []
     depth: dict[str, int] = {}
     for server in servers:
         below = [depth[name] for name in server.depends_on if name in depth]
         depth[server.name] = max(below, default=-1) + 1
-    deepest = max((depth[server.name] for server in servers if not server.is_stream), default=-1)
-    for level in range(deepest + 1):
-        levels.append([server for server in servers if not server.is_stream and depth[server.name] == level])
     streams = [server for server in servers if server.is_stream]
-    return levels + ([streams] if streams else [])
+    scheduler = [server for server in servers if server.name == STREAM_KEEPER]
+    others = [server for server in servers if not server.is_stream and server.name != STREAM_KEEPER]
+    for level in range(max((depth[server.name] for server in others), default=-1) + 1):
+        levels.append([server for server in others if depth[server.name] == level])
+    return [group for group in (scheduler, streams, *reversed(levels)) if group]
 
 
 @dataclass

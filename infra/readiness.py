@@ -133,13 +133,13 @@ def metastore(settings: Settings) -> None:
 
 
 def hiveserver2(settings: Settings) -> None:
-    """HiveServer2 answers a query."""
+    """HiveServer2 answers a statement that goes through to the metastore."""
     from pyhive.exc import Error
 
     connection = hive_connection(settings)
     try:
         cursor = connection.cursor()
-        cursor.execute("SELECT 1")
+        cursor.execute("SHOW DATABASES")
         cursor.fetchall()
     except Error as error:
         raise UnavailableError(
