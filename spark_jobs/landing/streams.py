@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
-from pyspark.sql import DataFrame, Observation, SparkSession
+from pyspark.sql import DataFrame, Observation, Row, SparkSession
 from pyspark.sql import functions as F
 
 from clinical.tables import BREACHES, REJECTED_READINGS, VITAL_READINGS, StoredTable
@@ -105,10 +105,10 @@ class RecordStream(LandingStream):
     def land(self, batch: Batch, df: DataFrame) -> Landed:
         parsed = parse_records(df, self.table).persist()
         try:
-            landed = Landed(parsed.count(), parsed.where("problem IS NOT NULL").count())
+            seen = self._summary(parsed)
+            landed = Landed(int(seen["records"]), int(seen["rejected"]))
             if landed.records > landed.rejected:
-                new = self._unseen(stored_records(parsed, self.table))
-                stage(batch, new, self.table)
+                stage(batch, self._unseen(stored_records(parsed, self.table), seen), self.table)
                 publish(batch, df.sparkSession, self.table)
             if landed.rejected:
                 write_to_kafka(batch.settings, record_dead_letters(parsed), self.dead_letters)
@@ -116,19 +116,34 @@ class RecordStream(LandingStream):
             parsed.unpersist()
         return landed
 
-    def _unseen(self, records: DataFrame) -> DataFrame:
+    def _summary(self, parsed: DataFrame) -> Row:
+        """How many records, how many of them rejected, and which partitions and times the others touch."""
+        good = F.col("problem").isNull()
+        partition = F.struct(*(column.name for column in self.table.partitions))
+        # As a number: a collected time would be in the zone of this process, in which an hour may occur twice.
+        at = F.when(good, F.unix_micros(self.table.time_column))
+        row = parsed.agg(
+            F.count("*").alias("records"),
+            F.count_if(~good).alias("rejected"),
+            F.collect_set(F.when(good, partition)).alias("partitions"),
+            F.min(at).alias("first"),
+            F.max(at).alias("last"),
+        ).head()
+        assert row is not None, "an aggregate without groups has one row"
+        return row
+
+    def _unseen(self, records: DataFrame, seen: Row) -> DataFrame:
         """The records whose ids are not in the touched partitions yet."""
         spark, table = records.sparkSession, self.table
-        touched = records.select(*(column.name for column in table.partitions)).distinct().collect()
-        locations = [location_of(spark, table, {k: str(v) for k, v in row.asDict().items()}) for row in touched]
-        existing = [location for location in locations if location]
+        specs = [{key: str(value) for key, value in partition.asDict().items()} for partition in seen["partitions"]]
+        existing = [location for spec in specs if (location := location_of(spark, table, spec))]
         if not existing:
             return records
-        first, last = records.agg(F.min(table.time_column), F.max(table.time_column)).head() or (None, None)
         types = {column.name: column.type for column in table.columns}
         ids = spark.read.schema(f"{table.id_column} {types[table.id_column]}, {table.time_column} TIMESTAMP")
-        seen = ids.parquet(*existing).where(F.col(table.time_column).between(F.lit(first), F.lit(last)))
-        return records.join(seen.select(table.id_column), table.id_column, "left_anti").select(*records.columns)
+        first, last = (F.timestamp_micros(F.lit(seen[bound])) for bound in ("first", "last"))
+        known = ids.parquet(*existing).where(F.col(table.time_column).between(first, last))
+        return records.join(known.select(table.id_column), table.id_column, "left_anti").select(*records.columns)
 
 
 STREAMS: tuple[LandingStream, ...] = (ReadingStream(), RecordStream())
