@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 from py4j.protocol import Py4JError
 from pyspark.errors import PySparkException
-from pyspark.sql import SparkSession
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.streaming.query import StreamingQuery
 
 from hbase.watcher import ThresholdWatcher
@@ -29,7 +29,7 @@ from spark_jobs.detection.checkpoint import check_checkpoint
 from spark_jobs.detection.lag import lag_records
 from spark_jobs.detection.patients import Patients, load_patients, patients_location
 from spark_jobs.detection.place import Place
-from spark_jobs.detection.query import start_query
+from spark_jobs.detection.query import judged_values, start_query
 from spark_jobs.landing.readiness import require_servers
 from spark_jobs.session import spark_session, stop_session
 
@@ -81,6 +81,7 @@ class Detection:
         self._spark: SparkSession
         self._location: str | None = None
         self._patients: Patients
+        self._values: dict[bool, DataFrame] = {}
         self._query: StreamingQuery
         self._counted_epoch = -1
         self._moved_at = 0.0
@@ -139,11 +140,20 @@ class Detection:
         self._alarms.set("contacts_unreadable", None)
         return True
 
+    def _judged_values(self) -> DataFrame:
+        real_time = self._patients.is_small
+        if real_time not in self._values:
+            self._values[real_time] = judged_values(self._spark, self._settings, self._place, real_time)
+        return self._values[real_time]
+
     def _start(self) -> None:
         check_checkpoint(self._settings, self._ends, self._alarms, self._place)
         began = time.monotonic()
+        values = self._judged_values()
         self._query = _or_configuration_error(
-            lambda: start_query(self._spark, self._settings, self._watcher.current, self._patients, self._place),
+            lambda: start_query(
+                self._spark, self._settings, self._watcher.current, self._patients, values, self._place
+            ),
             self._hint(),
         )
         self._moved_at = time.monotonic()

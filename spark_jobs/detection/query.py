@@ -21,9 +21,10 @@ def start_query(
     settings: Settings,
     thresholds: ThresholdSnapshot,
     patients: Patients,
+    values: DataFrame,
     place: Place,
 ) -> StreamingQuery:
-    """Start judging, from where the checkpoint stands; from the topics' beginning without one.
+    """Start judging `values` (of `judged_values`), from where the checkpoint stands; at first from the beginning.
 
     With a small snapshot of contacts in real-time mode: each value is judged as it arrives and the checkpoint moves at
     the end of each epoch. With a large one in micro-batch mode, where contacts are joined by shuffle. Either way
@@ -31,7 +32,7 @@ def start_query(
     crash, under the same `breach_id`.
     """
     writer = (
-        _breaches(spark, settings, thresholds, patients, place)
+        _breaches(spark, thresholds, patients, values)
         .writeStream.queryName(place.checkpoint)
         .format("kafka")
         .option("kafka.bootstrap.servers", settings.bootstrap_servers)
@@ -44,18 +45,19 @@ def start_query(
     return writer.trigger(**trigger).start()
 
 
-def _breaches(
-    spark: SparkSession, settings: Settings, thresholds: ThresholdSnapshot, patients: Patients, place: Place
-) -> DataFrame:
-    limit = {} if patients.is_small else {"maxOffsetsPerTrigger": str(settings.spark.landing_max_offsets)}
-    readings, derived = (_source(spark, settings, topic, limit) for topic in place.sources)
-    values = values_of_readings(readings, settings.readings).unionByName(values_of_derived(derived))
+def judged_values(spark: SparkSession, settings: Settings, place: Place, real_time: bool) -> DataFrame:
+    """The values to judge, as a stream for either mode. It costs thousands of calls to the JVM; queries share it."""
+    readings, derived = (_source(spark, settings, topic, real_time) for topic in place.sources)
+    return values_of_readings(readings, settings.readings).unionByName(values_of_derived(derived))
+
+
+def _breaches(spark: SparkSession, thresholds: ThresholdSnapshot, patients: Patients, values: DataFrame) -> DataFrame:
     contacts = F.broadcast(patients.frame) if patients.is_small else patients.frame.hint("merge")
     bands = bands_frame(spark, judging_bands(thresholds.rows))
     return find_breaches(values, bands, contacts, thresholds.version, patients.version)
 
 
-def _source(spark: SparkSession, settings: Settings, topic: str, limit: dict[str, str]) -> DataFrame:
+def _source(spark: SparkSession, settings: Settings, topic: str, real_time: bool) -> DataFrame:
     options = {
         "kafka.bootstrap.servers": settings.bootstrap_servers,
         "kafka.isolation.level": "read_committed",
@@ -65,4 +67,6 @@ def _source(spark: SparkSession, settings: Settings, topic: str, limit: dict[str
         # Readings that Kafka has already deleted cannot be judged; stopping would leave all later ones unjudged too.
         "failOnDataLoss": "false",
     }
-    return spark.readStream.format("kafka").options(**options, **limit).load()
+    if not real_time:
+        options["maxOffsetsPerTrigger"] = str(settings.spark.landing_max_offsets)
+    return spark.readStream.format("kafka").options(**options).load()

@@ -20,8 +20,8 @@ from infra.settings import Readings
 from spark_jobs.transforms.readings import (
     KAFKA_COLUMNS,
     age_years,
+    judged_readings,
     long_form,
-    parse_readings,
     require_columns,
     text_fields,
     time_of,
@@ -59,9 +59,8 @@ def values_of_readings(df: DataFrame, readings: Readings) -> DataFrame:
 
     A reading whose clock is of no use is judged by the time of its insertion, which is then marked as a receipt.
     """
-    parsed = parse_readings(df, readings).where("judged_at IS NOT NULL")
     clock_is_believed = F.col("judged_at") == F.col("recorded_at")
-    wide = parsed.select(
+    wide = judged_readings(df, readings).select(
         F.col("topic").alias("source_topic"),
         F.col("reading_id").cast("string").alias("source_id"),
         "patient_id",
@@ -153,9 +152,8 @@ def find_breaches(
         & F.col("rounded").between(F.col("from_value"), F.col("to_value"))
     )
     found = aged.join(F.broadcast(bands), hit, "inner")
-    message = F.struct(
-        *(_breach_columns(threshold_version, patients_version)[name].alias(name) for name in BREACH_FIELDS)
-    )
+    fields = _breach_columns(threshold_version, patients_version)
+    message = F.struct(*(fields[name].alias(name) for name in BREACH_FIELDS))
     return found.select(
         F.col("patient_id").alias("key"), F.to_json(message, {"ignoreNullFields": "false"}).alias("value")
     )

@@ -16,6 +16,14 @@ from clinical.vitals import CONSCIOUSNESS, REPORTED, VITALS, Vital
 from infra.errors import ConfigurationError
 from infra.settings import Readings
 
+READING_COLUMNS = (
+    "reading_id",
+    "patient_id",
+    "device_id",
+    "recorded_at",
+    "inserted_at",
+    "recorded_at_is_receipt",
+)
 KAFKA_COLUMNS = ("key", "value", "topic", "partition", "offset", "timestamp")
 PROBLEM_TYPE = "struct<attribute:string,reason:string,raw:string>"
 CORRUPT = "_corrupt"
@@ -42,7 +50,18 @@ def parse_readings(df: DataFrame, readings: Readings) -> DataFrame:
     Raises ConfigurationError naming the Kafka columns that `df` lacks.
     """
     require_columns(df, KAFKA_COLUMNS)
-    return _with_problems(_typed(_fields(df)), readings)
+    return _with_problems(_typed(_fields(df), readings), readings)
+
+
+def judged_readings(df: DataFrame, readings: Readings) -> DataFrame:
+    """The readings that detection must judge, as `parse_readings` gives them, without looking for problems.
+
+    It is a smaller plan, which real-time detection plans again at each epoch. Only columns that a judgement needs:
+    the reading's identity, its times, `judged_at` (never NULL), the vitals and `topic`.
+    """
+    require_columns(df, KAFKA_COLUMNS)
+    typed = _typed(_fields(df), readings).where("judged_at IS NOT NULL")
+    return typed.select(*READING_COLUMNS, *VITALS, "judged_at", "topic")
 
 
 def long_form(df: DataFrame) -> DataFrame:
@@ -96,10 +115,10 @@ def _fields(df: DataFrame) -> DataFrame:
     return df.select(*kept, raw.alias("raw"), parsed.alias("m"))
 
 
-def _typed(df: DataFrame) -> DataFrame:
+def _typed(df: DataFrame, readings: Readings) -> DataFrame:
     field = {name: F.col(f"m.{name}") for name in READING_FIELDS}
     on_oxygen = F.lower(field["on_oxygen"])
-    return df.select(
+    typed = df.select(
         "*",
         field["reading_id"].try_cast("bigint").alias("reading_id"),
         F.when(F.trim(field["patient_id"]) != "", field["patient_id"]).alias("patient_id"),
@@ -111,6 +130,16 @@ def _typed(df: DataFrame) -> DataFrame:
         F.when(on_oxygen.isin("true", "1"), True).when(on_oxygen.isin("false", "0"), False).alias("on_oxygen"),
         F.when(field["consciousness"].isin(*CONSCIOUSNESS), field["consciousness"]).alias("consciousness"),
     )
+    return typed.withColumn("judged_at", _judged_at(readings))
+
+
+def _judged_at(readings: Readings) -> Column:
+    identified = F.col("reading_id").isNotNull() & F.col("patient_id").isNotNull() & F.col("m._corrupt").isNull()
+    clock_is_wrong = F.col("recorded_at").isNull() | _is_in_future(readings)
+    return F.when(
+        identified & ~_is_too_old(readings),
+        F.when(clock_is_wrong, F.col("inserted_at")).otherwise(F.col("recorded_at")),
+    )
 
 
 def _with_problems(df: DataFrame, readings: Readings) -> DataFrame:
@@ -120,23 +149,12 @@ def _with_problems(df: DataFrame, readings: Readings) -> DataFrame:
         _word_problem("consciousness", "one of " + ", ".join(CONSCIOUSNESS)),
     ]
     problems = F.filter(F.array(*whole.values(), *single), lambda problem: problem.isNotNull())
-    identified = F.col("reading_id").isNotNull() & F.col("patient_id").isNotNull() & F.col("m._corrupt").isNull()
-    clock_is_wrong = F.col("recorded_at").isNull() | _is_in_future(readings)
-    judged_at = F.when(
-        identified & ~_is_too_old(readings),
-        F.when(clock_is_wrong, F.col("inserted_at")).otherwise(F.col("recorded_at")),
-    )
     return df.select(
-        "reading_id",
-        "patient_id",
-        "device_id",
-        "recorded_at",
-        "inserted_at",
-        "recorded_at_is_receipt",
+        *READING_COLUMNS,
         *REPORTED,
         problems.cast(f"array<{PROBLEM_TYPE}>").alias("problems"),
         reduce(Column.__and__, (problem.isNull() for problem in whole.values())).alias("accepted"),
-        judged_at.alias("judged_at"),
+        "judged_at",
         "raw",
         "key",
         "topic",
