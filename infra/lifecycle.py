@@ -27,9 +27,6 @@ BOOTSTRAPS = ("producers", "alerts", "hbase", "hive", "sqoop")
 STARTS_STREAMS = "airflow-scheduler"
 """Stopped before the streams: its DAG `streams` starts those that do not run."""
 
-STREAM_KEEPER = "airflow-scheduler"
-"""Runs the DAG that watches the streams."""
-
 AT_ONCE = 4
 """Servers that start side by side: more than the cores, for a start waits as often as it computes."""
 
@@ -65,7 +62,7 @@ def _up(settings: Settings, wanted: list[Server], everything: bool, console: Con
 
 
 def down(settings: Settings, console: Console) -> None:
-    """Stop the scheduler, the streams, then servers, last started first, then the supervisor. Every byte of data stays."""
+    """Stop the streams, then the servers, last started first, then the supervisor. Every byte of data stays."""
     if not supervise.alive(settings):
         supervise.shut_down(settings)
         console.print("Nothing is running.")
@@ -77,11 +74,9 @@ def down(settings: Settings, console: Console) -> None:
 def _down(settings: Settings, console: Console) -> None:
     # One that has just crashed has no process and is still to be stopped, else it comes back meanwhile.
     active = {process.name for process in supervise.processes(settings).values() if process.state != "STOPPED"}
-    servers = [server for server in all_of(settings) if server.name in active]
-    scheduler = [server for server in servers if server.name == STARTS_STREAMS]
-    others = [server for server in servers if server.name != STARTS_STREAMS]
+    order = stop_order([server for server in all_of(settings) if server.name in active])
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        for level in filter(None, (scheduler, *reversed(_levels(others)))):
+        for group in order:
             list(pool.map(lambda server: supervise.stop(settings, server.name), group))
             console.print(f"stopped {', '.join(server.name for server in group)}")
     supervise.shut_down(settings)
@@ -111,8 +106,8 @@ def stop_order(servers: list[Server]) -> list[list[Server]]:
         below = [depth[name] for name in server.depends_on if name in depth]
         depth[server.name] = max(below, default=-1) + 1
     streams = [server for server in servers if server.is_stream]
-    scheduler = [server for server in servers if server.name == STREAM_KEEPER]
-    others = [server for server in servers if not server.is_stream and server.name != STREAM_KEEPER]
+    scheduler = [server for server in servers if server.name == STARTS_STREAMS]
+    others = [server for server in servers if not server.is_stream and server.name != STARTS_STREAMS]
     for level in range(max((depth[server.name] for server in others), default=-1) + 1):
         levels.append([server for server in others if depth[server.name] == level])
     return [group for group in (scheduler, streams, *reversed(levels)) if group]
