@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Callable
 from datetime import datetime
@@ -67,7 +68,15 @@ def namenode(settings: Settings) -> None:
 
 
 def datanode(settings: Settings) -> None:
-    """HDFS can be written: a DataNode is live and safe mode is over."""
+    """HDFS can be written: the DataNode serves its block pool, the NameNode counts it, and safe mode is over.
+
+    The NameNode alone does not know: it counts a stopped DataNode as live for ten more minutes.
+    """
+    url = f"http://127.0.0.1:{settings.ports.datanode_http}"
+    beans = _get_json("HDFS", f"{url}/jmx?qry=Hadoop:service=DataNode,name=DataNodeInfo")["beans"]
+    actors = json.loads(beans[0]["BPServiceActorInfo"]) if beans else []
+    if not any(actor["ActorState"] == "RUNNING" for actor in actors):
+        raise UnavailableError("HDFS", url, "the DataNode has not joined the NameNode yet")
     if _namenode_bean(settings, "FSNamesystemState")["NumLiveDataNodes"] < 1:
         raise UnavailableError("HDFS", settings.webhdfs_url, "no live DataNode")
     if _namenode_bean(settings, "NameNodeInfo")["Safemode"]:

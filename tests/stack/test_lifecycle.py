@@ -14,7 +14,7 @@ import requests
 from pymysql.connections import Connection
 
 from infra.airflow_database import SPARK_POOL
-from infra.clients import hdfs
+from infra.clients import hdfs, mysql_connection
 from infra.secrets import NAMES
 from infra.servers import all_of, log_file
 from infra.settings import PROJECT_ROOT, Settings
@@ -67,8 +67,8 @@ def test_a_restarted_database_has_kept_its_rows(stack: Settings, mysql_root: Con
         cursor.execute("DELETE FROM lifecycle_test.kept")
         cursor.execute("INSERT INTO lifecycle_test.kept VALUES ('across')")
     restart(stack, "mariadb")
-    mysql_root.ping(reconnect=True)
-    with mysql_root.cursor() as cursor:
+    password = stack.secret("mysql_root_password")
+    with mysql_connection(stack, "root", password) as connection, connection.cursor() as cursor:
         cursor.execute("SELECT word FROM lifecycle_test.kept")
         assert cursor.fetchall() == (("across",),)
         cursor.execute("DROP DATABASE lifecycle_test")
