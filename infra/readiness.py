@@ -74,12 +74,12 @@ def datanode(settings: Settings) -> None:
     """
     url = f"http://127.0.0.1:{settings.ports.datanode_http}"
     beans = _get_json("HDFS", f"{url}/jmx?qry=Hadoop:service=DataNode,name=DataNodeInfo")["beans"]
-    actors = json.loads(beans[0]["BPServiceActorInfo"]) if beans else []
+    actors = json.loads(beans[0].get("BPServiceActorInfo", "[]")) if beans else []
     if not any(actor["ActorState"] == "RUNNING" for actor in actors):
         raise UnavailableError("HDFS", url, "the DataNode has not joined the NameNode yet")
-    if _namenode_bean(settings, "FSNamesystemState")["NumLiveDataNodes"] < 1:
+    if _namenode_bean(settings, "FSNamesystemState").get("NumLiveDataNodes", 0) < 1:
         raise UnavailableError("HDFS", settings.webhdfs_url, "no live DataNode")
-    if _namenode_bean(settings, "NameNodeInfo")["Safemode"]:
+    if _namenode_bean(settings, "NameNodeInfo").get("Safemode", "unknown"):
         raise UnavailableError("HDFS", settings.webhdfs_url, "still in safe mode")
 
 
@@ -201,7 +201,7 @@ def airflow(component: str, server: str) -> Callable[[Settings], None]:
         from infra.supervise import processes
 
         url = f"http://127.0.0.1:{settings.ports.airflow}/api/v2/monitor/health"
-        state = _get_json(server, url)[component] or {}
+        state = _get_json(server, url).get(component) or {}
         beats = [datetime.fromisoformat(value) for key, value in state.items() if key.startswith("latest_") and value]
         process = processes(settings).get(server)
         started = process.started if process else 0.0
