@@ -167,7 +167,7 @@ def _messages(settings: Settings, starts: list[TopicPartition], wanted: Callable
             if wanted(value):
                 yield value
             number = message.partition()
-            if number in remaining and message.offset() + 1 >= remaining[number]:
+            if number in remaining and (message.offset() or 0) + 1 >= remaining[number]:
                 del remaining[number]
     finally:
         consumer.close()

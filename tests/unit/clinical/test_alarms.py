@@ -25,9 +25,7 @@ class Ward:
 
     def breach(self, recorded: float, severity: Severity = "high", clock: float | None = None) -> Verdict:
         now = recorded if clock is None else clock
-        verdict = judge(
-            self.state, START + int(recorded * SECOND), severity, START + int(now * SECOND), RULE
-        )
+        verdict = judge(self.state, START + int(recorded * SECOND), severity, START + int(now * SECOND), RULE)
         self.state = verdict.state
         return verdict
 
