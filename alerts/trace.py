@@ -9,13 +9,13 @@ from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import orjson
-import requests
 import typer
 from confluent_kafka import Consumer, TopicPartition
 from pymysql.cursors import DictCursor
 from rich.console import Console
 from rich.table import Table
 
+from alerts.inbox import received_mails
 from clinical.messages import Breach, breach_id
 from clinical.topics import DOCTORS_QUEUE, VITAL_INFO
 from clinical.vitals import VITALS
@@ -215,17 +215,9 @@ def _alarm(settings: Settings, breach: Breach) -> Iterator[Step]:
 
 
 def _mails(settings: Settings, notification_id: str) -> Iterator[Step]:
-    address = f"http://127.0.0.1:{settings.ports.inbox}"
-    try:
-        answer = requests.get(f"{address}/api/email", timeout=10)
-        answer.raise_for_status()
-    except requests.RequestException as error:
-        raise UnavailableError("the inbox", address, error) from error
-    mails = answer.json()
-    for mail in mails if isinstance(mails, list) else mails.get("items", []):
-        if notification_id in str(mail.get("text", "")) + str(mail.get("headers", "")):
-            recipients = ", ".join(to["address"] for to in mail["to"])
-            yield Step("inbox", f"{address}/#/email/{mail['id']}", f"to {recipients}: {mail['subject']}")
+    for mail in received_mails(settings):
+        if mail.notification_id == notification_id:
+            yield Step("inbox", f"mail {mail.mail_id}", f"to {', '.join(mail.recipients)}: {mail.subject}")
 
 
 def _utc(milliseconds: int) -> str:

@@ -15,7 +15,7 @@ WIDTH_OF_FILES = 130
 """Columns of output that does not go to a terminal."""
 
 LAZY: dict[str, tuple[str, str, str]] = {
-    "demo": ("infra.demo", "demo", "From nothing to the first doctor's email, explained on the way."),
+    "demo": ("alerts.demo", "demo", "From nothing to the first doctor's email, explained on the way."),
     "hql": ("hive.cli", "hql", "Run HQL on the Hive tables."),
     "thresholds": ("hbase.cli", "app", "Show and edit the limits that decide what is a breach."),
     "hbase-shell": ("hbase.cli", "shell", "The HBase shell on the threshold table."),
@@ -89,6 +89,19 @@ def down() -> None:
     from infra import lifecycle
 
     lifecycle.down(_settings(), _console())
+
+
+@app.command()
+def restart(
+    names: Annotated[list[str], typer.Argument(help="servers or streams, as `./ward status` names them")],
+) -> None:
+    """Restart servers or streams, one after the other; each goes on where it was."""
+    from infra import supervise
+
+    for name in names:
+        supervise.restart(_settings(), name)
+        supervise.wait_ready(_settings(), name)
+        _console().print(f"[green]✓[/] {name}")
 
 
 @app.command()

@@ -38,28 +38,41 @@ def pytest_configure() -> None:
         load_settings.cache_clear()
 
 
-def run_ward(*arguments: str) -> None:
-    """Run `./ward`; fails with what it printed when it fails."""
-    finished = subprocess.run(
+def ward(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run `./ward`; its status and what it printed."""
+    return subprocess.run(
         [PROJECT_ROOT / "ward", *arguments], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
     )
+
+
+def run_ward(*arguments: str) -> None:
+    """Run `./ward`; fails with what it printed when it fails."""
+    finished = ward(*arguments)
     if finished.returncode != 0:
         pytest.fail(f"./ward {' '.join(arguments)} failed:\n{finished.stdout}\n{log_tails(load_settings().log_dir)}")
 
 
 @pytest.fixture(scope="session")
-def stack() -> Iterator[Settings]:
-    """Settings of a running stack with all servers, tables, topics and streams."""
+def demo() -> Iterator[subprocess.CompletedProcess[str]]:
+    """`./ward demo`, from nothing running and no data unless the running stack is used; the stack stays up after it."""
     if REUSE:
-        yield load_settings()
+        yield ward("demo")
         return
     run_ward("down")
     shutil.rmtree(TEST_STATE, ignore_errors=True)
     try:
-        run_ward("up")
-        yield load_settings()
+        yield ward("demo")
     finally:
         run_ward("down")
+
+
+@pytest.fixture(scope="session")
+def stack(request: pytest.FixtureRequest) -> Settings:
+    """Settings of a running stack with all servers, tables, topics and streams: the one that the demo left behind."""
+    if not REUSE:
+        request.getfixturevalue("demo")
+        run_ward("up")
+    return load_settings()
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 import pytest
-import requests
 
+from alerts.inbox import received_mails
 from clinical.thresholds import parse_rows
 from hbase.table import read_state
 from infra.clients import alerts_connection, devices_connection, hbase_connection
@@ -51,15 +51,9 @@ def now() -> datetime:
     return datetime.now(UTC).replace(tzinfo=None)
 
 
-def mails(settings: Settings, *, to: str, about: str) -> list[dict[str, Any]]:
-    """Emails in the inbox to that address whose text speaks of `about`."""
-    answer = requests.get(f"http://127.0.0.1:{settings.ports.inbox}/api/email", timeout=10)
-    answer.raise_for_status()
-    return [
-        mail
-        for mail in answer.json()
-        if any(recipient["address"] == to for recipient in mail["to"]) and about in mail["text"]
-    ]
+def mails(settings: Settings, *, to: str, about: str) -> list[str]:
+    """Texts of the emails in the inbox to that address that speak of `about`, newest first."""
+    return [mail.text for mail in received_mails(settings) if to in mail.recipients and about in mail.text]
 
 
 @pytest.fixture(scope="module")
@@ -84,7 +78,7 @@ def breach_until_mailed(settings: Settings, await_condition: Await, patient_id: 
     found = await_condition(
         lambda: mails(settings, to=to, about=patient_id), 60, f"no email about {patient_id} to {to} within 60 s"
     )
-    return str(found[0]["text"])
+    return str(found[0])
 
 
 def test_a_row_inserted_by_plain_sql_becomes_an_email_that_names_the_patient(

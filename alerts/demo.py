@@ -9,22 +9,25 @@ import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Annotated, Any
+from typing import Annotated
 
-import requests
 import typer
 from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from alerts.inbox import ReceivedMail, received_mails
 from infra.clients import hive_connection
-from infra.errors import UnavailableError, WardError
+from infra.errors import WardError
 from infra.metrics import StreamState, read_state
 from infra.servers import all_of
 from infra.settings import PROJECT_ROOT, Settings, load_settings
 
 DOCTOR = "doctor@wardwatch.example"
+WARDS = ("ICU", "Cardiology", "Paediatrics", "General")
+"""Those of the simulator."""
+
 EPISODE = "bradycardia"
 SUBJECT = "Heart rate"
 SEED = 7
@@ -50,23 +53,23 @@ def demo(
     say("Starting the stack (the first time, this also installs it)")
     _ward("up")
     settings = load_settings()
-    say(f"Subscribing {DOCTOR} to every ward")
-    _ward("subscriptions", "add", DOCTOR)
+    say(f"Subscribing {DOCTOR} to {', '.join(WARDS)}")
+    _ward("subscriptions", "add", DOCTOR, *(part for ward in WARDS for part in ("--ward", ward)))
     say(f"Filling the ward with {patients} patients and importing their contacts with Sqoop")
     _ward("simulate", "--patients", str(patients), "--seed", str(SEED), "--count", str(patients))
     _ward("import-contacts", "--quiet")
-    before = {mail["id"] for mail in _mails(settings)}
+    before = {mail.mail_id for mail in received_mails(settings)}
     say(f"Streaming vital signs; in 10 seconds a patient's heart slows down ({EPISODE})")
     with _simulator(settings, patients, timeout):
         mail = _first_mail(console, settings, before, timeout)
-        say(f"[bold green]The doctor has an email:[/bold green] {mail['subject']}")
-        console.print(Text(mail["text"].strip(), style="cyan"))
-        reading = _field(mail["text"], "Reading").split()[-1]
+        say(f"[bold green]The doctor has an email:[/bold green] {mail.subject}")
+        console.print(Text(mail.text.strip(), style="cyan"))
+        reading = _field(mail.text, "Reading").split()[-1]
         say(f"Waiting until reading {reading} is in Hive (it lands every {settings.spark.landing_interval_seconds} s)")
         _await_landing(settings, reading)
     say(f"The way of reading {reading} through every system (./ward trace {reading})")
     _ward("trace", reading)
-    query = HQL.format(patient=_field(mail["text"], "Patient id"))
+    query = HQL.format(patient=_field(mail.text, "Patient id"))
     say(f'An analyst asks (./ward hql "{query}")')
     _ward("hql", query)
     _ward("status")
@@ -94,24 +97,13 @@ def _simulator(settings: Settings, patients: int, timeout: int) -> Iterator[None
             process.wait()
 
 
-def _mails(settings: Settings) -> list[dict[str, Any]]:
-    address = f"http://127.0.0.1:{settings.ports.inbox}"
-    try:
-        answer = requests.get(f"{address}/api/email", timeout=10)
-        answer.raise_for_status()
-    except requests.RequestException as error:
-        raise UnavailableError("the inbox", address, error) from error
-    return list(answer.json())
-
-
-def _first_mail(console: Console, settings: Settings, before: set[str], timeout: int) -> dict[str, Any]:
+def _first_mail(console: Console, settings: Settings, before: set[str], timeout: int) -> ReceivedMail:
     """The first new email to the doctor about a heart rate, with the counts of each stream shown meanwhile."""
     deadline = time.monotonic() + timeout
     with Live(console=console, transient=True, refresh_per_second=2) as live:
         while time.monotonic() < deadline:
-            for mail in _mails(settings):
-                to_doctor = any(to["address"] == DOCTOR for to in mail["to"])
-                if mail["id"] not in before and to_doctor and SUBJECT in mail["subject"]:
+            for mail in received_mails(settings):
+                if mail.mail_id not in before and DOCTOR in mail.recipients and SUBJECT in mail.subject:
                     return mail
             live.update(_progress(settings))
             time.sleep(POLL_SECONDS)
