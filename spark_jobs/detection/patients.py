@@ -47,7 +47,7 @@ def load_patients(spark: SparkSession, settings: Settings, location: str | None)
     A snapshot never changes once it has its name. Raises UnavailableError when HDFS cannot be read.
     """
     if location is None:
-        return Patients(None, spark.createDataFrame([], PATIENT_SCHEMA), is_small=True)
+        return Patients(None, _nobody(spark), is_small=True)
     version = location.rstrip("/").rsplit("/", 1)[-1]
     try:
         files = spark.read.schema(PATIENT_SCHEMA).parquet(location)
@@ -58,6 +58,11 @@ def load_patients(spark: SparkSession, settings: Settings, location: str | None)
     if rows.num_rows > most:
         return Patients(version, files, is_small=False)
     return Patients(version, spark.createDataFrame(rows, files.schema), is_small=True)
+
+
+def _nobody(spark: SparkSession) -> DataFrame:
+    columns = (column.split(" ") for column in PATIENT_SCHEMA.split(", "))
+    return spark.range(0).selectExpr(*(f"CAST(NULL AS {kind}) AS {name}" for name, kind in columns))
 
 
 def _first_line(error: Exception) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from decimal import Decimal
 
+import pyarrow as pa
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
@@ -46,12 +47,27 @@ PATIENT_SCHEMA = (
     "patient_id STRING, name STRING, phone STRING, address STRING, admitted_ward STRING, date_of_birth DATE"
 )
 
-BAND_SCHEMA = """
-    band_attribute STRING, from_age DOUBLE, below_age DOUBLE, from_value DOUBLE, to_value DOUBLE,
-    direction STRING, severity STRING, low_value DOUBLE, high_value DOUBLE, normal_low DOUBLE, normal_high DOUBLE,
-    clear_margin DOUBLE, delay_seconds INT, alert_message STRING, threshold_row STRING, threshold_source STRING,
-    threshold_updated_by STRING
-"""
+BAND_SCHEMA = pa.schema(
+    {
+        "band_attribute": pa.string(),
+        "from_age": pa.float64(),
+        "below_age": pa.float64(),
+        "from_value": pa.float64(),
+        "to_value": pa.float64(),
+        "direction": pa.string(),
+        "severity": pa.string(),
+        "low_value": pa.float64(),
+        "high_value": pa.float64(),
+        "normal_low": pa.float64(),
+        "normal_high": pa.float64(),
+        "clear_margin": pa.float64(),
+        "delay_seconds": pa.int32(),
+        "alert_message": pa.string(),
+        "threshold_row": pa.string(),
+        "threshold_source": pa.string(),
+        "threshold_updated_by": pa.string(),
+    }
+)
 
 
 def values_of_readings(df: DataFrame, readings: Readings) -> DataFrame:
@@ -124,7 +140,9 @@ def bands_frame(spark: SparkSession, bands: Iterable[JudgingBand]) -> DataFrame:
         )
         for band in bands
     ]
-    return spark.createDataFrame(rows, BAND_SCHEMA)
+    # Through Arrow: from rows, Spark would start a Python worker for it at each epoch.
+    columns = [list(column) for column in zip(*rows, strict=True)] or [[] for _ in BAND_SCHEMA]
+    return spark.createDataFrame(pa.table(columns, schema=BAND_SCHEMA))
 
 
 def find_breaches(

@@ -35,12 +35,12 @@ DEADLINE_SECONDS = 240.0
 START_SECONDS = 600.0
 """A Spark driver starts in 10 s on a quiet machine; on one that starts a whole stack it takes minutes."""
 
-KNOWN = "known-patient"
-"""A patient who is in the contacts from the beginning: born 1950, adult bands."""
-
 
 class DetectionWorld:
-    """Everything that one detection needs, under a random suffix; `running` runs it in a thread of the test."""
+    """Everything that one detection needs, under a random suffix; `running` runs it in a thread of the test.
+
+    A process has one Spark driver: only one detection may run at a time.
+    """
 
     def __init__(self, stack: Settings, **spark: Any) -> None:
         suffix = uuid.uuid4().hex[:8]
@@ -209,6 +209,11 @@ class Breaches:
 
     def close(self) -> None:
         self._consumer.close()
+
+
+def someone() -> str:
+    """A patient's id that no other test uses."""
+    return f"patient-{uuid.uuid4().hex[:8]}"
 
 
 def await_that(condition: Callable[[], bool], what: str, seconds: float = DEADLINE_SECONDS) -> None:
