@@ -81,7 +81,7 @@ def _program(settings: Settings, server: Server) -> str:
     lines = [
         f"[program:{server.name}]",
         f"command={command}",
-        f"directory={PROJECT_ROOT if user is None else '/'}",
+        f"directory={str(work_dir(settings, server)).replace('%', '%%')}",
         f"environment={environment}" if environment else "",
         f"user={user}" if user else "",
         "autostart=false",
@@ -99,6 +99,15 @@ def _program(settings: Settings, server: Server) -> str:
         f"stdout_logfile_backups={LOG_BACKUPS}",
     ]
     return "\n".join(line for line in lines if line)
+
+
+def work_dir(settings: Settings, server: Server) -> Path:
+    """The directory a program runs in: its own, for some leave files there (Tez in HiveServer2, Spark)."""
+    if server.user() is not None:
+        return Path("/")
+    directory = run_dir(settings) / "work" / server.name
+    directory.mkdir(parents=True, exist_ok=True)
+    return directory
 
 
 def configuration(settings: Settings) -> str:
