@@ -1,5 +1,7 @@
 """The audit against the real MySQL, Kafka and Hive, over an hour of insertion long past that nothing else uses."""
 
+from __future__ import annotations
+
 import random
 from collections.abc import Callable, Iterator
 from contextlib import closing

@@ -1,5 +1,7 @@
 """Compaction on the real servers: the table holds the same rows before, while and after."""
 
+from __future__ import annotations
+
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta

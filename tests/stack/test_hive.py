@@ -1,5 +1,7 @@
 """The Hive tables as analysts see them, through HiveServer2."""
 
+from __future__ import annotations
+
 import json
 import uuid
 from collections.abc import Iterator
