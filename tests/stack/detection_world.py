@@ -25,7 +25,8 @@ from hbase.watcher import ThresholdWatcher
 from hive import ddl
 from hive.client import hive_session
 from infra.clients import hdfs, kafka_config
-from infra.lag import topic_ends
+from infra.errors import UnavailableError
+from infra.lag import TopicEnds, topic_ends
 from infra.metrics import StreamMetrics
 from infra.settings import Settings
 from spark_jobs.detect_breaches import Detection
@@ -74,6 +75,8 @@ class DetectionWorld:
         admin = AdminClient(kafka_config(self.settings))
         for future in admin.create_topics([NewTopic(topic, 2, 1) for topic in self.place.topics]).values():
             future.result(30)
+        with topic_ends(self.settings) as ends:
+            await_that(lambda: answers(ends, self.place.topics), "the new topics have leaders")
 
     def _delete_topics(self) -> None:
         admin = AdminClient(kafka_config(self.settings))
@@ -214,6 +217,14 @@ class Breaches:
 def someone() -> str:
     """A patient's id that no other test uses."""
     return f"patient-{uuid.uuid4().hex[:8]}"
+
+
+def answers(ends: TopicEnds, topics: tuple[str, ...]) -> bool:
+    """Whether every partition says what it holds."""
+    try:
+        return len(ends.extents(topics)) == len(topics)
+    except UnavailableError:
+        return False
 
 
 def await_that(condition: Callable[[], bool], what: str, seconds: float = DEADLINE_SECONDS) -> None:
