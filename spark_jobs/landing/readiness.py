@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from urllib.parse import urlparse
 
 import requests
@@ -19,9 +19,13 @@ from infra.settings import Settings
 TIMEOUT_SECONDS = 5.0
 
 
-def require_servers(settings: Settings, topics: Iterable[str]) -> None:
-    """Raises UnavailableError naming what is away: Kafka (or one of the topics), HDFS, the metastore or MySQL."""
-    _require_topics(settings, topics)
+def require_servers(settings: Settings, topics: Sequence[str]) -> None:
+    """Raises UnavailableError naming what is away: one of the topics or Kafka, HDFS, the metastore or MySQL.
+
+    Kafka is not asked when there are no `topics`.
+    """
+    if topics:
+        _require_topics(settings, topics)
     try:
         hdfs(settings).ls("/")
     except requests.RequestException as error:

@@ -8,6 +8,7 @@ from decimal import Decimal
 
 import pytest
 
+from clinical.topics import VITAL_INFO
 from infra.clients import hdfs
 from infra.errors import UnavailableError
 from infra.settings import Settings
@@ -163,4 +164,4 @@ def test_a_topic_that_does_not_exist_yet_is_named(stack: Settings) -> None:
 def test_a_server_that_is_away_is_named(stack: Settings, changes: dict[str, dict[str, str]], server: str) -> None:
     parts = {part: getattr(stack, part).model_copy(update=values) for part, values in changes.items()}
     with pytest.raises(UnavailableError, match=f"^{server} at "):
-        require_servers(stack.model_copy(update=parts), [])
+        require_servers(stack.model_copy(update=parts), [VITAL_INFO])
