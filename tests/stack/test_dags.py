@@ -25,6 +25,9 @@ from infra.clients import devices_connection, hive_connection
 from infra.metrics import metrics_port
 from infra.settings import PROJECT_ROOT, Settings
 
+pytestmark = pytest.mark.timeout(1500)
+"""A busy machine runs the tasks of a backfill one after another for many minutes."""
+
 Await = Callable[..., Any]
 HOUR = timedelta(hours=1)
 DAGS = ("streams", "contacts_import", "compact_readings", "audit")
