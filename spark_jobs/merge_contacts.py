@@ -1,7 +1,7 @@
 """The Spark step of the contacts import: last snapshot + what Sqoop brought -> next snapshot, then in force.
 
 Run as `python -m spark_jobs.merge_contacts` with a request (see `MergeRequest`) as JSON on standard input; the answer
-is one line of JSON on standard output: a `MergeAnswer`, or `{"error": …}` and exit status 1.
+is one line of JSON on standard output: a `MergeAnswer`, or `{"error": sentence, "kind": class}` and exit status 1.
 
 The snapshot is written under a temporary name, renamed when whole, and only then does the table's location move, in one
 step of the metastore. A crash at any point leaves the old snapshot in force; after the rename the next import completes
@@ -180,7 +180,7 @@ def main() -> int:
         spark = spark_session(request.settings, "merge-contacts", "local[2]")
         answer = asdict(merge(spark, request))
     except WardError as error:
-        print(orjson.dumps({"error": str(error)}).decode())
+        print(orjson.dumps({"error": str(error), "kind": type(error).__name__}).decode())
         return 1
     print(orjson.dumps(answer).decode())
     return 0

@@ -11,7 +11,7 @@ from typing import IO, Any, get_args
 import orjson
 from pydantic import SecretStr
 
-from infra.errors import WardError
+from infra.errors import ConfigurationError, WardError
 from infra.settings import PROJECT_ROOT, Settings
 
 MERGE_MODULE = "spark_jobs.merge_contacts"
@@ -30,7 +30,7 @@ def without_secrets(settings: Settings) -> dict[str, Any]:
 def run_merge(settings: Settings, request: dict[str, Any], output: IO[bytes]) -> dict[str, Any]:
     """Run the merge step on `request` (all but its `settings`) and return its answer; Spark's log goes to `output`.
 
-    Raises WardError with the step's own sentence when it gives one.
+    Raises ConfigurationError or WardError, with the step's own sentence when it gives one.
     """
     try:
         done = subprocess.run(
@@ -48,7 +48,7 @@ def run_merge(settings: Settings, request: dict[str, Any], output: IO[bytes]) ->
     lines = done.stdout.splitlines()
     answer: dict[str, Any] = orjson.loads(lines[-1]) if lines and lines[-1].startswith(b"{") else {}
     if "error" in answer:
-        raise WardError(answer["error"])
+        raise (ConfigurationError if answer["kind"] == ConfigurationError.__name__ else WardError)(answer["error"])
     if done.returncode != 0 or not answer:
         raise WardError(
             f"The merge of the contacts ended with status {done.returncode}: {_last_line(Path(output.name))}. "

@@ -148,9 +148,11 @@ def test_hive_equals_mysql_row_by_row_whatever_the_text(imported: World):
 
 
 def test_no_patient_data_is_left_on_the_way(imported: World):
-    assert hdfs(imported.settings).ls(imported.snapshots().staging) == []
-    assert not (imported.settings.state_dir / "run" / "sqoop").exists()
-    said = (imported.settings.log_dir / LOG_FILE).read_text()
+    # Under the lock, so that no import of the schedule is on its way just now.
+    with named_lock(imported.settings, LOCK, timeout_seconds=600):
+        assert hdfs(imported.settings).ls(imported.snapshots().staging) == []
+        assert not (imported.settings.state_dir / "run" / "sqoop").exists()
+        said = (imported.settings.log_dir / LOG_FILE).read_text()
     assert "Sqoop version" in said
     assert "O'Brien" not in said
     assert imported.settings.secret("reader_password") not in said

@@ -9,7 +9,6 @@ from pydantic import SecretStr
 from infra.errors import ConfigurationError
 from infra.settings import MySQL, Settings
 from sqoop.command import SqoopRun, first_error, sqoop_command, sqoop_run, trust_store
-from sqoop.merge import without_secrets
 
 SECRET = "s3cret with spaces"
 
@@ -97,11 +96,3 @@ def test_the_first_error_of_sqoop_is_found():
     )
     assert first_error(said) == "Table 'x' doesn't exist"
     assert first_error("") == "it gave no reason"
-
-
-def test_another_process_gets_the_settings_without_secrets_and_with_the_ports_as_they_are(settings: Settings):
-    moved = Settings(state_dir=settings.state_dir, port_offset=1000, reader_password=SecretStr(SECRET))
-    sent = without_secrets(moved)
-    assert SECRET not in str(sent)
-    assert not [name for name in sent if "password" in name]
-    assert Settings(**sent).ports == moved.ports
