@@ -27,7 +27,7 @@ from infra.stream import run_stream
 from spark_jobs.landing.batch import Batch, sweep_staging
 from spark_jobs.landing.readiness import require_servers, require_tables
 from spark_jobs.landing.retention import check_retention
-from spark_jobs.landing.streams import STREAMS, LandingStream, kafka_source
+from spark_jobs.landing.streams import NOTHING, STREAMS, Landed, LandingStream, kafka_source
 from spark_jobs.session import spark_session
 
 NAME = "land-vitals"
@@ -119,7 +119,7 @@ class LandingJob:
             checkpoint = read_checkpoint(hdfs(self._settings), self.checkpoint(stream))
             assert checkpoint is not None, "Spark writes the checkpoint before its first batch"
             try:
-                landed = stream.land(Batch(self._settings, checkpoint.query_id, batch_id), df)
+                landed = land_batch(stream, Batch(self._settings, checkpoint.query_id, batch_id), df)
             except WardError as error:
                 self._failures.append(error)
                 raise
@@ -147,6 +147,15 @@ class LandingJob:
             checkpoint = read_checkpoint(files, self.checkpoint(stream))
             behind += waiting(ends.extents([stream.topic]), checkpoint.offsets if checkpoint else {})
         return behind
+
+
+def land_batch(stream: LandingStream, batch: Batch, df: DataFrame) -> Landed:
+    """What `stream` makes of one batch.
+
+    The first batch of a new checkpoint is empty when the topic is. Spark then plans no scan, so there would be nothing
+    that could be observed: its metrics fail with an assertion.
+    """
+    return NOTHING if df.isEmpty() else stream.land(batch, df)
 
 
 if __name__ == "__main__":

@@ -32,6 +32,9 @@ class Landed:
     rejected: int
 
 
+NOTHING = Landed(0, 0)
+
+
 @dataclass(frozen=True)
 class LandingStream(ABC):
     """A topic that lands in a table. `dead_letters` is the topic for what cannot be read; at least once, its headers
