@@ -29,6 +29,9 @@ LOG_BYTES = 20_000_000
 LOG_BACKUPS = 2
 POLL_SECONDS = 0.25
 RESTART_ATTEMPTS = 3
+START_SECONDS = 60.0
+"""How long a program may take to live or, beyond its own time to stop, to be gone, on a busy machine."""
+
 LEFTOVER_SECONDS = 15
 ALREADY_STARTED, NOT_RUNNING = 60, 70
 """Fault codes of the supervisor."""
@@ -201,21 +204,30 @@ def start(settings: Settings, name: str) -> None:
     """Start a program and return when its process lives; does nothing when it runs. See `wait_ready`."""
     find(settings, name)
     try:
-        _call(settings, "startProcess", name, True)
+        # It is we who wait: the supervisor itself waits for a program by spinning.
+        _call(settings, "startProcess", name, False)
     except xmlrpc.client.Fault as fault:
         if fault.faultCode == ALREADY_STARTED:
             return
         raise WardError(f"{name} did not start ({fault.faultString}); {log_file(settings, name)} says why.") from fault
+    _wait_until(
+        lambda: processes(settings)[name].state not in ("STARTING", "BACKOFF"),
+        START_SECONDS,
+        f"{name} did not start; {log_file(settings, name)} says why.",
+    )
+    if processes(settings)[name].state == "FATAL":
+        raise WardError(f"{name} did not start; {log_file(settings, name)} says why.")
 
 
 def stop(settings: Settings, name: str) -> None:
     """Stop a program and all its children; returns when they are gone. Does nothing when it does not run."""
-    find(settings, name)
+    server = find(settings, name)
     try:
-        _call(settings, "stopProcess", name, True)
+        _call(settings, "stopProcess", name, False)
     except xmlrpc.client.Fault as fault:
         if fault.faultCode != NOT_RUNNING:
             raise WardError(f"{name} did not stop: {fault.faultString}.") from fault
+    _wait_until(lambda: not processes(settings)[name].pid, server.stop_seconds + START_SECONDS, f"{name} did not stop.")
 
 
 def restart(settings: Settings, name: str) -> None:
