@@ -55,8 +55,8 @@ def demo(
     settings = load_settings()
     say(f"Subscribing {DOCTOR} to {', '.join(WARDS)}")
     _ward("subscriptions", "add", DOCTOR, *(part for ward in WARDS for part in ("--ward", ward)))
-    say(f"Filling the ward with {patients} patients and importing their contacts with Sqoop")
-    _ward("simulate", "--patients", str(patients), "--seed", str(SEED), "--count", str(patients))
+    say(f"Admitting {patients} patients and importing their contacts with Sqoop")
+    _ward("simulate", "--patients", str(patients), "--seed", str(SEED), "--count", "0")
     _ward("import-contacts", "--quiet")
     before = {mail.mail_id for mail in received_mails(settings)}
     say(f"Streaming vital signs; in 10 seconds a patient's heart slows down ({EPISODE})")

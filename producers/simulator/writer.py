@@ -169,8 +169,10 @@ class _Run:
         self.progress = Progress(ward.run_id)
 
     def play(self, count: int | None, duration: float | None, say: Callable[[Progress], None]) -> Progress:
-        """Write until `count` rows or `duration` seconds of event time are done, or `stop` is set."""
+        """Admit the patients, then write until `count` rows or `duration` seconds of event time are done, or `stop`."""
         self._writer.admit(self._ward.patients)
+        if count == 0:
+            return self.progress
         batch: list[Arrival] = []
         flushed = self._now()
         for arrival in self._arrivals(duration):
