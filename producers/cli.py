@@ -29,7 +29,9 @@ def simulate(
         float | None, typer.Option(help="Rows a second in all. Default: one per patient and second.")
     ] = None,
     duration: Annotated[float | None, typer.Option(help="Stop after so many seconds of ward time.")] = None,
-    count: Annotated[int | None, typer.Option(min=0, help="Stop after so many rows; 0 only admits the patients.")] = None,
+    count: Annotated[
+        int | None, typer.Option(min=0, help="Stop after so many rows; 0 only admits the patients.")
+    ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Equal seeds and starts give equal rows.")] = 1,
     episode: Annotated[
         list[str] | None,
