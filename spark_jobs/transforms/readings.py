@@ -110,16 +110,19 @@ def vital_of(text: Column, vital: Vital) -> Column:
 def _fields(df: DataFrame) -> DataFrame:
     raw = F.col("value").cast("string")
     kept = ("key", "topic", "partition", "offset", "timestamp")
-    # As a generator, the parse runs once a message: as a plain column, the optimizer repeats it in every use.
-    parsed = F.explode(F.array(text_fields(raw, READING_FIELDS)))
-    return df.select(*kept, raw.alias("raw"), parsed.alias("m"))
+    return df.select(*kept, raw.alias("raw"), computed_once(text_fields(raw, READING_FIELDS)).alias("m"))
+
+
+def computed_once(column: Column) -> Column:
+    """The column as a generator of one row: as a plain column, the optimizer copies it into every use of it, and plans
+    grow until planning them takes seconds."""
+    return F.explode(F.array(column))
 
 
 def _typed(df: DataFrame, readings: Readings) -> DataFrame:
     field = {name: F.col(f"m.{name}") for name in READING_FIELDS}
     on_oxygen = F.lower(field["on_oxygen"])
-    typed = df.select(
-        "*",
+    typed = F.struct(
         field["reading_id"].try_cast("bigint").alias("reading_id"),
         F.when(F.trim(field["patient_id"]) != "", field["patient_id"]).alias("patient_id"),
         field["device_id"].alias("device_id"),
@@ -130,7 +133,8 @@ def _typed(df: DataFrame, readings: Readings) -> DataFrame:
         F.when(on_oxygen.isin("true", "1"), True).when(on_oxygen.isin("false", "0"), False).alias("on_oxygen"),
         F.when(field["consciousness"].isin(*CONSCIOUSNESS), field["consciousness"]).alias("consciousness"),
     )
-    return typed.withColumn("judged_at", _judged_at(readings))
+    whole = df.select("*", computed_once(typed).alias("typed")).select(*df.columns, "typed.*")
+    return whole.withColumn("judged_at", _judged_at(readings))
 
 
 def _judged_at(readings: Readings) -> Column:
@@ -148,12 +152,12 @@ def _with_problems(df: DataFrame, readings: Readings) -> DataFrame:
         _word_problem("on_oxygen", "true or false"),
         _word_problem("consciousness", "one of " + ", ".join(CONSCIOUSNESS)),
     ]
-    problems = F.filter(F.array(*whole.values(), *single), lambda problem: problem.isNotNull())
-    return df.select(
+    problems = F.filter(F.array(*whole, *single), lambda problem: problem.isNotNull()).cast(f"array<{PROBLEM_TYPE}>")
+    return df.select("*", computed_once(problems).alias("problems")).select(
         *READING_COLUMNS,
         *REPORTED,
-        problems.cast(f"array<{PROBLEM_TYPE}>").alias("problems"),
-        reduce(Column.__and__, (problem.isNull() for problem in whole.values())).alias("accepted"),
+        "problems",
+        F.forall("problems", lambda problem: problem["attribute"].isNotNull()).alias("accepted"),
         "judged_at",
         "raw",
         "key",
@@ -164,7 +168,7 @@ def _with_problems(df: DataFrame, readings: Readings) -> DataFrame:
     )
 
 
-def _whole_problems(readings: Readings) -> dict[str, Column]:
+def _whole_problems(readings: Readings) -> list[Column]:
     """What makes a reading unfit to be stored, each a problem or NULL."""
     is_object = F.col("m").isNotNull() & F.col("m._corrupt").isNull()
     is_ours = is_object & reduce(Column.__or__, (F.col(f"m.{name}").isNotNull() for name in READING_FIELDS))
@@ -173,17 +177,15 @@ def _whole_problems(readings: Readings) -> dict[str, Column]:
     inserted = F.concat(F.lit(" the insertion at "), F.col("inserted_at").cast("string"), F.lit(" UTC."))
     ahead, behind = f"{readings.max_future_seconds} s after", f"{readings.max_age_days} days before"
     no_time = F.concat(F.lit("recorded_at "), written, F.lit(" is no time in epoch milliseconds."))
-    return {
-        "json": _problem(~is_object | F.col("raw").isNull(), F.lit("The message is not a JSON object.")),
-        "shape": _problem(is_object & ~is_ours, F.lit("The JSON object has none of a reading's fields.")),
-        "key": _problem(
-            is_ours & F.col("reading_id").isNull(), F.lit("The reading has no reading_id that is an integer.")
-        ),
-        "patient": _problem(is_ours & F.col("patient_id").isNull(), F.lit("The reading has no patient_id.")),
-        "time": _problem(is_ours & F.col("recorded_at").isNull(), no_time),
-        "future": _problem(_is_in_future(readings), F.concat(recorded, F.lit(ahead), inserted)),
-        "old": _problem(_is_too_old(readings), F.concat(recorded, F.lit(behind), inserted)),
-    }
+    return [
+        _problem(~is_object | F.col("raw").isNull(), F.lit("The message is not a JSON object.")),
+        _problem(is_object & ~is_ours, F.lit("The JSON object has none of a reading's fields.")),
+        _problem(is_ours & F.col("reading_id").isNull(), F.lit("The reading has no reading_id that is an integer.")),
+        _problem(is_ours & F.col("patient_id").isNull(), F.lit("The reading has no patient_id.")),
+        _problem(is_ours & F.col("recorded_at").isNull(), no_time),
+        _problem(_is_in_future(readings), F.concat(recorded, F.lit(ahead), inserted)),
+        _problem(_is_too_old(readings), F.concat(recorded, F.lit(behind), inserted)),
+    ]
 
 
 def _ms_ahead() -> Column:
