@@ -23,6 +23,7 @@ from infra.errors import WardError
 from infra.metrics import StreamState, read_state
 from infra.servers import all_of
 from infra.settings import PROJECT_ROOT, Settings, load_settings
+from infra.supervise import wait_ready
 
 DOCTOR = "doctor@wardwatch.example"
 WARDS = ("ICU", "Cardiology", "Paediatrics", "General")
@@ -48,7 +49,7 @@ def demo(
     began = time.monotonic()
 
     def say(text: str) -> None:
-        console.print(f"[dim]{time.monotonic() - began:6.0f} s[/dim]  {text}")
+        console.print(f"[dim]{time.monotonic() - began:6.0f} s[/dim]  {text}", soft_wrap=True)
 
     say("Starting the stack (the first time, this also installs it)")
     _ward("up")
@@ -72,6 +73,8 @@ def demo(
     query = HQL.format(patient=_field(mail.text, "Patient id"))
     say(f'An analyst asks (./ward hql "{query}")')
     _ward("hql", query)
+    for server in all_of(settings):
+        wait_ready(settings, server.name)
     _ward("status")
     say("Done. The stack keeps running: `./ward simulate` streams more, `./ward down` stops it and keeps every byte.")
     _say_pages(console, settings)
