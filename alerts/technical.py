@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from pymysql.cursors import Cursor
 
@@ -15,6 +15,7 @@ from clinical.messages import TechnicalAlarm
 
 CONTACT_MISSING = "contact_missing"
 WARD_UNCOVERED = "ward_without_subscriber"
+NAMED_IN_A_MAIL = 5
 PRIORITY = 1
 """In the outbox beside medium clinical alarms, behind high ones."""
 
@@ -34,25 +35,46 @@ def technical(kind: str, subject: str, detail: str, now: int, cleared: bool = Fa
 def record_technical(cursor: Cursor, alarms: Iterable[TechnicalAlarm], now: int, style: Style) -> int:
     """Record technical alarms, in their order, within the caller's transaction; how many mails they gave.
 
-    One that is raised already, or cleared without having been raised, gives no mail.
+    One that is raised already, or cleared without having been raised, gives no mail. Those of one kind that are raised
+    (or cleared) together share a mail, so that a ward of unknown patients is one mail and not one for each of them.
     """
-    mails = 0
+    news: dict[tuple[str, bool], list[tuple[str, TechnicalAlarm]]] = {}
     for alarm in alarms:
-        open_key = digest("technical", alarm["alarm_key"])
-        cursor.execute("SELECT alarm_id FROM alarms WHERE open_key = %s", (open_key,))
-        row = cursor.fetchone()
-        if row is None and not alarm["cleared"]:
-            alarm_id = _raise(cursor, alarm, open_key)
-        elif row is not None and alarm["cleared"]:
-            (alarm_id,) = row
-            cursor.execute("UPDATE alarms SET open_key = NULL, ended_at = %s WHERE alarm_id = %s", (now, alarm_id))
-        else:
-            if row is not None:
-                _raised_again(cursor, alarm, row[0])
-            continue
-        _tell(cursor, alarm, alarm_id, now, style)
-        mails += 1
-    return mails
+        alarm_id = _record(cursor, alarm, now)
+        if alarm_id is not None:
+            news.setdefault((alarm["kind"], alarm["cleared"]), []).append((alarm_id, alarm))
+    for together in news.values():
+        _tell(cursor, together, now, style)
+    return len(news)
+
+
+def summary(alarms: Sequence[TechnicalAlarm]) -> TechnicalAlarm:
+    """One alarm that speaks for several of a kind: the first, with what the others say."""
+    if len(alarms) == 1:
+        return alarms[0]
+    details = " ".join(alarm["detail"] for alarm in alarms[:NAMED_IN_A_MAIL])
+    more = len(alarms) - NAMED_IN_A_MAIL
+    key = f"{alarms[0]['alarm_key']} and {len(alarms) - 1} more"
+    return {
+        **alarms[0],
+        "alarm_key": key,
+        "detail": details if more <= 0 else f"{details} And {more} more of this kind.",
+    }
+
+
+def _record(cursor: Cursor, alarm: TechnicalAlarm, now: int) -> str | None:
+    """Write what changes; the alarm's id when that is news to ops."""
+    open_key = digest("technical", alarm["alarm_key"])
+    cursor.execute("SELECT alarm_id FROM alarms WHERE open_key = %s", (open_key,))
+    row = cursor.fetchone()
+    if row is None:
+        return None if alarm["cleared"] else _raise(cursor, alarm, open_key)
+    alarm_id = str(row[0])
+    if not alarm["cleared"]:
+        _raised_again(cursor, alarm, alarm_id)
+        return None
+    cursor.execute("UPDATE alarms SET open_key = NULL, ended_at = %s WHERE alarm_id = %s", (now, alarm_id))
+    return alarm_id
 
 
 def open_subjects(cursor: Cursor, kind: str) -> set[str]:
@@ -91,13 +113,14 @@ def _raised_again(cursor: Cursor, alarm: TechnicalAlarm, alarm_id: str) -> None:
     )
 
 
-def _tell(cursor: Cursor, alarm: TechnicalAlarm, alarm_id: str, now: int, style: Style) -> None:
+def _tell(cursor: Cursor, together: Sequence[tuple[str, TechnicalAlarm]], now: int, style: Style) -> None:
+    alarm = summary([alarm for _, alarm in together])
     what = "cleared" if alarm["cleared"] else "raised"
     notification_id = uuid.uuid4().hex
     mail = technical_mail(alarm, alarm["cleared"], notification_id, now, style)
     notification = Notification(
         notification_id=notification_id,
-        alarm_id=alarm_id,
+        alarm_id=together[0][0],
         group_key=digest("technical", alarm["alarm_key"]),
         topic="ops",
         notice=what,
@@ -110,5 +133,8 @@ def _tell(cursor: Cursor, alarm: TechnicalAlarm, alarm_id: str, now: int, style:
         created_at=now,
     )
     add_notifications(cursor, [notification])
-    event = Event(alarm_id, now, alarm["source"], what, alarm["detail"][:2000], notification_id=notification_id)
-    add_events(cursor, [event])
+    events = [
+        Event(alarm_id, now, one["source"], what, one["detail"][:2000], notification_id=notification_id)
+        for alarm_id, one in together
+    ]
+    add_events(cursor, events)

@@ -44,6 +44,4 @@ deleted patients go too. The same by hand: `./ward import-contacts`.
         task_id="import_contacts",
         module="infra.cli",
         arguments=["import-contacts", "--quiet"],
-        pool="spark",
-        priority_weight=10,  # before a waiting compaction or audit
     )

@@ -6,13 +6,19 @@ No label ever holds a direct identifier.
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from threading import Thread
+from wsgiref.simple_server import WSGIServer
 
 import requests
-from prometheus_client import CollectorRegistry, Counter, Gauge, start_http_server
+from prometheus_client import CollectorRegistry, Counter, Gauge, Info, start_http_server
 from prometheus_client.parser import text_string_to_metric_families
 
 from infra.settings import Settings
+
+CONTACTS_VERSION = "contacts"
+"""Under this name a stream tells which snapshot of the contacts is in force."""
 
 
 class StreamMetrics:
@@ -31,10 +37,16 @@ class StreamMetrics:
         self.rejected = Counter("wardwatch_rejected", "Records rejected since start", registry=self.registry)
         self.started = Gauge("wardwatch_start_timestamp_seconds", "When the stream started", registry=self.registry)
 
-    def serve(self, settings: Settings) -> None:
-        """Serve `/metrics` on the stream's port."""
+        self._in_force = Info("wardwatch_in_force", "Versions that the stream works by", registry=self.registry)
+
+    def serve(self, settings: Settings) -> tuple[WSGIServer, Thread]:
+        """Serve `/metrics` on the stream's port, in a thread that ends with the process or by `shutdown`."""
         self.started.set(time.time())
-        start_http_server(metrics_port(settings, self.stream), settings.metrics_host, registry=self.registry)
+        return start_http_server(metrics_port(settings, self.stream), settings.metrics_host, registry=self.registry)
+
+    def in_force(self, **versions: str) -> None:
+        """Say which versions (of thresholds, of contacts) hold for every record from now on."""
+        self._in_force.info(versions)
 
     def alive(self, lag: float | None = None) -> None:
         """Say that the loop came round once more, with this many records still waiting."""
@@ -45,13 +57,14 @@ class StreamMetrics:
 
 @dataclass(frozen=True)
 class StreamState:
-    """What a stream last said of itself. Times: epoch seconds."""
+    """What a stream last said of itself. Times: epoch seconds. `in_force`: the versions that it works by, by name."""
 
     started: float
     last_progress: float
     lag: float
     records: float
     rejected: float
+    in_force: Mapping[str, str] = field(default_factory=dict)
 
 
 def metrics_port(settings: Settings, stream: str) -> int:
@@ -66,13 +79,14 @@ def read_state(settings: Settings, stream: str) -> StreamState | None:
         answer = requests.get(f"http://{settings.metrics_host}:{metrics_port(settings, stream)}/metrics", timeout=2)
     except requests.RequestException:
         return None
-    values = {
-        sample.name: sample.value for family in text_string_to_metric_families(answer.text) for sample in family.samples
-    }
+    samples = [sample for family in text_string_to_metric_families(answer.text) for sample in family.samples]
+    values = {sample.name: sample.value for sample in samples}
+    in_force = next((sample.labels for sample in samples if sample.name == "wardwatch_in_force_info"), {})
     return StreamState(
         started=values.get("wardwatch_start_timestamp_seconds", 0),
         last_progress=values.get("wardwatch_last_progress_timestamp_seconds", 0),
         lag=values.get("wardwatch_lag_records", 0),
         records=values.get("wardwatch_records_total", 0),
         rejected=values.get("wardwatch_rejected_total", 0),
+        in_force=in_force,
     )

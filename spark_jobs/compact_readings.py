@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
 import typer
+from pyspark.sql import SparkSession
 
 from clinical.tables import StoredTable
 from infra.checkpoints import read_checkpoint
@@ -34,33 +35,41 @@ log = get_logger("compaction")
 
 
 def compact(
-    settings: Settings, table: StoredTable, start: datetime, end: datetime, landing_checkpoint: str
-) -> list[Compacted]:
-    """Compact the partitions of `table` that ended in `(start, end]` (aware times), and remove old directories.
+    settings: Settings, tables: Mapping[StoredTable, str], start: datetime, end: datetime
+) -> Iterator[tuple[StoredTable, list[Compacted]]]:
+    """Compact the partitions of each table that ended in `(start, end]` (aware times), and remove old directories.
 
-    `landing_checkpoint` is the directory of the landing query's checkpoint, which tells the batches that are finished.
+    One Spark session serves all tables; it starts with the first and is stopped at the end. `tables`: each with the
+    directory of its landing query's checkpoint, which tells the batches that are finished.
+
     Raises UnavailableError when a server is away, SingleInstanceError when another compaction of the table goes on for
     too long.
     """
     with_retries(settings, lambda: require_servers(settings, []))
-    with named_lock(settings, f"wardwatch:compact:{table.name}", LOCK_SECONDS):
-        spark = spark_session(settings, f"compact-{table.name}", "local[2]")
+    spark = spark_session(settings, "compaction", "local[2]", short_lived=True)
+    try:
         spark.conf.set("spark.sql.parquet.outputTimestampType", "TIMESTAMP_MICROS")
         spark.conf.set("spark.sql.shuffle.partitions", "2")
-        try:
-            require_tables(spark, [table])
-            # Read before the files are listed: a batch that commits in between only waits for the next run.
-            checkpoint = read_checkpoint(hdfs(settings), landing_checkpoint)
-            compactor = Compactor(settings, spark, table, checkpoint)
-            results = []
-            for spec in closed_partitions(table, start, min(end, datetime.now(UTC))):
-                results.append(compactor.compact(spec))
-                log.info("compacted", table=table.full_name, **spec, files=results[-1].files_before)
-            removed = compactor.remove_retired(datetime.now(UTC))
-            log.info("old directories removed", table=table.full_name, directories=len(removed))
-            return results
-        finally:
-            spark.stop()
+        require_tables(spark, tables)
+        for table, checkpoint in tables.items():
+            with named_lock(settings, f"wardwatch:compact:{table.name}", LOCK_SECONDS):
+                yield table, _compact_table(settings, spark, table, (start, end), checkpoint)
+    finally:
+        spark.stop()
+
+
+def _compact_table(
+    settings: Settings, spark: SparkSession, table: StoredTable, interval: tuple[datetime, datetime], landing: str
+) -> list[Compacted]:
+    # Read before the files are listed: a batch that commits in between only waits for the next run.
+    compactor = Compactor(settings, spark, table, read_checkpoint(hdfs(settings), landing))
+    results = []
+    for spec in closed_partitions(table, interval[0], min(interval[1], datetime.now(UTC))):
+        results.append(compactor.compact(spec))
+        log.info("compacted", table=table.full_name, **spec, files=results[-1].files_before)
+    removed = compactor.remove_retired(datetime.now(UTC))
+    log.info("old directories removed", table=table.full_name, directories=len(removed))
+    return results
 
 
 def closed_partitions(table: StoredTable, start: datetime, end: datetime) -> Iterator[dict[str, str]]:
@@ -91,9 +100,10 @@ def main(
     configure_logging()
     try:
         settings, interval = load_settings(), (_time(start), _time(end))
-        for stream, chosen in [_find(name) for name in table or ["vital_readings"]]:
-            checkpoint = settings.hdfs_path("checkpoints", LANDING, stream.checkpoint)
-            print(json.dumps(_report(chosen, compact(settings, chosen, *interval, checkpoint))), flush=True)
+        found = [_find(name) for name in table or ["vital_readings"]]
+        tables = {one: settings.hdfs_path("checkpoints", LANDING, stream.checkpoint) for stream, one in found}
+        for done, results in compact(settings, tables, *interval):
+            print(json.dumps(_report(done, results)), flush=True)
     except UnavailableError as error:
         _end(error, EX_TEMPFAIL)
     except ConfigurationError as error:

@@ -21,7 +21,7 @@ from infra.errors import ConfigurationError, UnavailableError, WardError
 from infra.lag import TopicEnds, topic_ends
 from infra.locks import named_lock
 from infra.log import get_logger
-from infra.metrics import StreamMetrics
+from infra.metrics import CONTACTS_VERSION, StreamMetrics
 from infra.settings import Settings
 from infra.stream import run_stream
 from spark_jobs.detection.alarms import Alarms
@@ -158,6 +158,9 @@ class Detection:
         )
         self._moved_at = time.monotonic()
         self._counted_epoch = -1
+        self._metrics.in_force(
+            thresholds=self._watcher.current.version, **{CONTACTS_VERSION: self._patients.version or ""}
+        )
         log.info(
             "judging",
             thresholds=self._watcher.current.version,

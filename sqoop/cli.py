@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import sys
+import time
 from types import FrameType
 from typing import Annotated
 
@@ -11,8 +12,15 @@ import typer
 from rich.console import Console
 
 from infra.log import configure_logging
-from infra.settings import load_settings
+from infra.metrics import CONTACTS_VERSION, read_state
+from infra.settings import Settings, load_settings
 from sqoop.importer import import_contacts as run_import
+
+DETECTION = "detect-breaches"
+TAKEN_UP_SECONDS = 60.0
+"""Detection looks for a new snapshot every second."""
+
+POLL_SECONDS = 0.5
 
 
 def import_contacts(
@@ -22,17 +30,32 @@ def import_contacts(
     """Import the patients' contacts from MySQL into Hive, now.
 
     Reads what changed since the last import; deletions are found too, at the latest once a day. A running import is
-    waited for.
+    waited for, and so is detection: when this ends, new breaches carry the contacts just imported.
     """
     configure_logging("WARNING")
     signal.signal(signal.SIGTERM, _end)
     settings = load_settings()
     if quiet:
         result = run_import(settings, full)
+        taken_up = await_detection(settings, result.version)
     else:
         with Console(stderr=True).status("starting") as status:
             result = run_import(settings, full, progress=lambda step: status.update(f"Contacts: {step} …"))
-    typer.echo(result.sentence())
+            status.update("Contacts: waiting until detection has them …")
+            taken_up = await_detection(settings, result.version)
+    typer.echo(f"{result.sentence()} {taken_up}")
+
+
+def await_detection(settings: Settings, version: str, seconds: float = TAKEN_UP_SECONDS) -> str:
+    """Wait until detection judges by the snapshot `version` or a later one; a sentence that says how it stands."""
+    deadline = time.monotonic() + seconds
+    while (state := read_state(settings, DETECTION)) is not None:
+        if state.in_force.get(CONTACTS_VERSION, "") >= version:
+            return "Breaches carry it from now on."
+        if time.monotonic() > deadline:
+            return f"Detection has not taken it up after {seconds:.0f} s: see `./ward logs {DETECTION}`."
+        time.sleep(POLL_SECONDS)
+    return "Detection does not run; when it does, it takes it up."
 
 
 def _end(_number: int, _frame: FrameType | None) -> None:

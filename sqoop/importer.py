@@ -1,4 +1,4 @@
-"""The import of contacts: MySQL -> Sqoop -> staging on HDFS -> Spark merge -> new snapshot, in force in Hive.
+"""The import of contacts: MySQL -> Sqoop -> staging on HDFS -> merge -> new snapshot, in force in Hive.
 
 One at a time, by a named lock. An import is always of what is in MySQL now: it has no interval, and a run for the past
 moves neither the mark nor the location back. A failure at any step leaves the last good snapshot in force; what it left
@@ -8,21 +8,19 @@ in staging is removed at once or, after a crash, by the next import.
 from __future__ import annotations
 
 import os
-import socket
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from typing import IO, Any
-from urllib.parse import urlparse
 
-from infra.clients import hive_connection, reader_connection
-from infra.errors import UnavailableError
+from infra.clients import reader_connection
 from infra.locks import named_lock
 from infra.log import get_logger
 from infra.settings import Settings
 from sqoop import plan
 from sqoop.command import sqoop_run
+from sqoop.location import location_in_hive
 from sqoop.plan import Kind
 from sqoop.snapshots import Snapshots
 from sqoop.source import ContactsTable, find_contacts_table
@@ -81,7 +79,7 @@ def import_contacts(
     has finished by then, its result is returned.
 
     Raises ConfigurationError (source table, column or id wrong; Hive table missing), UnavailableError (MySQL, HDFS or
-    metastore), SingleInstanceError (the running import took too long), WardError (Sqoop or merge failed). In each case
+    HiveServer2), SingleInstanceError (the running import took too long), WardError (Sqoop or Hive failed). In each case
     the last good snapshot stays in force.
     """
     asked_at = datetime.now(UTC)
@@ -93,11 +91,13 @@ def import_contacts(
             return done
         started = datetime.now(UTC)
         source = _check(settings, snapshots, progress)
+        in_force = location_in_hive(settings, table)
         version, last = _newest(snapshots)
         kind = plan.choose(source, last, started, full)
         if kind is Kind.DELTA and last is not None and version is not None:
             progress("looking for changes")
-            if _nothing_to_do(settings, table, source, snapshots.path(version), last):
+            there = in_force == settings.default_fs + snapshots.path(version)
+            if there and _nothing_to_do(settings, source, last):
                 return _unchanged(snapshots, version, last, started)
         with sqoop_run(settings) as files, _output(settings) as output:
             context = Context(settings, table, reason, snapshots, source, files, output, progress)
@@ -131,7 +131,6 @@ def _done_meanwhile(snapshots: Snapshots, asked_at: datetime, full: bool) -> Imp
 def _check(settings: Settings, snapshots: Snapshots, progress: Progress) -> ContactsTable:
     """Check that everything is there before anything is started, and remove what a crashed import left."""
     progress("checking the servers")
-    _check_metastore(settings)
     snapshots.create_directories()
     snapshots.clean()
     with closing(reader_connection(settings)) as connection:
@@ -161,66 +160,36 @@ def _newest(snapshots: Snapshots) -> tuple[str | None, dict[str, Any] | None]:
     return version, snapshots.manifest(version) if version is not None else None
 
 
-def _nothing_to_do(settings: Settings, table: str, source: ContactsTable, snapshot: str, last: dict[str, Any]) -> bool:
-    """Whether the last import finished, its snapshot is in force, and the source is as it saw it.
+def _nothing_to_do(settings: Settings, source: ContactsTable, last: dict[str, Any]) -> bool:
+    """Whether the last import finished and the source is as it saw it.
 
-    Spares the frequent schedule the start of two JVMs; a few milliseconds in MySQL answer the question.
+    Spares the frequent schedule the start of Sqoop; a few milliseconds in MySQL answer the question.
     """
     if "result" not in last:
         return False
     since = source.since(last["mark"], settings.contacts.overlap_seconds)
-    if not plan.unchanged(last, since, count(settings, source, since)):
-        return False
-    return _location(settings, table) == settings.default_fs + snapshot
-
-
-def _location(settings: Settings, table: str) -> str:
-    """Where the Hive table points, or nothing when it is missing or HiveServer2 does not answer."""
-    from pyhive.exc import Error
-
-    try:
-        with closing(hive_connection(settings)) as connection, closing(connection.cursor()) as cursor:
-            cursor.execute(f"DESCRIBE FORMATTED {table}")
-            found = [value for name, value, *_ in cursor.fetchall() if name and name.strip() == "Location:"]
-    except (Error, UnavailableError) as error:
-        log.info("location not known", reason=type(error).__name__)
-        return ""
-    return str(found[0]).strip() if found else ""
+    return plan.unchanged(last, since, count(settings, source, since))
 
 
 def _add(result: ImportResult | None, done: Pass, kind: Kind) -> ImportResult:
-    answer = done.answer
+    changes = done.merged.changes
     return ImportResult(
         version=done.version,
         kind=kind,
         rows_read=done.rows_read + (result.rows_read if result else 0),
-        rows=answer["rows"],
-        new=answer["new"] + (result.new if result else 0),
-        changed=answer["changed"] + (result.changed if result else 0),
-        deleted=answer["deleted"] + (result.deleted if result else 0),
-        written=answer["written"] or (result is not None and result.written),
+        rows=changes.rows,
+        new=changes.new + (result.new if result else 0),
+        changed=changes.changed + (result.changed if result else 0),
+        deleted=changes.deleted + (result.deleted if result else 0),
+        written=done.written or (result is not None and result.written),
         seconds=0,
-        unreadable=answer["unreadable"],
+        unreadable=done.merged.unreadable,
     )
-
-
-def _check_metastore(settings: Settings) -> None:
-    """Raise UnavailableError unless one of the metastores accepts connections."""
-    errors: list[OSError] = []
-    for uri in settings.metastore_uri.split(","):
-        address = urlparse(uri.strip())
-        try:
-            socket.create_connection((address.hostname or "", address.port or 0), timeout=5).close()
-        except OSError as error:
-            errors.append(error)
-        else:
-            return
-    raise UnavailableError("Hive metastore", settings.metastore_uri, errors[-1])
 
 
 @contextmanager
 def _output(settings: Settings) -> Iterator[IO[bytes]]:
-    """The file for what Sqoop and Spark say: of the last import only, and for our own account only."""
+    """The file for what Sqoop says: of the last import only, and for our own account only."""
     settings.log_dir.mkdir(parents=True, exist_ok=True)
     with open(settings.log_dir / LOG_FILE, "wb", opener=lambda path, flags: os.open(path, flags, 0o600)) as file:
         yield file

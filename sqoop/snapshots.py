@@ -15,15 +15,18 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import orjson
+import pyarrow as pa
+import pyarrow.parquet as pq
 import requests
 
 from infra.clients import hdfs
-from infra.errors import ConfigurationError, UnavailableError
+from infra.errors import ConfigurationError, UnavailableError, WardError
 from infra.log import get_logger
 from infra.settings import Settings
 
 MANIFEST = "_import.json"
 TEMPORARY_PREFIX = "_new_"
+ROWS_PER_FILE = 500_000
 VERSION = re.compile(r"\d{8}T\d{9}Z")
 KEEP_AFTER_REPLACED = timedelta(hours=1)
 """A query that started on a snapshot may still read it this long after it was replaced."""
@@ -77,9 +80,6 @@ class Snapshots:
     def path(self, version: str) -> str:
         return f"{self.directory}/{version}"
 
-    def temporary_path(self, version: str) -> str:
-        return f"{self.directory}/{TEMPORARY_PREFIX}{version}"
-
     def versions(self) -> list[str]:
         """Versions of the complete snapshots, oldest first. Raises UnavailableError without HDFS."""
         return [name for name in self._names(self.directory) if VERSION.fullmatch(name)]
@@ -116,17 +116,31 @@ class Snapshots:
                 self._remove(self.path(version))
         return old
 
-    def rows_in(self, directory: str) -> int:
-        """Rows of the Parquet files in a directory, by their footers."""
-        import pyarrow.parquet
-
-        rows = 0
+    def read(self, directory: str) -> pa.Table:
+        """All rows of the Parquet files in a directory; without a file, a table without columns."""
+        tables = []
         with self._errors():
-            for path in self._files.ls(directory):
+            for path in self._files.ls(directory, detail=False):
                 if path.endswith(".parquet"):
                     with self._files.open(path) as file:
-                        rows += pyarrow.parquet.ParquetFile(file).metadata.num_rows
-        return rows
+                        tables.append(pq.read_table(file))
+        return pa.concat_tables(tables) if tables else pa.table({})
+
+    def add(self, version: str, rows: pa.Table, manifest: dict[str, Any]) -> None:
+        """Write a snapshot under a temporary name and rename it when it is whole.
+
+        A crash leaves the temporary directory, which `clean` removes. Raises WardError when HDFS did not rename.
+        """
+        temporary, target = f"{self.directory}/{TEMPORARY_PREFIX}{version}", self.path(version)
+        with self._errors():
+            for number, start in enumerate(range(0, max(rows.num_rows, 1), ROWS_PER_FILE)):
+                with self._files.open(f"{temporary}/part-{number:05d}.parquet", "wb") as file:
+                    pq.write_table(rows.slice(start, ROWS_PER_FILE), file)
+            self._files.pipe_file(f"{temporary}/{MANIFEST}", orjson.dumps(manifest))
+            self._files.mv(temporary, target)
+            if not self._files.exists(target) or self._files.exists(temporary):
+                # WebHDFS answers 200 to a rename that it did not do.
+                raise WardError(f"HDFS did not rename {temporary} to {target}: check its space and permissions.")
 
     def _names(self, directory: str) -> list[str]:
         with self._errors():

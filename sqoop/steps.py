@@ -1,4 +1,4 @@
-"""One pass of an import: fetch with Sqoop, check the count, merge with Spark."""
+"""One pass of an import: fetch with Sqoop, check the count, merge, and put the snapshot in force."""
 
 from __future__ import annotations
 
@@ -8,15 +8,18 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import IO, Any
 
+import pyarrow as pa
+
 from infra.clients import reader_connection
 from infra.errors import WardError
 from infra.log import get_logger
 from infra.settings import Settings
 from sqoop import plan
 from sqoop.command import SqoopRun, run_sqoop
-from sqoop.merge import run_merge
+from sqoop.location import put_in_force
+from sqoop.merge import Merged, merge
 from sqoop.plan import Completeness, Kind
-from sqoop.snapshots import MANIFEST, Snapshots, next_version
+from sqoop.snapshots import Snapshots, next_version
 from sqoop.source import KEY, MARK, ContactsTable, Counts
 
 ATTEMPTS = 3
@@ -42,27 +45,34 @@ class Context:
 
 @dataclass(frozen=True)
 class Fetched:
-    """Rows that Sqoop brought to `path`, and the counts in MySQL just before and after."""
+    """Rows that Sqoop brought, and the counts in MySQL just before and after."""
 
-    path: str
-    rows: int
+    rows: pa.Table
     before: Counts
     after: Counts
 
 
 @dataclass(frozen=True)
 class Pass:
-    """A finished pass: the snapshot in force, its manifest, what the merge answered, and what must follow at once."""
+    """A finished pass: the snapshot in force, its manifest, what came of the merge, and what must follow at once.
+
+    `written`: there is a new snapshot.
+    """
 
     version: str
     manifest: dict[str, Any]
     rows_read: int
-    answer: dict[str, Any]
+    merged: Merged
+    written: bool
     follow_up: Kind | None
 
 
 def run_pass(context: Context, kind: Kind) -> Pass:
     """Fetch and merge once. Staging is empty again afterwards, however it ends.
+
+    The snapshot is written under a temporary name, renamed when whole, and only then does the table's location move. A
+    crash before the rename leaves everything as it was; after it, the next import moves the location. Nothing is
+    written when nothing changed.
 
     The keys are read before the rows: a row that is in the rows but not in the keys was added in between, and a row
     deleted in between goes next time. Raises what `import_contacts` raises.
@@ -76,39 +86,37 @@ def run_pass(context: Context, kind: Kind) -> Pass:
         mark = "" if kind is Kind.FULL or last is None else str(last["mark"])
         since = source.since(mark, context.settings.contacts.overlap_seconds) if mark else None
         fetched = fetch(context, tuple(source.columns), since, "rows")
-        version = next_version(started_at, base)
-        checked_at = started_at.isoformat() if kind is not Kind.DELTA or last is None else last["keys_checked_at"]
-        manifest = {
-            "kind": kind,
-            "reason": context.reason,
-            "started_at": started_at.isoformat(),
-            "keys_checked_at": checked_at,
-            "fingerprint": plan.fingerprint(source),
-            "seen": plan.seen(since, fetched.before, fetched.after),
-        }
-        context.progress("merging with Spark")
-        request = {
-            "table": context.table,
-            "rows": fetched.path,
-            "keys": keys.path if keys is not None else None,
-            "base": snapshots.path(base) if base is not None else None,
-            "full": kind is Kind.FULL,
-            "expected_rows": fetched.rows,
-            "temporary": snapshots.temporary_path(version),
-            "target": snapshots.path(version),
-            "time_zones": source.time_zones,
-            "previous_mark": mark,
-            "mark_limit": source.clock(fetched.before.at),
-            "manifest_name": MANIFEST,
-            "manifest": manifest,
-        }
-        answer = run_merge(context.settings, request, context.output)
     finally:
         snapshots.clean()
-    follow_up = plan.escalate(kind, Completeness(answer["rows"], answer["stale"]), fetched.before, fetched.after)
-    in_force = version if answer["written"] or base is None else base
-    rows_read = fetched.rows + (keys.rows if keys is not None else 0)
-    return Pass(in_force, {**manifest, "mark": answer["mark"], "rows": answer["rows"]}, rows_read, answer, follow_up)
+    context.progress("merging")
+    merged = merge(
+        fetched.rows,
+        keys.rows if keys is not None else None,
+        snapshots.read(snapshots.path(base)) if base is not None else None,
+        kind is Kind.FULL,
+        source.time_zones,
+    )
+    checked_at = started_at.isoformat() if kind is not Kind.DELTA or last is None else last["keys_checked_at"]
+    manifest = {
+        "kind": kind,
+        "reason": context.reason,
+        "started_at": started_at.isoformat(),
+        "keys_checked_at": checked_at,
+        "fingerprint": plan.fingerprint(source),
+        "seen": plan.seen(since, fetched.before, fetched.after),
+        # No mark ahead of the source's clock: one row with a time in the future would hide all changes until then.
+        "mark": min(max(merged.latest or "", mark), source.clock(fetched.before.at)),
+        "rows": merged.changes.rows,
+    }
+    version, written = base, base is None or bool(merged.changes)
+    if version is None or written:
+        version = next_version(started_at, base)
+        snapshots.add(version, merged.rows, manifest)
+    put_in_force(context.settings, context.table, context.settings.default_fs + snapshots.path(version))
+    rows_read = fetched.rows.num_rows + (keys.rows.num_rows if keys is not None else 0)
+    outcome = Completeness(merged.changes.rows, merged.stale)
+    follow_up = plan.escalate(kind, outcome, fetched.before, fetched.after)
+    return Pass(version, manifest, rows_read, merged, written, follow_up)
 
 
 def fetch(context: Context, columns: Sequence[str], since: str | None, name: str) -> Fetched:
@@ -128,13 +136,13 @@ def fetch(context: Context, columns: Sequence[str], since: str | None, name: str
         before = count(context.settings, source, since)
         run_sqoop(context.settings, context.files, query, columns, context.settings.default_fs + path, context.output)
         after = count(context.settings, source, since)
-        rows = snapshots.rows_in(path)
-        if plan.between(rows, before.matching, after.matching):
-            return Fetched(path, rows, before, after)
-        log.warning("count differs", what=name, rows=rows, before=before.matching, after=after.matching)
+        rows = snapshots.read(path)
+        if plan.between(rows.num_rows, before.matching, after.matching):
+            return Fetched(rows, before, after)
+        log.warning("count differs", what=name, rows=rows.num_rows, before=before.matching, after=after.matching)
     raise WardError(
-        f"Sqoop brought {rows} rows of {source.table} where MySQL counts {after.matching}, {ATTEMPTS} times over: "
-        f"the import was given up, the last snapshot stays in force. See {context.output.name}."
+        f"Sqoop brought {rows.num_rows} rows of {source.table} where MySQL counts {after.matching}, {ATTEMPTS} times "
+        f"over: the import was given up, the last snapshot stays in force. See {context.output.name}."
     )
 
 

@@ -41,7 +41,8 @@ def world(stack: Settings) -> Iterator[LandingWorld]:
 
 
 def run(world: LandingWorld) -> Compacted:
-    (done,) = compact(world.settings, world.readings, HOUR, END, world.checkpoint_path(world.reading_stream))
+    tables = {world.readings: world.checkpoint_path(world.reading_stream)}
+    [(_, (done,))] = compact(world.settings, tables, HOUR, END)
     return done
 
 

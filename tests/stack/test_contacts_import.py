@@ -326,7 +326,7 @@ def test_a_wrong_source_is_said_before_anything_starts(bare: World, contacts: Co
     [
         ({"mysql": MySQL(port=1)}, "MySQL at 127.0.0.1:1 "),
         ({"hadoop": Hadoop(webhdfs_url="http://127.0.0.1:1")}, "HDFS .* at http://127.0.0.1:1 "),
-        ({"hadoop": Hadoop(metastore_uri="thrift://127.0.0.1:1")}, "Hive metastore at thrift://127.0.0.1:1 "),
+        ({"hadoop": Hadoop(hiveserver2_port=1)}, "HiveServer2 at 127.0.0.1:1 "),
     ],
 )
 def test_a_server_that_is_away_is_named(stack: Settings, change: dict[str, Any], server: str):
