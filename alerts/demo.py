@@ -5,6 +5,7 @@ It only calls the commands that a person would call, so that what it shows can b
 
 from __future__ import annotations
 
+import re
 import subprocess
 import time
 from collections.abc import Iterator
@@ -30,7 +31,7 @@ WARDS = ("ICU", "Cardiology", "Paediatrics", "General")
 """Those of the simulator."""
 
 EPISODE = "bradycardia"
-SUBJECT = "Heart rate"
+SUBJECT = re.compile(r"Heart rate \d+ /min low")
 SEED = 7
 POLL_SECONDS = 1.0
 
@@ -101,12 +102,12 @@ def _simulator(settings: Settings, patients: int, timeout: int) -> Iterator[None
 
 
 def _first_mail(console: Console, settings: Settings, before: set[str], timeout: int) -> ReceivedMail:
-    """The first new email to the doctor about a heart rate, with the counts of each stream shown meanwhile."""
+    """The first new email to the doctor about a slow heart, with the counts of each stream shown meanwhile."""
     deadline = time.monotonic() + timeout
     with Live(console=console, transient=True, refresh_per_second=2) as live:
         while time.monotonic() < deadline:
             for mail in received_mails(settings):
-                if mail.mail_id not in before and DOCTOR in mail.recipients and SUBJECT in mail.subject:
+                if mail.mail_id not in before and DOCTOR in mail.recipients and SUBJECT.search(mail.subject):
                     return mail
             live.update(_progress(settings))
             time.sleep(POLL_SECONDS)

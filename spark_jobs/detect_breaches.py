@@ -91,7 +91,8 @@ class Detection:
     def run(self, stop: threading.Event) -> None:
         """Judge in a Spark driver of its own until `stop` is set. Raises WardError when the query fails."""
         partitions = sum(map(len, self._ends.extents(self._place.sources).values()))
-        self._spark = spark_session(self._settings, NAME, f"local[{partitions}]")
+        # The query holds a core for each partition as long as an epoch lasts; one more loads fresh contacts meanwhile.
+        self._spark = spark_session(self._settings, NAME, f"local[{partitions + 1}]")
         try:
             _require_cores(self._spark, partitions)
             self._judge(stop)
@@ -210,7 +211,7 @@ def _require_cores(spark: SparkSession, partitions: int) -> None:
     if cores < partitions:
         raise ConfigurationError(
             f"Detection reads {partitions} partitions and has {cores} cores: it needs one for each. "
-            f"Leave spark.master unset or set it to local[{partitions}] or more."
+            f"Leave spark.master unset or set it to local[{partitions + 1}] (the one more loads fresh contacts)."
         )
 
 

@@ -9,25 +9,16 @@ from collections.abc import Iterable
 from decimal import Decimal
 
 import pyarrow as pa
-from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from clinical.ages import ADULT_YEARS
 from clinical.messages import BREACH_FIELDS, DERIVED_FIELDS
-from clinical.tables import VITAL_TYPE
 from clinical.thresholds import JudgingBand
 from clinical.vitals import DERIVED, JUDGED, VITALS
 from infra.settings import Readings
-from spark_jobs.transforms.readings import (
-    KAFKA_COLUMNS,
-    age_years,
-    judged_readings,
-    long_form,
-    require_columns,
-    text_fields,
-    time_of,
-    vital_of,
-)
+from spark_jobs.transforms.readings import KAFKA_COLUMNS, age_years, judged_readings, long_form, vital_of
+from spark_jobs.transforms.sql import computed_once, require_columns, struct, text, text_fields, text_list, time_of
 
 VALUE_COLUMNS = (
     "source_topic",
@@ -75,16 +66,13 @@ def values_of_readings(df: DataFrame, readings: Readings) -> DataFrame:
 
     A reading whose clock is of no use is judged by the time of its insertion, which is then marked as a receipt.
     """
-    clock_is_believed = F.col("judged_at") == F.col("recorded_at")
-    wide = judged_readings(df, readings).select(
-        F.col("topic").alias("source_topic"),
-        F.col("reading_id").cast("string").alias("source_id"),
+    wide = judged_readings(df, readings).selectExpr(
+        "topic AS source_topic",
+        "CAST(reading_id AS STRING) AS source_id",
         "patient_id",
         "device_id",
-        F.col("judged_at").alias("recorded_at"),
-        (F.col("recorded_at_is_receipt") | ~F.coalesce(clock_is_believed, F.lit(False))).alias(
-            "recorded_at_is_receipt"
-        ),
+        "judged_at AS recorded_at",
+        "recorded_at_is_receipt OR NOT coalesce(judged_at = recorded_at, false) AS recorded_at_is_receipt",
         "inserted_at",
         *VITALS,
     )
@@ -97,23 +85,22 @@ def values_of_derived(df: DataFrame) -> DataFrame:
     `inserted_at` is Kafka's timestamp.
     """
     require_columns(df, KAFKA_COLUMNS)
-    message = F.explode(F.array(text_fields(F.col("value").cast("string"), DERIVED_FIELDS))).alias("m")
-    fields = df.select("topic", "timestamp", message).where("m._corrupt IS NULL")
-    value = F.coalesce(
-        *(F.when(F.col("m.attribute") == name, vital_of(F.col("m.value"), vital)) for name, vital in DERIVED.items())
+    message = computed_once(text_fields("CAST(value AS STRING)", DERIVED_FIELDS))
+    fields = df.selectExpr("topic", "timestamp", f"{message} AS m").where("m._corrupt IS NULL")
+    value = " ".join(f"WHEN {text(name)} THEN {vital_of('m.value', vital)}" for name, vital in DERIVED.items())
+    values = fields.selectExpr(
+        "topic AS source_topic",
+        "m.derived_id AS source_id",
+        "m.patient_id AS patient_id",
+        "CAST(NULL AS STRING) AS device_id",
+        "m.attribute AS attribute",
+        f"CASE m.attribute {value} END AS value",
+        f"{time_of('m.computed_for')} AS recorded_at",
+        "false AS recorded_at_is_receipt",
+        "timestamp AS inserted_at",
     )
-    values = fields.select(
-        F.col("topic").alias("source_topic"),
-        F.col("m.derived_id").alias("source_id"),
-        F.col("m.patient_id").alias("patient_id"),
-        F.lit(None).cast("string").alias("device_id"),
-        F.col("m.attribute").alias("attribute"),
-        value.cast(VITAL_TYPE).alias("value"),
-        time_of(F.col("m.computed_for")).alias("recorded_at"),
-        F.lit(False).alias("recorded_at_is_receipt"),
-        F.col("timestamp").alias("inserted_at"),
-    )
-    return values.dropna(subset=["source_id", "patient_id", "value", "recorded_at"])
+    required = ("source_id", "patient_id", "value", "recorded_at")
+    return values.where(" AND ".join(f"{name} IS NOT NULL" for name in required))
 
 
 def bands_frame(spark: SparkSession, bands: Iterable[JudgingBand]) -> DataFrame:
@@ -155,71 +142,58 @@ def find_breaches(
     """
     require_columns(values, VALUE_COLUMNS)
     require_columns(patients, PATIENT_COLUMNS)
-    known = patients.select(*(F.col(name).alias(f"known_{name}") for name in PATIENT_COLUMNS))
-    aged = values.join(known, F.col("patient_id") == F.col("known_patient_id"), "left").select(
+    known = patients.selectExpr(*(f"{name} AS known_{name}" for name in PATIENT_COLUMNS))
+    age = age_years("recorded_at", "known_date_of_birth")
+    aged = values.join(known, F.expr("patient_id = known_patient_id"), "left").selectExpr(
         *VALUE_COLUMNS,
         *known.columns,
-        _rounded().alias("rounded"),
-        _not_negative(age_years(F.col("recorded_at"), F.col("known_date_of_birth"))).alias("age"),
+        f"{_rounded()} AS rounded",
+        f"CASE WHEN {age} < 0 THEN 0.0D ELSE {age} END AS age",
     )
-    judged_age = F.coalesce("age", F.lit(ADULT_YEARS))
+    judged_age = f"coalesce(age, {float(ADULT_YEARS)}D)"
     hit = (
-        (F.col("attribute") == F.col("band_attribute"))
-        & (judged_age >= F.col("from_age"))
-        & (judged_age < F.col("below_age"))
-        & F.col("rounded").between(F.col("from_value"), F.col("to_value"))
+        f"attribute = band_attribute AND {judged_age} >= from_age AND {judged_age} < below_age"
+        " AND rounded BETWEEN from_value AND to_value"
     )
-    found = aged.join(F.broadcast(bands), hit, "inner")
+    found = aged.join(F.broadcast(bands), F.expr(hit), "inner")
     fields = _breach_columns(threshold_version, patients_version)
-    message = F.struct(*(fields[name].alias(name) for name in BREACH_FIELDS))
-    return found.select(
-        F.col("patient_id").alias("key"), F.to_json(message, {"ignoreNullFields": "false"}).alias("value")
-    )
+    message = struct(**{name: fields.get(name, name) for name in BREACH_FIELDS})
+    return found.selectExpr("patient_id AS key", f"to_json({message}, map('ignoreNullFields', 'false')) AS value")
 
 
-def _breach_columns(threshold_version: str, patients_version: str | None) -> dict[str, Column]:
-    computed = {
-        "breach_id": F.sha2(F.concat_ws("|", "source_topic", "source_id", "attribute"), 256),
-        "value": F.col("rounded"),
-        "unit": _by_attribute({name: vital.unit for name, vital in JUDGED.items()}),
-        "threshold_version": F.lit(threshold_version),
-        "patients_version": F.lit(patients_version).cast("string"),
-        "contact_missing": F.col("known_patient_id").isNull(),
-        "name": F.col("known_name"),
-        "phone": F.col("known_phone"),
-        "address": F.col("known_address"),
-        "ward": F.col("known_admitted_ward"),
-        "age_years": F.col("age"),
-        "recorded_at": F.unix_millis("recorded_at"),
-        "inserted_at": F.unix_millis("inserted_at"),
+def _breach_columns(threshold_version: str, patients_version: str | None) -> dict[str, str]:
+    """The fields of a breach that are not columns of that name."""
+    units = ", ".join(f"{text(name)}, {text(vital.unit)}" for name, vital in JUDGED.items())
+    return {
+        "breach_id": "sha2(concat_ws('|', source_topic, source_id, attribute), 256)",
+        "value": "rounded",
+        "unit": f"map({units})[attribute]",
+        "threshold_version": text(threshold_version),
+        "patients_version": "CAST(NULL AS STRING)" if patients_version is None else text(patients_version),
+        "contact_missing": "known_patient_id IS NULL",
+        "name": "known_name",
+        "phone": "known_phone",
+        "address": "known_address",
+        "ward": "known_admitted_ward",
+        "age_years": "age",
+        "recorded_at": "unix_millis(recorded_at)",
+        "inserted_at": "unix_millis(inserted_at)",
         # current_timestamp() is the start of the epoch in real-time mode; this is asked for each row.
-        "detected_at": F.reflect(F.lit("java.lang.System"), F.lit("currentTimeMillis")).cast("bigint"),
+        "detected_at": "CAST(reflect('java.lang.System', 'currentTimeMillis') AS BIGINT)",
     }
-    return {name: computed.get(name, F.col(name)) for name in BREACH_FIELDS}
 
 
-def _rounded() -> Column:
+def _rounded() -> str:
     """The value rounded half-up to the resolution of its attribute, as DOUBLE.
 
     A decimal of at most 15 digits and the double nearest to it are in the same order, so doubles compare exactly here.
     """
     scales = sorted({vital.scale for vital in JUDGED.values()})
-    rounded = {scale: F.round("value", scale).cast("double") for scale in scales}
-    return F.coalesce(
-        *(
-            F.when(F.col("attribute").isin([name for name, vital in JUDGED.items() if vital.scale == scale]), column)
-            for scale, column in rounded.items()
-        )
+    names = {scale: text_list(name for name, vital in JUDGED.items() if vital.scale == scale) for scale in scales}
+    cases = " ".join(
+        f"WHEN attribute IN ({names[scale]}) THEN CAST(round(value, {scale}) AS DOUBLE)" for scale in scales
     )
-
-
-def _not_negative(age: Column) -> Column:
-    return F.when(age < 0, F.lit(0.0)).otherwise(age)
-
-
-def _by_attribute(texts: dict[str, str]) -> Column:
-    pairs = [F.lit(part) for pair in texts.items() for part in pair]
-    return F.create_map(*pairs)[F.col("attribute")]
+    return f"CASE {cases} END"
 
 
 def _number(value: Decimal | None, open_limit: float | None = None) -> float | None:

@@ -5,16 +5,13 @@ Nothing here throws on bad input: what cannot be believed becomes NULL and an en
 
 from __future__ import annotations
 
-from functools import reduce
-
-from pyspark.sql import Column, DataFrame
-from pyspark.sql import functions as F
+from pyspark.sql import DataFrame
 
 from clinical.messages import READING_FIELDS
 from clinical.tables import VITAL_TYPE
 from clinical.vitals import CONSCIOUSNESS, REPORTED, VITALS, Vital
-from infra.errors import ConfigurationError
 from infra.settings import Readings
+from spark_jobs.transforms.sql import computed_once, require_columns, struct, text, text_fields, text_list, time_of
 
 READING_COLUMNS = (
     "reading_id",
@@ -25,11 +22,14 @@ READING_COLUMNS = (
     "recorded_at_is_receipt",
 )
 KAFKA_COLUMNS = ("key", "value", "topic", "partition", "offset", "timestamp")
-PROBLEM_TYPE = "struct<attribute:string,reason:string,raw:string>"
-CORRUPT = "_corrupt"
+PROBLEM_TYPE = "STRUCT<attribute: STRING, reason: STRING, raw: STRING>"
 MAX_SHOWN_CHARACTERS = 200
-LATEST_MS = 4_102_444_800_000
-"""1 January 2100. A number outside 1970 to 2100 is not a time; it would also overflow a timestamp."""
+
+_MS_AHEAD = "(unix_millis(recorded_at) - unix_millis(inserted_at))"
+"""Milliseconds by which the recording lies after the insertion; NULL without a time of recording."""
+
+_IS_OBJECT = "(m IS NOT NULL AND m._corrupt IS NULL)"
+_IS_OURS = f"({_IS_OBJECT} AND ({' OR '.join(f'm.{name} IS NOT NULL' for name in READING_FIELDS)}))"
 
 
 def parse_readings(df: DataFrame, readings: Readings) -> DataFrame:
@@ -50,7 +50,7 @@ def parse_readings(df: DataFrame, readings: Readings) -> DataFrame:
     Raises ConfigurationError naming the Kafka columns that `df` lacks.
     """
     require_columns(df, KAFKA_COLUMNS)
-    return _with_problems(_typed(_fields(df), readings), readings)
+    return _with_problems(_typed(df, readings), readings)
 
 
 def judged_readings(df: DataFrame, readings: Readings) -> DataFrame:
@@ -60,104 +60,74 @@ def judged_readings(df: DataFrame, readings: Readings) -> DataFrame:
     the reading's identity, its times, `judged_at` (never NULL), the vitals and `topic`.
     """
     require_columns(df, KAFKA_COLUMNS)
-    typed = _typed(_fields(df), readings).where("judged_at IS NOT NULL")
+    typed = _typed(df, readings).where("judged_at IS NOT NULL")
     return typed.select(*READING_COLUMNS, *VITALS, "judged_at", "topic")
 
 
 def long_form(df: DataFrame) -> DataFrame:
     """One row for each vital that a reading has: the other columns stay, the vitals become `attribute`, `value`."""
     require_columns(df, tuple(VITALS))
-    pairs = F.array(*(F.struct(F.lit(name).alias("attribute"), F.col(name).alias("value")) for name in VITALS))
+    pairs = ", ".join(struct(attribute=text(name), value=name) for name in VITALS)
     others = [name for name in df.columns if name not in VITALS]
-    return df.select(*others, F.inline(pairs)).where("value IS NOT NULL")
+    return df.selectExpr(*others, f"inline(array({pairs}))").where("value IS NOT NULL")
 
 
-def age_years(at: Column, birth: Column) -> Column:
+def age_years(at: str, birth: str) -> str:
     """Age in years (DOUBLE) on the day `at`, the same as `clinical.ages.age_years`; NULL without a birth date."""
-    return F.months_between(F.to_date(at), birth, roundOff=False) / F.lit(12.0)
+    return f"(months_between(to_date({at}), {birth}, false) / 12.0D)"
 
 
-def require_columns(df: DataFrame, columns: tuple[str, ...]) -> None:
-    """Raises ConfigurationError naming the columns that `df` lacks."""
-    missing = [name for name in columns if name not in df.columns]
-    if missing:
-        raise ConfigurationError(
-            f"The data frame lacks the columns {', '.join(missing)}; it has {', '.join(df.columns)}."
-        )
-
-
-def text_fields(message: Column, fields: tuple[str, ...]) -> Column:
-    """A JSON object's fields, all as text, so that `"abc"` in a number is told from null; `_corrupt` if it is none."""
-    schema = ", ".join(f"{name} STRING" for name in (*fields, CORRUPT))
-    return F.from_json(message, schema, {"mode": "PERMISSIVE", "columnNameOfCorruptRecord": CORRUPT})
-
-
-def time_of(text: Column) -> Column:
-    """TIMESTAMP of a text in epoch milliseconds; NULL when it is no time between 1970 and 2100."""
-    ms = text.try_cast("bigint")
-    return F.timestamp_millis(F.when(ms.between(0, LATEST_MS), ms))
-
-
-def vital_of(text: Column, vital: Vital) -> Column:
+def vital_of(written: str, vital: Vital) -> str:
     """DECIMAL(10,3) of a text; NULL when it is no finite number or outside the plausible range.
 
     Digits beyond the third are cut, not rounded: rounding twice would take 72.4996 to 73 when it is compared.
     """
-    exact = F.floor(text.try_cast("decimal(24,12)"), F.lit(3)).try_cast(VITAL_TYPE)
-    return F.when(text.try_cast("double").between(float(vital.low), float(vital.high)), exact)
-
-
-def _fields(df: DataFrame) -> DataFrame:
-    raw = F.col("value").cast("string")
-    kept = ("key", "topic", "partition", "offset", "timestamp")
-    return df.select(*kept, raw.alias("raw"), computed_once(text_fields(raw, READING_FIELDS)).alias("m"))
-
-
-def computed_once(column: Column) -> Column:
-    """The column as a generator of one row: as a plain column, the optimizer copies it into every use of it, and plans
-    grow until planning them takes seconds."""
-    return F.explode(F.array(column))
+    exact = f"try_cast(floor(try_cast({written} AS DECIMAL(24, 12)), 3) AS {VITAL_TYPE})"
+    plausible = f"try_cast({written} AS DOUBLE) BETWEEN {float(vital.low)}D AND {float(vital.high)}D"
+    return f"CASE WHEN {plausible} THEN {exact} END"
 
 
 def _typed(df: DataFrame, readings: Readings) -> DataFrame:
-    field = {name: F.col(f"m.{name}") for name in READING_FIELDS}
-    on_oxygen = F.lower(field["on_oxygen"])
-    typed = F.struct(
-        field["reading_id"].try_cast("bigint").alias("reading_id"),
-        F.when(F.trim(field["patient_id"]) != "", field["patient_id"]).alias("patient_id"),
-        field["device_id"].alias("device_id"),
-        time_of(field["recorded_at"]).alias("recorded_at"),
-        F.coalesce(time_of(field["inserted_at"]), F.col("timestamp")).alias("inserted_at"),
-        F.coalesce(F.lower(field["recorded_at_is_receipt"]) == "true", F.lit(False)).alias("recorded_at_is_receipt"),
-        *(vital_of(field[name], vital).alias(name) for name, vital in VITALS.items()),
-        F.when(on_oxygen.isin("true", "1"), True).when(on_oxygen.isin("false", "0"), False).alias("on_oxygen"),
-        F.when(field["consciousness"].isin(*CONSCIOUSNESS), field["consciousness"]).alias("consciousness"),
+    """The message's fields as text in `m`, and each of them typed; what cannot be read is NULL."""
+    kept = ("key", "topic", "partition", "offset", "timestamp")
+    raw = "CAST(value AS STRING)"
+    message = computed_once(text_fields(raw, READING_FIELDS))
+    typed = struct(
+        reading_id="try_cast(m.reading_id AS BIGINT)",
+        patient_id="CASE WHEN trim(m.patient_id) != '' THEN m.patient_id END",
+        device_id="m.device_id",
+        recorded_at=time_of("m.recorded_at"),
+        inserted_at=f"coalesce({time_of('m.inserted_at')}, timestamp)",
+        recorded_at_is_receipt="coalesce(lower(m.recorded_at_is_receipt) = 'true', false)",
+        **{name: vital_of(f"m.{name}", vital) for name, vital in VITALS.items()},
+        on_oxygen="CASE WHEN lower(m.on_oxygen) IN ('true', '1') THEN true"
+        " WHEN lower(m.on_oxygen) IN ('false', '0') THEN false END",
+        consciousness=f"CASE WHEN m.consciousness IN ({text_list(CONSCIOUSNESS)}) THEN m.consciousness END",
     )
-    whole = df.select("*", computed_once(typed).alias("typed")).select(*df.columns, "typed.*")
-    return whole.withColumn("judged_at", _judged_at(readings))
+    fields = df.selectExpr(*kept, f"{raw} AS raw", f"{message} AS m")
+    whole = fields.selectExpr("*", f"{computed_once(typed)} AS typed").selectExpr(*kept, "raw", "m", "typed.*")
+    return whole.selectExpr("*", f"{_judged_at(readings)} AS judged_at")
 
 
-def _judged_at(readings: Readings) -> Column:
-    identified = F.col("reading_id").isNotNull() & F.col("patient_id").isNotNull() & F.col("m._corrupt").isNull()
-    clock_is_wrong = F.col("recorded_at").isNull() | _is_in_future(readings)
-    return F.when(
-        identified & ~_is_too_old(readings),
-        F.when(clock_is_wrong, F.col("inserted_at")).otherwise(F.col("recorded_at")),
-    )
+def _judged_at(readings: Readings) -> str:
+    identified = "reading_id IS NOT NULL AND patient_id IS NOT NULL AND m._corrupt IS NULL"
+    clock_is_wrong = f"recorded_at IS NULL OR {_is_in_future(readings)}"
+    by = f"CASE WHEN {clock_is_wrong} THEN inserted_at ELSE recorded_at END"
+    return f"CASE WHEN {identified} AND NOT {_is_too_old(readings)} THEN {by} END"
 
 
 def _with_problems(df: DataFrame, readings: Readings) -> DataFrame:
-    whole = _whole_problems(readings)
     single = [_vital_problem(vital) for vital in VITALS.values()] + [
         _word_problem("on_oxygen", "true or false"),
         _word_problem("consciousness", "one of " + ", ".join(CONSCIOUSNESS)),
     ]
-    problems = F.filter(F.array(*whole, *single), lambda problem: problem.isNotNull()).cast(f"array<{PROBLEM_TYPE}>")
-    return df.select("*", computed_once(problems).alias("problems")).select(
+    found = f"filter(array({', '.join([*_whole_problems(readings), *single])}), problem -> problem IS NOT NULL)"
+    problems = computed_once(f"CAST({found} AS ARRAY<{PROBLEM_TYPE}>)")
+    return df.selectExpr("*", f"{problems} AS problems").selectExpr(
         *READING_COLUMNS,
         *REPORTED,
         "problems",
-        F.forall("problems", lambda problem: problem["attribute"].isNotNull()).alias("accepted"),
+        "forall(problems, problem -> problem.attribute IS NOT NULL) AS accepted",
         "judged_at",
         "raw",
         "key",
@@ -168,78 +138,69 @@ def _with_problems(df: DataFrame, readings: Readings) -> DataFrame:
     )
 
 
-def _whole_problems(readings: Readings) -> list[Column]:
+def _whole_problems(readings: Readings) -> list[str]:
     """What makes a reading unfit to be stored, each a problem or NULL."""
-    is_object = F.col("m").isNotNull() & F.col("m._corrupt").isNull()
-    is_ours = is_object & reduce(Column.__or__, (F.col(f"m.{name}").isNotNull() for name in READING_FIELDS))
-    written = F.coalesce(_quoted(F.col("m.recorded_at")), F.lit("(none)"))
-    recorded = F.concat(F.lit("recorded_at "), F.col("recorded_at").cast("string"), F.lit(" UTC is more than "))
-    inserted = F.concat(F.lit(" the insertion at "), F.col("inserted_at").cast("string"), F.lit(" UTC."))
     ahead, behind = f"{readings.max_future_seconds} s after", f"{readings.max_age_days} days before"
-    no_time = F.concat(F.lit("recorded_at "), written, F.lit(" is no time in epoch milliseconds."))
+    written = f"coalesce({_quoted('m.recorded_at')}, '(none)')"
     return [
-        _problem(~is_object | F.col("raw").isNull(), F.lit("The message is not a JSON object.")),
-        _problem(is_object & ~is_ours, F.lit("The JSON object has none of a reading's fields.")),
-        _problem(is_ours & F.col("reading_id").isNull(), F.lit("The reading has no reading_id that is an integer.")),
-        _problem(is_ours & F.col("patient_id").isNull(), F.lit("The reading has no patient_id.")),
-        _problem(is_ours & F.col("recorded_at").isNull(), no_time),
-        _problem(_is_in_future(readings), F.concat(recorded, F.lit(ahead), inserted)),
-        _problem(_is_too_old(readings), F.concat(recorded, F.lit(behind), inserted)),
+        _problem(f"NOT {_IS_OBJECT} OR raw IS NULL", text("The message is not a JSON object.")),
+        _problem(f"{_IS_OBJECT} AND NOT {_IS_OURS}", text("The JSON object has none of a reading's fields.")),
+        _problem(f"{_IS_OURS} AND reading_id IS NULL", text("The reading has no reading_id that is an integer.")),
+        _problem(f"{_IS_OURS} AND patient_id IS NULL", text("The reading has no patient_id.")),
+        _problem(
+            f"{_IS_OURS} AND recorded_at IS NULL",
+            f"concat('recorded_at ', {written}, ' is no time in epoch milliseconds.')",
+        ),
+        _problem(_is_in_future(readings), _misplaced(ahead)),
+        _problem(_is_too_old(readings), _misplaced(behind)),
     ]
 
 
-def _ms_ahead() -> Column:
-    """Milliseconds by which the recording lies after the insertion; NULL without a time of recording."""
-    return F.unix_millis("recorded_at") - F.unix_millis("inserted_at")
+def _misplaced(by: str) -> str:
+    said = f" UTC is more than {by} the insertion at "
+    return f"concat('recorded_at ', CAST(recorded_at AS STRING), '{said}', CAST(inserted_at AS STRING), ' UTC.')"
 
 
-def _is_in_future(readings: Readings) -> Column:
-    return F.coalesce(_ms_ahead() > readings.max_future_seconds * 1000, F.lit(False))
+def _is_in_future(readings: Readings) -> str:
+    return f"coalesce({_MS_AHEAD} > {readings.max_future_seconds * 1000}, false)"
 
 
-def _is_too_old(readings: Readings) -> Column:
-    return F.coalesce(_ms_ahead() < -readings.max_age_days * 86_400_000, F.lit(False))
+def _is_too_old(readings: Readings) -> str:
+    return f"coalesce({_MS_AHEAD} < {-readings.max_age_days * 86_400_000}L, false)"
 
 
-def _problem(condition: Column, reason: Column) -> Column:
+def _problem(condition: str, reason: str) -> str:
     """A problem of the whole reading when `condition` holds, else NULL."""
-    return F.when(condition, _entry(F.lit(None).cast("string"), reason, F.col("raw")))
+    return f"CASE WHEN {condition} THEN {struct(attribute='CAST(NULL AS STRING)', reason=reason, raw='raw')} END"
 
 
-def _vital_problem(vital: Vital) -> Column:
-    text = F.col(f"m.{vital.attribute}")
-    number, infinite = text.try_cast("double"), float("inf")
-    is_outside = ((number < float(vital.low)) & (number > -infinite)) | (
-        (number > float(vital.high)) & (number < infinite)
+def _vital_problem(vital: Vital) -> str:
+    written, name = f"m.{vital.attribute}", vital.attribute
+    number, infinite = f"try_cast({written} AS DOUBLE)", "CAST('Infinity' AS DOUBLE)"
+    is_outside = (
+        f"({number} < {float(vital.low)}D AND {number} > -{infinite})"
+        f" OR ({number} > {float(vital.high)}D AND {number} < {infinite})"
     )
-    limits = f" is outside the plausible range {vital.low} to {vital.high} {vital.unit}".rstrip()
-    return _column_problem(
-        vital.attribute,
-        F.when(is_outside, F.concat(F.lit(f"{vital.attribute} "), _short(text), F.lit(f"{limits}."))).otherwise(
-            F.concat(F.lit(f"{vital.attribute} "), _quoted(text), F.lit(" is not a number."))
-        ),
-    )
+    limits = f" is outside the plausible range {vital.low} to {vital.high} {vital.unit}".rstrip() + "."
+    outside = f"concat('{name} ', {_short(written)}, {text(limits)})"
+    no_number = f"concat('{name} ', {_quoted(written)}, ' is not a number.')"
+    return _column_problem(name, f"CASE WHEN {is_outside} THEN {outside} ELSE {no_number} END")
 
 
-def _word_problem(attribute: str, expected: str) -> Column:
-    text = F.col(f"m.{attribute}")
-    return _column_problem(attribute, F.concat(F.lit(f"{attribute} "), _quoted(text), F.lit(f" is not {expected}.")))
+def _word_problem(name: str, expected: str) -> str:
+    return _column_problem(name, f"concat('{name} ', {_quoted(f'm.{name}')}, {text(f' is not {expected}.')})")
 
 
-def _column_problem(attribute: str, reason: Column) -> Column:
+def _column_problem(name: str, reason: str) -> str:
     """A problem of one column: the message has something there, and it was not accepted."""
-    text = F.col(f"m.{attribute}")
-    return F.when(text.isNotNull() & F.col(attribute).isNull(), _entry(F.lit(attribute), reason, text))
+    entry = struct(attribute=text(name), reason=reason, raw=f"m.{name}")
+    return f"CASE WHEN m.{name} IS NOT NULL AND {name} IS NULL THEN {entry} END"
 
 
-def _entry(attribute: Column, reason: Column, raw: Column) -> Column:
-    return F.struct(attribute.alias("attribute"), reason.alias("reason"), raw.alias("raw"))
-
-
-def _short(text: Column) -> Column:
+def _short(written: str) -> str:
     """The text without the quotes that a JSON word such as "NaN" keeps, and not endlessly long."""
-    return F.substring(F.btrim(text, F.lit('"')), 1, MAX_SHOWN_CHARACTERS)
+    return f"substring(btrim({written}, '\"'), 1, {MAX_SHOWN_CHARACTERS})"
 
 
-def _quoted(text: Column) -> Column:
-    return F.concat(F.lit('"'), _short(text), F.lit('"'))
+def _quoted(written: str) -> str:
+    return f"concat('\"', {_short(written)}, '\"')"

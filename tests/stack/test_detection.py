@@ -23,8 +23,11 @@ ADULT_TACHYCARDIA = 131
 """NEWS2 3: the lowest heart rate that is a high-severity breach in an adult, by the default table."""
 
 
-GENEROUS_SECONDS = 60
-"""A bound on a busy machine; what was seen is printed, and how fast it is to be is a benchmark's matter."""
+IN_FORCE_SECONDS = 10.0
+"""How soon an edited threshold must hold."""
+
+MICRO_BATCH_MS = 1000
+"""A micro-batch takes at least this long; real-time mode stays well below. How fast it is is a benchmark's matter."""
 
 
 @pytest.fixture(scope="module")
@@ -114,8 +117,7 @@ def test_an_edited_threshold_comes_into_force_in_the_same_process(world: Detecti
     try:
         await_that(judged_anew, "a breach by the edited row")
         seconds = time.monotonic() - edited_at
-        print(f"edited threshold in force after {seconds:.1f} s")
-        assert seconds < GENEROUS_SECONDS
+        assert seconds < IN_FORCE_SECONDS
         after = next(breach for breach in breaches.seen if breach["alert_message"] == message)
         assert after["threshold_version"] > before["threshold_version"]
     finally:
@@ -190,4 +192,4 @@ def test_breaches_come_within_moments(world: DetectionWorld, breaches: Breaches)
         first.setdefault(breach["breach_id"], breach["received_at"] - breach["inserted_at"])
     took = sorted(first.values())
     print(f"message to breach, ms: p50 {statistics.median(took)}, p99 {took[int(count * 0.99)]}, max {took[-1]}")
-    assert statistics.median(took) < GENEROUS_SECONDS * 1000
+    assert statistics.median(took) < MICRO_BATCH_MS

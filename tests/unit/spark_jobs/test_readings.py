@@ -218,11 +218,11 @@ def test_ages_agree_with_the_clinical_definition(spark: SparkSession) -> None:
     births = [date(2024, 2, 29), date(2025, 8, 22), date(2025, 8, 31), date(1950, 1, 1), date(2025, 11, 22), None]
     days = [date(2025, 11, 22), date(2025, 11, 30), date(2025, 2, 28), date(2026, 2, 28), date(2026, 1, 1)]
     frame = spark.createDataFrame([(day, birth) for day in days for birth in births], "day DATE, birth DATE")
-    late_that_day = F.expr("CAST(day AS TIMESTAMP) + INTERVAL '23:59' HOUR TO MINUTE")
-    rows = frame.select(
+    late_that_day = "CAST(day AS TIMESTAMP) + INTERVAL '23:59' HOUR TO MINUTE"
+    rows = frame.selectExpr(
         "day",
         "birth",
-        *(age_years(at, F.col("birth")).alias(name) for name, at in (("early", F.col("day")), ("late", late_that_day))),
+        *(f"{age_years(at, 'birth')} AS {name}" for name, at in (("early", "day"), ("late", late_that_day))),
     ).collect()
     for row in rows:
         expected = None if row.birth is None else python_age_years(row.day, row.birth)
