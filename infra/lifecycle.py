@@ -24,8 +24,9 @@ from infra.settings import Settings
 BOOTSTRAPS = ("producers", "alerts", "hbase", "hive", "sqoop")
 """Rooms whose `bootstrap(settings)` creates what the room needs, in this order."""
 
-STARTS_STREAMS = "airflow-scheduler"
-"""Stopped before the streams: its DAG `streams` starts those that do not run."""
+SCHEDULER = "airflow-scheduler"
+"""Started after the streams, for its first runs would compete with their start; stopped before them, for its DAG
+`streams` starts those that do not run."""
 
 AT_ONCE = 4
 """Servers that start side by side: more than the cores, for a start waits as often as it computes."""
@@ -53,11 +54,12 @@ def _up(settings: Settings, wanted: list[Server], everything: bool, console: Con
     render_all(settings)
     supervise.ensure_supervisor(settings)
     begun = time.monotonic()
-    _start_all(settings, [server for server in wanted if not server.is_stream], console)
+    _start_all(settings, [server for server in wanted if not server.is_stream and server.name != SCHEDULER], console)
     streams = [server for server in wanted if server.is_stream]
     if streams or everything:
         _bootstrap(settings, console)
     _start_all(settings, streams, console)
+    _start_all(settings, [server for server in wanted if server.name == SCHEDULER], console)
     console.print(f"[green]Up[/] after {time.monotonic() - begun:.0f} s. `./ward status` shows pages and lag.")
 
 
@@ -106,8 +108,8 @@ def stop_order(servers: list[Server]) -> list[list[Server]]:
         below = [depth[name] for name in server.depends_on if name in depth]
         depth[server.name] = max(below, default=-1) + 1
     streams = [server for server in servers if server.is_stream]
-    scheduler = [server for server in servers if server.name == STARTS_STREAMS]
-    others = [server for server in servers if not server.is_stream and server.name != STARTS_STREAMS]
+    scheduler = [server for server in servers if server.name == SCHEDULER]
+    others = [server for server in servers if not server.is_stream and server.name != SCHEDULER]
     for level in range(max((depth[server.name] for server in others), default=-1) + 1):
         levels.append([server for server in others if depth[server.name] == level])
     return [group for group in (scheduler, streams, *reversed(levels)) if group]

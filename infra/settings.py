@@ -175,6 +175,9 @@ class Spark(Frozen):
 
     master: str | None = Field(None, description="default: local[N], N chosen by each job")
     driver_memory: str = "768m"
+    optimising_compiler: bool = Field(
+        False, description="true for thousands of readings a second: less work in the long run, twice as much at start"
+    )
     landing_interval_seconds: int = 30
     landing_max_offsets: int = 500_000
     realtime_epoch_seconds: int = 20

@@ -25,7 +25,8 @@ QUICK_START = "-XX:TieredStopAtLevel=1"
 def spark_session(settings: Settings, app_name: str, default_master: str, short_lived: bool = False) -> SparkSession:
     """The session of this process, with Hive support; starts a JVM when there is none yet.
 
-    `short_lived`: the job is done within minutes, so the JVM is spared its optimising compiler.
+    `short_lived`: the job is done within minutes, so the JVM is spared its optimising compiler, whatever
+    `settings.spark.optimising_compiler` says.
 
     `default_master` (for example `local[6]`) holds unless `settings.spark.master` names another. `settings.spark.extra`
     is applied last and wins. No server is contacted yet: the metastore and HDFS are met by the first query.
@@ -55,7 +56,7 @@ def spark_properties(settings: Settings, master: str, short_lived: bool = False)
     """Every Spark property that we set, for this master. Raises ConfigurationError when jars are missing."""
     metastore_jars = _jars(settings.lib_dir / "spark-metastore-client")
     java_options = f"-Duser.timezone=UTC -DHADOOP_USER_NAME={settings.hadoop.user}"
-    quick_start = f" {QUICK_START}" if short_lived else ""
+    quick_start = f" {QUICK_START}" if short_lived or not settings.spark.optimising_compiler else ""
     properties = {
         "spark.jars": ",".join(map(str, _jars(settings.lib_dir / "spark"))),
         "spark.driver.memory": settings.spark.driver_memory,
