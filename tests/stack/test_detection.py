@@ -26,8 +26,8 @@ ADULT_TACHYCARDIA = 131
 IN_FORCE_SECONDS = 20.0
 """Twice the 10 s within which an edited threshold must hold, as the machine is shared; docs/measured.md has figures."""
 
-EPOCH_MS = 5000
-"""Judged as they arrive, readings do not wait for the end of an epoch. How fast it is is a benchmark's matter."""
+MICRO_BATCH_MS = 1000
+"""A micro-batch takes about this long; real-time mode stays well below. How fast it is is a benchmark's matter."""
 
 
 @pytest.fixture(scope="module")
@@ -183,13 +183,12 @@ def test_the_lag_is_told_and_comes_down_to_nothing(world: DetectionWorld, breach
 
 def test_breaches_come_within_moments(world: DetectionWorld, breaches: Breaches) -> None:
     patient, count = someone(), 200
-    pause = threading.Event()
     for _ in range(count):
         world.send(world.reading(patient, heart_rate=190))
-        pause.wait(0.05)
+        breaches.poll()  # meanwhile, for what waits to be polled would be counted as late
     first: dict[str, int] = {}
     for breach in breaches.wait_for(patient, count):
         first.setdefault(breach["breach_id"], breach["received_at"] - breach["inserted_at"])
     took = sorted(first.values())
     print(f"message to breach, ms: p50 {statistics.median(took)}, p99 {took[int(count * 0.99)]}, max {took[-1]}")
-    assert statistics.median(took) < EPOCH_MS
+    assert statistics.median(took) < MICRO_BATCH_MS
