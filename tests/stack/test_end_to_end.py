@@ -160,6 +160,13 @@ def edited_at(settings: Settings, row: str) -> int:
     return int(cells[0][1])
 
 
+def has_alarm(settings: Settings, patient_id: str) -> bool:
+    """Whether the alert engine has recorded an alarm of that patient."""
+    with alerts_connection(settings) as connection, connection.cursor() as cursor:
+        cursor.execute("SELECT 1 FROM alarms WHERE patient_id = %s LIMIT 1", (patient_id,))
+        return cursor.fetchone() is not None
+
+
 def first_notice_at(settings: Settings, patient_id: str) -> int:
     """When the alert engine first decided to tell of that patient, epoch ms."""
     with alerts_connection(settings) as connection, connection.cursor() as cursor:
@@ -177,13 +184,14 @@ def test_an_edited_threshold_changes_the_outcome_with_nothing_restarted(
     row = bradycardia_row(stack)
     pid = processes(stack)["detect-breaches"].pid
     insert_reading(stack, patient, heart_rate=45)
+    await_condition(lambda: has_alarm(stack, patient), 60, f"no breach of {patient} was recorded")
+    assert mails(stack, to=doctor, about=patient) == [], "low severity is recorded, not mailed"
     put = f"put '{stack.thresholds.table}', '{row}', 't:severity', '{{severity}}'\n"
     try:
         if way == "command":
             ward("thresholds", "set", row, "severity=high", "--author", "Dr Test")
         else:
             ward("hbase-shell", "-n", text=put.format(severity="high"))
-        assert mails(stack, to=doctor, about=patient) == []
 
         def mailed() -> bool:
             insert_reading(stack, patient, heart_rate=45)
