@@ -68,7 +68,7 @@ def backfill(api: AirflowApi, dag_id: str, hour: datetime, await_condition: Awai
 def test_every_reading_is_in_hive_exactly_once(stack: Settings, hour: datetime, await_condition: Await) -> None:
     rows, ids = in_mysql(stack, hour)
     assert rows >= READINGS
-    await_condition(lambda: in_hive(stack, hour)[0] >= rows, 240, "the readings did not land", interval=5)
+    await_condition(lambda: in_hive(stack, hour)[0] >= rows, 900, "the readings did not land", interval=5)
     landed = in_hive(stack, hour)
     assert (landed[0], landed[1], landed[2]) == (rows, rows, ids)
 
