@@ -25,6 +25,7 @@ from infra.metrics import StreamState, read_state
 from infra.servers import all_of
 from infra.settings import PROJECT_ROOT, Settings, load_settings
 from infra.supervise import wait_ready
+from infra.waiting import wait_for
 
 DOCTOR = "doctor@wardwatch.example"
 WARDS = ("ICU", "Cardiology", "Paediatrics", "General")
@@ -108,14 +109,15 @@ def _simulator(settings: Settings, patients: int, timeout: int) -> Iterator[None
 
 def _first_mail(console: Console, settings: Settings, before: set[str], timeout: int) -> ReceivedMail:
     """The first new email to the doctor about a slow heart, with the counts of each stream shown meanwhile."""
-    deadline = time.monotonic() + timeout
     with Live(console=console, transient=True, refresh_per_second=2) as live:
-        while time.monotonic() < deadline:
-            for mail in received_mails(settings):
-                if mail.mail_id not in before and DOCTOR in mail.recipients and SUBJECT.search(mail.subject):
-                    return mail
+
+        def look() -> ReceivedMail | None:
             live.update(_progress(settings))
-            time.sleep(POLL_SECONDS)
+            new = (mail for mail in received_mails(settings) if mail.mail_id not in before)
+            return next((mail for mail in new if DOCTOR in mail.recipients and SUBJECT.search(mail.subject)), None)
+
+        if mail := wait_for(look, timeout, POLL_SECONDS):
+            return mail
     raise WardError(f"No email after {timeout} s. `./ward status` and `./ward logs alert-engine` say more.")
 
 
@@ -135,15 +137,15 @@ def _field(text: str, name: str) -> str:
 
 
 def _await_landing(settings: Settings, reading: str) -> None:
-    deadline = time.monotonic() + LANDING_SECONDS
     query = f"SELECT COUNT(*) FROM health.vital_readings WHERE reading_id = {int(reading)}"
-    while time.monotonic() < deadline:
+
+    def landed() -> bool:
         with hive_connection(settings) as connection, connection.cursor() as cursor:
             cursor.execute(query)
-            if cursor.fetchone()[0] == 1:
-                return
-        time.sleep(BETWEEN_QUERIES_SECONDS)
-    raise WardError(f"Reading {reading} is not in Hive after {LANDING_SECONDS} s; see `./ward logs land-vitals`.")
+            return bool(cursor.fetchone()[0] == 1)
+
+    if not wait_for(landed, LANDING_SECONDS, BETWEEN_QUERIES_SECONDS):
+        raise WardError(f"Reading {reading} is not in Hive after {LANDING_SECONDS} s; see `./ward logs land-vitals`.")
 
 
 def _say_pages(console: Console, settings: Settings) -> None:

@@ -15,7 +15,7 @@ import structlog
 from pymysql.connections import Connection
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_delay, wait_exponential
 
-from infra.errors import UnavailableError
+from infra.errors import UnavailableError, WardError
 from infra.settings import Settings
 
 T = TypeVar("T")
@@ -145,6 +145,16 @@ def hdfs(settings: Settings) -> Any:
 
     url = urlparse(settings.webhdfs_url)
     return WebHDFS(host=url.hostname, port=url.port, user=settings.hadoop.user, skip_instance_cache=True)
+
+
+def hdfs_rename(files: Any, source: str, target: str) -> None:
+    """Move a file or directory atomically within HDFS.
+
+    Raises WardError when HDFS did not: WebHDFS answers a refused rename with success.
+    """
+    files.mv(source, target)
+    if not files.exists(target) or files.exists(source):
+        raise WardError(f"HDFS did not rename {source} to {target}: check its space and permissions.")
 
 
 def aws_client(settings: Settings, service: str) -> Any:

@@ -24,6 +24,7 @@ from infra.render import conf_dir, run_dir
 from infra.secrets import write_private
 from infra.servers import Server, all_of, find, log_file, venv_program
 from infra.settings import PROJECT_ROOT, Settings
+from infra.waiting import wait_for
 
 LOG_BYTES = 20_000_000
 LOG_BACKUPS = 2
@@ -294,9 +295,5 @@ def _signal(send: Callable[[], None]) -> None:
 
 
 def _wait_until(condition: Callable[[], bool], seconds: float, message: str) -> None:
-    deadline = time.monotonic() + seconds
-    pause = threading.Event()
-    while not condition():
-        if time.monotonic() > deadline:
-            raise WardError(message)
-        pause.wait(POLL_SECONDS)
+    if not wait_for(condition, seconds, POLL_SECONDS):
+        raise WardError(message)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import signal
 import sys
-import time
 from types import FrameType
 from typing import Annotated
 
@@ -14,6 +13,7 @@ from rich.console import Console
 from infra.log import configure_logging
 from infra.metrics import CONTACTS_VERSION, read_state
 from infra.settings import Settings, load_settings
+from infra.waiting import wait_for
 from sqoop.importer import import_contacts as run_import
 
 DETECTION = "detect-breaches"
@@ -48,14 +48,16 @@ def import_contacts(
 
 def await_detection(settings: Settings, version: str, seconds: float = TAKEN_UP_SECONDS) -> str:
     """Wait until detection judges by the snapshot `version` or a later one; a sentence that says how it stands."""
-    deadline = time.monotonic() + seconds
-    while (state := read_state(settings, DETECTION)) is not None:
-        if state.in_force.get(CONTACTS_VERSION, "") >= version:
-            return "Breaches carry it from now on."
-        if time.monotonic() > deadline:
-            return f"Detection has not taken it up after {seconds:.0f} s: see `./ward logs {DETECTION}`."
-        time.sleep(POLL_SECONDS)
-    return "Detection does not run; when it does, it takes it up."
+
+    def look() -> str:
+        state = read_state(settings, DETECTION)
+        if state is None:
+            return "Detection does not run; when it does, it takes it up."
+        taken_up = state.in_force.get(CONTACTS_VERSION, "") >= version
+        return "Breaches carry it from now on." if taken_up else ""
+
+    late = f"Detection has not taken it up after {seconds:.0f} s: see `./ward logs {DETECTION}`."
+    return wait_for(look, seconds, POLL_SECONDS) or late
 
 
 def _end(_number: int, _frame: FrameType | None) -> None:

@@ -21,16 +21,15 @@ def location_in_hive(settings: Settings, table: str) -> str:
     return next(str(value).strip().rstrip("/") for name, value, *_ in described if str(name).strip() == "Location:")
 
 
-def put_in_force(settings: Settings, table: str, location: str) -> bool:
-    """Point the table to the snapshot at the URI `location`, in one step of the metastore; True when it moved.
+def put_in_force(settings: Settings, table: str, location: str) -> None:
+    """Point the table to the snapshot at the URI `location`, in one step of the metastore, unless it does already.
 
     Raises WardError when the table points to a newer snapshot: it never goes back.
     """
     in_force = location_in_hive(settings, table)
     if in_force == location:
-        return False
+        return
     older, newer = (uri.rsplit("/", 1)[-1] for uri in (in_force, location))
     if VERSION.fullmatch(older) and older > newer:
         raise WardError(f"Snapshot {older} of {table} is in force already and newer than {newer}.")
     query(settings, f"ALTER TABLE {table} SET LOCATION '{location}'")
-    return True

@@ -19,8 +19,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import requests
 
-from infra.clients import hdfs
-from infra.errors import ConfigurationError, UnavailableError, WardError
+from infra.clients import hdfs, hdfs_rename
+from infra.errors import ConfigurationError, UnavailableError
 from infra.log import get_logger
 from infra.settings import Settings
 
@@ -131,16 +131,13 @@ class Snapshots:
 
         A crash leaves the temporary directory, which `clean` removes. Raises WardError when HDFS did not rename.
         """
-        temporary, target = f"{self.directory}/{TEMPORARY_PREFIX}{version}", self.path(version)
+        temporary = f"{self.directory}/{TEMPORARY_PREFIX}{version}"
         with self._errors():
             for number, start in enumerate(range(0, max(rows.num_rows, 1), ROWS_PER_FILE)):
                 with self._files.open(f"{temporary}/part-{number:05d}.parquet", "wb") as file:
                     pq.write_table(rows.slice(start, ROWS_PER_FILE), file)
             self._files.pipe_file(f"{temporary}/{MANIFEST}", orjson.dumps(manifest))
-            self._files.mv(temporary, target)
-            if not self._files.exists(target) or self._files.exists(temporary):
-                # WebHDFS answers 200 to a rename that it did not do.
-                raise WardError(f"HDFS did not rename {temporary} to {target}: check its space and permissions.")
+            hdfs_rename(self._files, temporary, self.path(version))
 
     def _names(self, directory: str) -> list[str]:
         with self._errors():

@@ -108,9 +108,10 @@ def run_pass(context: Context, kind: Kind) -> Pass:
         "mark": min(max(merged.latest or "", mark), source.clock(fetched.before.at)),
         "rows": merged.changes.rows,
     }
-    version, written = base, base is None or bool(merged.changes)
-    if version is None or written:
-        version = next_version(started_at, base)
+    if base is not None and not merged.changes:
+        version, written = base, False
+    else:
+        version, written = next_version(started_at, base), True
         snapshots.add(version, merged.rows, manifest)
     put_in_force(context.settings, context.table, context.settings.default_fs + snapshots.path(version))
     rows_read = fetched.rows.num_rows + (keys.rows.num_rows if keys is not None else 0)

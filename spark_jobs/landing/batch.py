@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pyspark.sql import DataFrame, SparkSession
 
 from clinical.tables import StoredTable
-from infra.clients import hdfs
+from infra.clients import hdfs, hdfs_rename
 from infra.settings import Settings
 from spark_jobs.landing import files as f
 from spark_jobs.landing.partitions import add_partition, location_of, partition_lock
@@ -86,7 +86,7 @@ def _publish_file(batch: Batch, spark: SparkSession, table: StoredTable, file: f
         new = not f.has_landed(files, directory, f"{batch.name}.parquet")
         if new:
             files.makedirs(directory, exist_ok=True)
-            f.rename(files, file.path, f"{directory}/{batch.name}.parquet")
+            hdfs_rename(files, file.path, f"{directory}/{batch.name}.parquet")
         if location is None:
             add_partition(spark, table, spec, batch.settings.default_fs + directory)
     return new

@@ -103,13 +103,6 @@ def write_merged_batches(files: Any, directory: str, names: Iterable[str]) -> No
     files.pipe_file(f"{directory}/{ALREADY_MERGED}", "\n".join(sorted(names)).encode())
 
 
-def rename(files: Any, source: str, target: str) -> None:
-    """Move a file atomically. Raises WardError when HDFS did not (WebHDFS answers a refusal with success)."""
-    files.mv(source, target)
-    if not files.exists(target) or files.exists(source):
-        raise WardError(f"HDFS did not rename {source} to {target}: check its space and permissions.")
-
-
 def copy(files: Any, source: str, target: str) -> None:
     """Copy a file within HDFS, byte by byte. Raises WardError when the copy is not as long as the original."""
     with files.open(source, "rb") as original, files.open(target, "wb") as duplicate:

@@ -157,8 +157,8 @@ def _whole_problems(readings: Readings) -> list[str]:
 
 
 def _misplaced(by: str) -> str:
-    said = f" UTC is more than {by} the insertion at "
-    return f"concat('recorded_at ', CAST(recorded_at AS STRING), '{said}', CAST(inserted_at AS STRING), ' UTC.')"
+    said = text(f" UTC is more than {by} the insertion at ")
+    return f"concat('recorded_at ', CAST(recorded_at AS STRING), {said}, CAST(inserted_at AS STRING), ' UTC.')"
 
 
 def _is_in_future(readings: Readings) -> str:
