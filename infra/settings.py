@@ -176,7 +176,7 @@ class Spark(Frozen):
     master: str | None = Field(None, description="default: local[N], N chosen by each job")
     driver_memory: str = "768m"
     optimising_compiler: bool = Field(
-        True,
+        False,
         description="false spares a third of the work of a start; landing then moves half as many readings a second",
     )
     landing_interval_seconds: int = 30

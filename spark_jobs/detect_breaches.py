@@ -1,7 +1,8 @@
 """Stream `detect-breaches`: every value against its band, in real time, from Kafka to Kafka.
 
-The query joins a threshold table and a snapshot of contacts that stand still while it runs. The driver looks at both
-every second; when one changed, it stops the query and starts it again on the same checkpoint, in the same process.
+The query joins a threshold table and a snapshot of contacts that stand still while it runs. The driver looks at the one
+every second, at the other every three; when one changed, it stops the query and starts it again on the same checkpoint,
+in the same process.
 """
 
 from __future__ import annotations
@@ -37,7 +38,12 @@ NAME = "detect-breaches"
 LOCK_SECONDS = 30.0
 """How long a restarted job waits for MySQL to notice that its predecessor died."""
 
-LAG_SECONDS = 5.0
+MEASURE_SECONDS = 5.0
+"""How often the driver is asked for its progress and its lag: some hundred calls to the JVM each time."""
+
+CONTACTS_SECONDS = 3.0
+"""How often the metastore is asked for fresh contacts; each time costs the driver some milliseconds of a core."""
+
 RETRY_SECONDS = 10.0
 """How long a metastore or HDFS that did not answer is left alone, so that thresholds are still looked at in time."""
 
@@ -85,8 +91,8 @@ class Detection:
         self._query: StreamingQuery
         self._counted_epoch = -1
         self._moved_at = 0.0
-        self._lag_at = 0.0
-        self._retry_at = 0.0
+        self._measure_at = 0.0
+        self._look_at = 0.0
 
     def run(self, stop: threading.Event) -> None:
         """Judge in a Spark driver of its own until `stop` is set. Raises WardError when the query fails."""
@@ -125,8 +131,9 @@ class Detection:
 
     def _fresh_patients(self) -> bool:
         """True when a new snapshot of contacts was loaded; while it cannot be, the one at hand stays."""
-        if time.monotonic() < self._retry_at:
+        if time.monotonic() < self._look_at:
             return False
+        self._look_at = time.monotonic() + CONTACTS_SECONDS
         try:
             location = self._find()
             if location == self._location:
@@ -134,7 +141,7 @@ class Detection:
                 return False
             self._patients = self._load(location)
         except UnavailableError as error:
-            self._retry_at = time.monotonic() + RETRY_SECONDS
+            self._look_at = time.monotonic() + RETRY_SECONDS
             self._alarms.set("contacts_unreadable", f"{error} Breaches carry the contacts {self._patients.version}.")
             return False
         self._location = location
@@ -190,19 +197,21 @@ class Detection:
         )
 
     def _measure(self) -> None:
+        now = time.monotonic()
+        if now < self._measure_at:
+            self._say_alive()
+            return
+        self._measure_at = now + MEASURE_SECONDS
         progress = self._query.lastProgress
         if progress is not None and progress.batchId != self._counted_epoch:
             self._counted_epoch = progress.batchId
-            self._moved_at = time.monotonic()
+            self._moved_at = now
             self._metrics.records.inc(max(0, progress.numInputRows))
-        now = time.monotonic()
-        if now - self._moved_at > self._settings.spark.realtime_epoch_seconds + STALL_SECONDS:
-            return
-        if now - self._lag_at >= LAG_SECONDS:
-            self._lag_at = now
-            self._metrics.alive(lag_records(self._spark, self._settings, self._ends, self._place))
-        else:
-            self._metrics.alive()
+        self._say_alive(lag_records(self._spark, self._settings, self._ends, self._place))
+
+    def _say_alive(self, lag: float | None = None) -> None:
+        if time.monotonic() - self._moved_at <= self._settings.spark.realtime_epoch_seconds + STALL_SECONDS:
+            self._metrics.alive(lag)
 
 
 def _require_cores(spark: SparkSession, partitions: int) -> None:

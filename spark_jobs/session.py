@@ -67,6 +67,8 @@ def spark_properties(settings: Settings, master: str, short_lived: bool = False)
         "spark.ui.enabled": "false",
         "spark.ui.showConsoleProgress": "false",
         "spark.sql.session.timeZone": "UTC",
+        # What we compare in lower case is ASCII; to load ICU's tables for it takes the first batch seconds.
+        "spark.sql.icu.caseMappings.enabled": "false",
         "spark.sql.shuffle.partitions": "4",
         # STATIC would wipe the whole table when one of its partitions is overwritten.
         "spark.sql.sources.partitionOverwriteMode": "dynamic",

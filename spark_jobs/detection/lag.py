@@ -24,11 +24,11 @@ def consumer_lag(spark: SparkSession) -> int | None:
     A partition that was never fetched from counts as 0. Consumers of an earlier query stay in Spark's pool for some
     minutes: of several on a partition, the one that asked Kafka last counts.
     """
-    jvm: Any = spark._jvm
-    server = jvm.java.lang.management.ManagementFactory.getPlatformMBeanServer()
+    server = java_class(spark, "java.lang.management.ManagementFactory").getPlatformMBeanServer()
+    object_name = java_class(spark, "javax.management.ObjectName")
     newest: dict[tuple[str, str], tuple[float, float]] = {}
-    for name in server.queryNames(jvm.javax.management.ObjectName(PARTITION_METRICS), None):
-        client = jvm.javax.management.ObjectName(CLIENT_METRICS.format(name.getKeyProperty("client-id")))
+    for name in server.queryNames(object_name(PARTITION_METRICS), None):
+        client = object_name(CLIENT_METRICS.format(name.getKeyProperty("client-id")))
         try:
             asked = float(server.getAttribute(client, "last-poll-seconds-ago"))
             behind = float(server.getAttribute(name, "records-lag"))
@@ -38,6 +38,15 @@ def consumer_lag(spark: SparkSession) -> int | None:
         if partition not in newest or asked < newest[partition][0]:
             newest[partition] = (asked, 0.0 if math.isnan(behind) else behind)
     return int(sum(behind for _, behind in newest.values())) if newest else None
+
+
+def java_class(spark: SparkSession, name: str) -> Any:
+    """A class of the driver's JVM, asked for by its whole name.
+
+    Attribute by attribute, Py4J asks for a class named `java`, `java.lang` and so on, and the JVM looks through
+    hundreds of jars to find that there is none.
+    """
+    return getattr(spark._jvm, name)
 
 
 def lag_records(spark: SparkSession, settings: Settings, ends: TopicEnds, place: Place) -> int:

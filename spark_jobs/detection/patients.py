@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from py4j.protocol import Py4JJavaError
-from pyspark.errors import PySparkException
+from pyspark.errors import AnalysisException, PySparkException
 from pyspark.sql import DataFrame, SparkSession
 
 from infra.errors import UnavailableError
 from infra.settings import Settings
 from spark_jobs.transforms.breaches import PATIENT_SCHEMA
+
+NO_TABLE = ("TABLE_OR_VIEW_NOT_FOUND", "SCHEMA_NOT_FOUND")
 
 
 @dataclass(frozen=True)
@@ -34,10 +36,10 @@ def patients_location(spark: SparkSession, settings: Settings, full_name: str) -
     database, table = full_name.split(".")
     try:
         catalog = spark._jsparkSession.sharedState().externalCatalog()
-        if not (catalog.databaseExists(database) and catalog.tableExists(database, table)):
-            return None
         return str(catalog.getTable(database, table).storage().locationUri().get().toString())
     except (Py4JJavaError, PySparkException) as error:
+        if isinstance(error, AnalysisException) and error.getCondition() in NO_TABLE:
+            return None
         raise UnavailableError("Hive metastore", settings.metastore_uri, _first_line(error)) from error
 
 

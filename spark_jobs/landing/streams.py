@@ -21,7 +21,7 @@ from spark_jobs.transforms.landing import (
     stored_readings,
     stored_records,
 )
-from spark_jobs.transforms.readings import parse_readings
+from spark_jobs.transforms.readings import parse_readings, typed_readings
 
 
 @dataclass(frozen=True)
@@ -73,14 +73,12 @@ class ReadingStream(LandingStream):
         return (self.table, self.rejected_table)
 
     def land(self, batch: Batch, df: DataFrame) -> Landed:
-        parsed = parse_readings(df, batch.settings.readings)
-        seen = Observation()
-        has_problem = F.size("problems") > 0
-        observed = parsed.observe(seen, F.count("*").alias("records"), F.count_if(has_problem).alias("rejected"))
-        stage(batch, stored_readings(observed), self.table)
+        readings, seen = batch.settings.readings, Observation()
+        counts = (F.count("*").alias("records"), F.count_if("has_problem").alias("rejected"))
+        stage(batch, stored_readings(typed_readings(df, readings).observe(seen, *counts)), self.table)
         landed = Landed(int(seen.get["records"]), int(seen.get["rejected"]))
         if landed.rejected:
-            self._land_rejected(batch, parsed.where(has_problem))
+            self._land_rejected(batch, parse_readings(df, readings).where("has_problem"))
         publish(batch, df.sparkSession, self.table)
         return landed
 

@@ -12,7 +12,7 @@ MAX_RAW_CHARACTERS = 2000
 
 
 def stored_readings(parsed: DataFrame) -> DataFrame:
-    """Rows of `vital_readings`, from the accepted ones of `parse_readings`; rejected attributes are NULL."""
+    """Rows of `vital_readings`, from the accepted ones of `typed_readings`; rejected attributes are NULL."""
     accepted = parsed.where("accepted").withColumnsRenamed({"partition": "kafka_partition", "offset": "kafka_offset"})
     return _stored(accepted, VITAL_READINGS)
 
@@ -43,7 +43,7 @@ def rejections(parsed: DataFrame) -> DataFrame:
 def reading_dead_letters(parsed: DataFrame) -> DataFrame:
     """Dead letters of the messages in which anything was rejected, with every reason."""
     reasons = "concat_ws(' ', transform(problems, problem -> problem.reason))"
-    return _dead_letters(parsed.where("size(problems) > 0"), reasons)
+    return _dead_letters(parsed.where("has_problem"), reasons)
 
 
 def parse_records(df: DataFrame, table: StoredTable) -> DataFrame:
@@ -59,8 +59,7 @@ def parse_records(df: DataFrame, table: StoredTable) -> DataFrame:
     raw = "CAST(value AS STRING)"
     message = computed_once(text_fields(raw, table.column_names))
     read = df.selectExpr("key", "topic", "partition", "offset", f"{raw} AS raw", f"{message} AS m")
-    fields = struct(**{column.name: _typed(column) for column in table.columns})
-    typed = read.selectExpr("*", f"{computed_once(fields)} AS typed").selectExpr(*kept, "m", "typed.*")
+    typed = read.selectExpr(*kept, "m", *(f"{_typed(column)} AS {column.name}" for column in table.columns))
     return typed.selectExpr(*table.column_names, *_partition_values(table), f"{_problem(table)} AS problem", *kept)
 
 

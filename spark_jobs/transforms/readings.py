@@ -25,6 +25,8 @@ KAFKA_COLUMNS = ("key", "value", "topic", "partition", "offset", "timestamp")
 PROBLEM_TYPE = "STRUCT<attribute: STRING, reason: STRING, raw: STRING>"
 MAX_SHOWN_CHARACTERS = 200
 
+_STANDING = ("accepted", "has_problem", "judged_at")
+_PASSED_ON = ("raw", "key", "topic", "partition", "offset", "timestamp")
 _MS_AHEAD = "(unix_millis(recorded_at) - unix_millis(inserted_at))"
 """Milliseconds by which the recording lies after the insertion; NULL without a time of recording."""
 
@@ -32,7 +34,7 @@ _IS_OBJECT = "(m IS NOT NULL AND m._corrupt IS NULL)"
 _IS_OURS = f"({_IS_OBJECT} AND ({' OR '.join(f'm.{name} IS NOT NULL' for name in READING_FIELDS)}))"
 
 
-def parse_readings(df: DataFrame, readings: Readings) -> DataFrame:
+def typed_readings(df: DataFrame, readings: Readings) -> DataFrame:
     """Typed readings of `vital-info` messages, one row a message, whatever it holds.
 
     In: Kafka's source columns. Out:
@@ -40,9 +42,8 @@ def parse_readings(df: DataFrame, readings: Readings) -> DataFrame:
     - `reading_id` BIGINT, `patient_id`, `device_id` STRING, `recorded_at`, `inserted_at` TIMESTAMP,
       `recorded_at_is_receipt` BOOLEAN; `inserted_at` is Kafka's timestamp when the message has none;
     - each vital as DECIMAL(10,3), digits beyond the third cut off; `on_oxygen` BOOLEAN, `consciousness` STRING;
-    - `problems` ARRAY<STRUCT<attribute, reason, raw>>: `attribute` NULL speaks of the whole reading, otherwise only
-      that column was rejected (and is NULL) while the rest of the reading stands;
     - `accepted` BOOLEAN: no problem of the whole reading; only such a reading is stored as one;
+    - `has_problem` BOOLEAN: something was rejected, be it one attribute or the whole reading;
     - `judged_at` TIMESTAMP: the time by which detection judges the reading, NULL when it must not: `recorded_at`, or
       `inserted_at` when the device's clock is of no use (in the future, or no time at all);
     - `raw` STRING (the message) and Kafka's `key`, `topic`, `partition`, `offset`, `timestamp`.
@@ -50,7 +51,21 @@ def parse_readings(df: DataFrame, readings: Readings) -> DataFrame:
     Raises ConfigurationError naming the Kafka columns that `df` lacks.
     """
     require_columns(df, KAFKA_COLUMNS)
-    return _with_problems(_typed(df, readings), readings)
+    return _judged(df, readings).selectExpr(*READING_COLUMNS, *REPORTED, *_STANDING, *_PASSED_ON)
+
+
+def parse_readings(df: DataFrame, readings: Readings) -> DataFrame:
+    """What `typed_readings` gives, and why anything was rejected.
+
+    - `problems` ARRAY<STRUCT<attribute, reason, raw>>, empty when there is none: `attribute` NULL speaks of the whole
+      reading, otherwise only that column was rejected (and is NULL) while the rest of the reading stands.
+
+    Finding words for it makes a plan several times as large: it is for messages that are known to have a problem.
+    Raises ConfigurationError naming the Kafka columns that `df` lacks.
+    """
+    require_columns(df, KAFKA_COLUMNS)
+    problems = f"{_problems(readings)} AS problems"
+    return _judged(df, readings).selectExpr(*READING_COLUMNS, *REPORTED, problems, *_STANDING, *_PASSED_ON)
 
 
 def judged_readings(df: DataFrame, readings: Readings) -> DataFrame:
@@ -60,7 +75,7 @@ def judged_readings(df: DataFrame, readings: Readings) -> DataFrame:
     the reading's identity, its times, `judged_at` (never NULL), the vitals and `topic`.
     """
     require_columns(df, KAFKA_COLUMNS)
-    typed = _typed(df, readings).where("judged_at IS NOT NULL")
+    typed = _typed(df).selectExpr("*", f"{_judged_at(readings)} AS judged_at").where("judged_at IS NOT NULL")
     return typed.select(*READING_COLUMNS, *VITALS, "judged_at", "topic")
 
 
@@ -87,26 +102,31 @@ def vital_of(written: str, vital: Vital) -> str:
     return f"CASE WHEN {plausible} THEN {exact} END"
 
 
-def _typed(df: DataFrame, readings: Readings) -> DataFrame:
+def _typed(df: DataFrame) -> DataFrame:
     """The message's fields as text in `m`, and each of them typed; what cannot be read is NULL."""
-    kept = ("key", "topic", "partition", "offset", "timestamp")
+    kept = ("key", "topic", "partition", "offset", "timestamp", "raw", "m")
     raw = "CAST(value AS STRING)"
-    message = computed_once(text_fields(raw, READING_FIELDS))
-    typed = struct(
-        reading_id="try_cast(m.reading_id AS BIGINT)",
-        patient_id="CASE WHEN trim(m.patient_id) != '' THEN m.patient_id END",
-        device_id="m.device_id",
-        recorded_at=time_of("m.recorded_at"),
-        inserted_at=f"coalesce({time_of('m.inserted_at')}, timestamp)",
-        recorded_at_is_receipt="coalesce(lower(m.recorded_at_is_receipt) = 'true', false)",
+    fields = df.selectExpr(*kept[:-2], f"{raw} AS raw", f"{computed_once(text_fields(raw, READING_FIELDS))} AS m")
+    typed = {
+        "reading_id": "try_cast(m.reading_id AS BIGINT)",
+        "patient_id": "CASE WHEN trim(m.patient_id) != '' THEN m.patient_id END",
+        "device_id": "m.device_id",
+        "recorded_at": time_of("m.recorded_at"),
+        "inserted_at": f"coalesce({time_of('m.inserted_at')}, timestamp)",
+        "recorded_at_is_receipt": "coalesce(lower(m.recorded_at_is_receipt) = 'true', false)",
         **{name: vital_of(f"m.{name}", vital) for name, vital in VITALS.items()},
-        on_oxygen="CASE WHEN lower(m.on_oxygen) IN ('true', '1') THEN true"
+        "on_oxygen": "CASE WHEN lower(m.on_oxygen) IN ('true', '1') THEN true"
         " WHEN lower(m.on_oxygen) IN ('false', '0') THEN false END",
-        consciousness=f"CASE WHEN m.consciousness IN ({text_list(CONSCIOUSNESS)}) THEN m.consciousness END",
-    )
-    fields = df.selectExpr(*kept, f"{raw} AS raw", f"{message} AS m")
-    whole = fields.selectExpr("*", f"{computed_once(typed)} AS typed").selectExpr(*kept, "raw", "m", "typed.*")
-    return whole.selectExpr("*", f"{_judged_at(readings)} AS judged_at")
+        "consciousness": f"CASE WHEN m.consciousness IN ({text_list(CONSCIOUSNESS)}) THEN m.consciousness END",
+    }
+    return fields.selectExpr(*kept, *(f"{expression} AS {name}" for name, expression in typed.items()))
+
+
+def _judged(df: DataFrame, readings: Readings) -> DataFrame:
+    """Typed readings with what follows from them: `judged_at`, `accepted`, `has_problem`."""
+    typed = _typed(df).selectExpr("*", f"{_judged_at(readings)} AS judged_at", f"{_accepted(readings)} AS accepted")
+    unread = " OR ".join(_is_unread(name) for name in REPORTED)
+    return typed.selectExpr("*", f"NOT accepted OR {unread} AS has_problem")
 
 
 def _judged_at(readings: Readings) -> str:
@@ -116,26 +136,24 @@ def _judged_at(readings: Readings) -> str:
     return f"CASE WHEN {identified} AND NOT {_is_too_old(readings)} THEN {by} END"
 
 
-def _with_problems(df: DataFrame, readings: Readings) -> DataFrame:
+def _accepted(readings: Readings) -> str:
+    """Whether none of `_whole_problems` holds."""
+    required = " AND ".join(f"{name} IS NOT NULL" for name in ("raw", "reading_id", "patient_id", "recorded_at"))
+    return f"{_IS_OBJECT} AND {required} AND NOT {_is_in_future(readings)} AND NOT {_is_too_old(readings)}"
+
+
+def _is_unread(name: str) -> str:
+    """Whether the message has something there that was not accepted."""
+    return f"(m.{name} IS NOT NULL AND {name} IS NULL)"
+
+
+def _problems(readings: Readings) -> str:
     single = [_vital_problem(vital) for vital in VITALS.values()] + [
         _word_problem("on_oxygen", "true or false"),
         _word_problem("consciousness", "one of " + ", ".join(CONSCIOUSNESS)),
     ]
     found = f"filter(array({', '.join([*_whole_problems(readings), *single])}), problem -> problem IS NOT NULL)"
-    problems = computed_once(f"CAST({found} AS ARRAY<{PROBLEM_TYPE}>)")
-    return df.selectExpr("*", f"{problems} AS problems").selectExpr(
-        *READING_COLUMNS,
-        *REPORTED,
-        "problems",
-        "forall(problems, problem -> problem.attribute IS NOT NULL) AS accepted",
-        "judged_at",
-        "raw",
-        "key",
-        "topic",
-        "partition",
-        "offset",
-        "timestamp",
-    )
+    return f"CAST(CASE WHEN has_problem THEN {found} ELSE array() END AS ARRAY<{PROBLEM_TYPE}>)"
 
 
 def _whole_problems(readings: Readings) -> list[str]:
@@ -194,7 +212,7 @@ def _word_problem(name: str, expected: str) -> str:
 def _column_problem(name: str, reason: str) -> str:
     """A problem of one column: the message has something there, and it was not accepted."""
     entry = struct(attribute=text(name), reason=reason, raw=f"m.{name}")
-    return f"CASE WHEN m.{name} IS NOT NULL AND {name} IS NULL THEN {entry} END"
+    return f"CASE WHEN {_is_unread(name)} THEN {entry} END"
 
 
 def _short(written: str) -> str:

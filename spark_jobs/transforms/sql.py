@@ -34,8 +34,10 @@ def struct(**fields: str) -> str:
 
 
 def computed_once(expression: str) -> str:
-    """The expression as a generator of one row: as a plain column, the optimizer copies it into every use of it, and
-    plans grow until planning them takes seconds."""
+    """The expression as a generator of one row: as a plain column, the optimizer copies it into the filters above it.
+
+    For `from_json` only: a generator and what it computes is interpreted for each row, not compiled.
+    """
     return f"explode(array({expression}))"
 
 
