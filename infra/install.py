@@ -23,7 +23,8 @@ from rich.console import Console
 from infra.errors import WardError
 from infra.initialise import find_postgres, find_program, node_program
 from infra.render import TEMPLATES
-from infra.settings import Settings
+from infra.servers import project_environment, venv_program
+from infra.settings import PROJECT_ROOT, Settings
 
 DEBIAN_PACKAGES: dict[str, Callable[[], str]] = {
     "mariadb-server": lambda: find_program("mariadbd"),
@@ -107,6 +108,19 @@ def parts(settings: Settings) -> list[Part]:
     return [*jars, Part("maildev", settings.tools_dir / "node", package, _npm(package))]
 
 
+def class_archive(settings: Settings) -> Part:
+    """What makes a Spark driver start with a third less work. Made on this machine, when Spark's jars are there."""
+    program = PROJECT_ROOT / "spark_jobs" / "archive_classes.py"
+    sources = (program, TEMPLATES / "spark" / "pom.xml", PROJECT_ROOT / "requirements.lock")
+
+    def make(target: Path) -> None:
+        command = [venv_program("python"), "-m", "spark_jobs.archive_classes", str(target / "classes.jsa")]
+        environment = {**os.environ, **project_environment(settings)}
+        _run(command, "Spark's classes could not be archived", cwd=target, environment=environment)
+
+    return Part("spark-classes", settings.lib_dir / "spark-classes", sources, make)
+
+
 def _maven(pom: Path) -> Callable[[Path], None]:
     def fetch(target: Path) -> None:
         arguments = ("-q", "-B", "-f", str(pom), COPY_JARS, f"-DoutputDirectory={target}", "-DincludeScope=runtime")
@@ -139,8 +153,8 @@ def _npm(package: tuple[Path, ...]) -> Callable[[Path], None]:
     return fetch
 
 
-def _run(command: list[str], failure: str, cwd: Path | None = None) -> None:
-    finished = subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
+def _run(command: list[str], failure: str, cwd: Path | None = None, environment: dict[str, str] | None = None) -> None:
+    finished = subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, check=False)
     if finished.returncode != 0:
         said = (finished.stderr.strip() or finished.stdout.strip()).splitlines()
         errors = [line for line in said if "ERR" in line] or said or ["no message"]
@@ -181,17 +195,20 @@ def ensure_installed(settings: Settings, console: Console) -> None:
     """
     packages = missing_packages()
     todo = [part for part in parts(settings) if not part.installed()]
-    if not packages and not todo:
-        return
     if packages:
         with console.status(f"installing Debian packages: {', '.join(packages)} …"):
             _record(settings, console, "debian packages", install_packages(packages))
-    with (
-        console.status(f"downloading {', '.join(part.name for part in todo)} …"),
-        ThreadPoolExecutor(AT_ONCE) as pool,
-    ):
-        for future in as_completed(running := {pool.submit(part.install): part for part in todo}):
-            _record(settings, console, running[future].name, future.result())
+    if todo:
+        with (
+            console.status(f"downloading {', '.join(part.name for part in todo)} …"),
+            ThreadPoolExecutor(AT_ONCE) as pool,
+        ):
+            for future in as_completed(running := {pool.submit(part.install): part for part in todo}):
+                _record(settings, console, running[future].name, future.result())
+    archive = class_archive(settings)
+    if not archive.installed():
+        with console.status("archiving Spark's classes, which makes its jobs start sooner …"):
+            _record(settings, console, archive.name, archive.install())
 
 
 def _record(settings: Settings, console: Console, name: str, seconds: float) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from infra import install
 from infra.errors import WardError
-from infra.install import Part, missing_packages, parts
+from infra.install import Part, class_archive, missing_packages, parts
 from infra.settings import Settings
 
 
@@ -67,6 +67,13 @@ def test_every_part_has_its_dependency_list_in_the_project(tmp_path: Path) -> No
     assert [part.name for part in found] == [*install.JAR_PARTS, "maildev"]
     assert all(source.exists() for part in found for source in part.sources)
     assert not any(part.installed() for part in found)
+
+
+def test_the_archive_of_classes_is_made_anew_when_spark_or_its_rehearsal_changes(tmp_path: Path) -> None:
+    part = class_archive(Settings(tools_dir=tmp_path))
+    assert {source.name for source in part.sources} == {"archive_classes.py", "pom.xml", "requirements.lock"}
+    assert all(source.exists() for source in part.sources)
+    assert not part.installed()
 
 
 def test_an_archive_is_unpacked_without_its_top_directory(tmp_path: Path) -> None:

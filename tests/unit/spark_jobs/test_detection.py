@@ -10,7 +10,7 @@ from infra.lag import Extent
 from infra.settings import Settings
 from spark_jobs.detection.checkpoint import Mismatch, compare
 from spark_jobs.detection.patients import load_patients
-from spark_jobs.session import spark_properties
+from spark_jobs.session import class_archive, spark_properties
 from spark_jobs.transforms.breaches import PATIENT_SCHEMA
 
 EXTENTS = {"a": {0: Extent(10, 20), 1: Extent(0, 5)}, "b": {0: Extent(0, 0)}}
@@ -73,3 +73,15 @@ def test_extra_properties_win(tmp_path: Path) -> None:
     assert properties["spark.sql.session.timeZone"] == "UTC"
     assert "spark.driver.bindAddress" not in properties
     assert spark_properties(settings, "local[2]")["spark.driver.bindAddress"] == "127.0.0.1"
+
+
+def test_a_local_driver_starts_with_the_archive_of_classes_and_a_cluster_is_given_the_jars(tmp_path: Path) -> None:
+    for name in ("spark", "spark-metastore-client"):
+        (tmp_path / "lib" / name).mkdir(parents=True)
+        (tmp_path / "lib" / name / "some.jar").touch()
+    settings, jar = Settings(tools_dir=tmp_path), str(tmp_path / "lib" / "spark" / "some.jar")
+    local, cluster = (spark_properties(settings, master) for master in ("local[2]", "yarn"))
+    flag = f"-XX:SharedArchiveFile={class_archive(settings)}"
+    assert flag in local["spark.driver.extraJavaOptions"]
+    assert flag not in cluster["spark.driver.extraJavaOptions"]
+    assert (local["spark.driver.extraClassPath"], cluster["spark.jars"]) == (jar, jar)

@@ -102,6 +102,12 @@ def parsed(spark: SparkSession) -> Parsed:
     return dict(zip(MESSAGES, rows, strict=True))
 
 
+def test_a_reading_has_a_problem_or_is_rejected_exactly_when_its_problems_say_so(parsed: Parsed) -> None:
+    for name, row in parsed.items():
+        assert row.has_problem == bool(row.problems), name
+        assert row.accepted == all(problem.attribute is not None for problem in row.problems), name
+
+
 def test_a_good_reading_is_typed_and_has_no_problem(parsed: Parsed) -> None:
     row = parsed["good"]
     assert (row.reading_id, row.patient_id, row.device_id) == (7, "P-1", "D-1")

@@ -1,0 +1,72 @@
+"""Makes the archive of classes (JEP 350, class data sharing) with which the Spark drivers of this machine start.
+
+python -m spark_jobs.archive_classes FILE
+
+Without it a driver looks through three hundred jars for each of its fifteen thousand classes, parses and verifies it,
+which is a third of the processor time of a start. The archive is written when the JVM of a rehearsal ends, in which a
+few readings are parsed, judged and stored on the local disk: no server is needed. A JVM to which the archive does not
+fit (other jars, another Java) leaves it aside and starts as slowly as without.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import orjson
+from pyspark.sql import DataFrame, Observation, SparkSession
+from pyspark.sql import functions as F
+
+from infra.errors import WardError
+from infra.settings import Settings, load_settings
+from spark_jobs.session import spark_properties
+from spark_jobs.transforms.breaches import PATIENT_SCHEMA, bands_frame, find_breaches, values_of_readings
+from spark_jobs.transforms.landing import stored_readings
+from spark_jobs.transforms.readings import typed_readings
+
+READING = {"reading_id": 1, "patient_id": "P0001", "recorded_at": 1_763_838_000_000, "heart_rate": 72}
+MESSAGES = (
+    "binary('P0001') AS key, CAST(value AS BINARY) AS value, 'vital-info' AS topic, 0 AS partition, 0L AS offset,"
+    " timestamp_millis(1763838000000) AS timestamp"
+)
+
+
+def archive_classes(settings: Settings, file: Path) -> None:
+    """Write the archive to `file`. Raises WardError when the JVM wrote none."""
+    properties = spark_properties(settings, "local[2]", flags=f"-XX:ArchiveClassesAtExit={file}")
+    builder = SparkSession.builder.appName("archive-classes").master("local[2]")
+    for key, value in properties.items():
+        builder = builder.config(key, value)
+    spark = builder.config("spark.hadoop.fs.defaultFS", "file:///").getOrCreate()
+    gateway: Any = spark.sparkContext._gateway
+    with tempfile.TemporaryDirectory() as scratch:
+        _rehearse(spark, settings, scratch)
+    spark.stop()
+    gateway.shutdown()
+    gateway.proc.stdin.close()  # a driver ends when nobody can speak to it any more
+    gateway.proc.wait()
+    if not file.exists():
+        raise WardError(f"Java wrote no archive of classes to {file}.")
+
+
+def _rehearse(spark: SparkSession, settings: Settings, scratch: str) -> None:
+    values = spark.createDataFrame([(orjson.dumps(READING).decode(),)], "value STRING")
+    values.selectExpr(*MESSAGES.split(", ")).write.parquet(f"{scratch}/messages")
+    patients = spark.createDataFrame([], PATIENT_SCHEMA)
+
+    def land(df: DataFrame, _batch_id: int) -> None:
+        seen = Observation()
+        stored = stored_readings(typed_readings(df, settings.readings).observe(seen, F.count("*").alias("records")))
+        stored.repartition(2, "event_date").write.partitionBy("event_date").parquet(f"{scratch}/readings")
+        judged = values_of_readings(df, settings.readings)
+        find_breaches(judged, bands_frame(spark, []), F.broadcast(patients), "none", None).collect()
+
+    messages = spark.readStream.schema(spark.read.parquet(f"{scratch}/messages").schema).parquet(f"{scratch}/messages")
+    writer = messages.writeStream.foreachBatch(land).option("checkpointLocation", f"{scratch}/checkpoint")
+    writer.trigger(availableNow=True).start().awaitTermination()
+
+
+if __name__ == "__main__":
+    archive_classes(load_settings(), Path(sys.argv[1]).resolve())
