@@ -25,12 +25,17 @@ from spark_jobs.session import spark_properties
 from spark_jobs.transforms.breaches import PATIENT_SCHEMA, bands_frame, find_breaches, values_of_readings
 from spark_jobs.transforms.landing import stored_readings
 from spark_jobs.transforms.readings import typed_readings
+from spark_jobs.transforms.sql import text
 
 READING = {"reading_id": 1, "patient_id": "P0001", "recorded_at": 1_763_838_000_000, "heart_rate": 72}
-MESSAGES = (
-    "binary('P0001') AS key, CAST(value AS BINARY) AS value, 'vital-info' AS topic, 0 AS partition, 0L AS offset,"
-    " timestamp_millis(1763838000000) AS timestamp"
-)
+MESSAGE = {
+    "key": "binary('P0001')",
+    "value": f"binary({text(orjson.dumps(READING).decode())})",
+    "topic": "'vital-info'",
+    "partition": "0",
+    "offset": "0L",
+    "timestamp": "timestamp_millis(1763838000000)",
+}
 
 
 def archive_classes(settings: Settings, file: Path) -> None:
@@ -52,8 +57,8 @@ def archive_classes(settings: Settings, file: Path) -> None:
 
 
 def _rehearse(spark: SparkSession, settings: Settings, scratch: str) -> None:
-    values = spark.createDataFrame([(orjson.dumps(READING).decode(),)], "value STRING")
-    values.selectExpr(*MESSAGES.split(", ")).write.parquet(f"{scratch}/messages")
+    message = spark.range(1).selectExpr(*(f"{value} AS {name}" for name, value in MESSAGE.items()))
+    message.write.parquet(f"{scratch}/messages")
     patients = spark.createDataFrame([], PATIENT_SCHEMA)
 
     def land(df: DataFrame, _batch_id: int) -> None:
@@ -63,7 +68,7 @@ def _rehearse(spark: SparkSession, settings: Settings, scratch: str) -> None:
         judged = values_of_readings(df, settings.readings)
         find_breaches(judged, bands_frame(spark, []), F.broadcast(patients), "none", None).collect()
 
-    messages = spark.readStream.schema(spark.read.parquet(f"{scratch}/messages").schema).parquet(f"{scratch}/messages")
+    messages = spark.readStream.schema(message.schema).parquet(f"{scratch}/messages")
     writer = messages.writeStream.foreachBatch(land).option("checkpointLocation", f"{scratch}/checkpoint")
     writer.trigger(availableNow=True).start().awaitTermination()
 
