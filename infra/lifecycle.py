@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from rich.console import Console
 
 from infra import install, preflight, supervise
+from infra.certificates import ensure_certificates
 from infra.errors import UnavailableError, WardError
 from infra.render import render_all
 from infra.secrets import ensure_secrets
@@ -51,6 +52,7 @@ def _up(settings: Settings, wanted: list[Server], everything: bool, console: Con
     install.ensure_installed(settings, console)
     preflight.check_java()
     ensure_secrets(settings)
+    ensure_certificates(settings)
     render_all(settings)
     supervise.ensure_supervisor(settings)
     begun = time.monotonic()

@@ -177,7 +177,7 @@ class Spark(Frozen):
     driver_memory: str = "768m"
     optimising_compiler: bool = Field(
         False,
-        description="false spares a third of the work of a start; landing then moves half as many readings a second",
+        description="true lets drivers use the C2 compiler: for a large ward on a machine with cores to spare",
     )
     landing_interval_seconds: int = 30
     landing_max_offsets: int = 500_000

@@ -19,7 +19,7 @@ READ_OWN_METRICS = "--add-exports=java.management/com.sun.jmx.mbeanserver=ALL-UN
 """Lets a driver ask its own JVM for the lag of its Kafka consumers."""
 
 QUICK_START = "-XX:TieredStopAtLevel=1"
-"""Half the processor time of a job's first minute goes into the optimising compiler, which pays off only later."""
+"""Most of the processor time of a driver's first minutes goes into the optimising compiler; it pays off only later."""
 
 QUIET_ARCHIVE = "-Xshare:auto -Xlog:cds=off -Xlog:cds+dynamic=off -Xlog:class+path=off"
 """An archive of classes that is not there, or does not fit, is no error and needs no word."""
