@@ -14,6 +14,7 @@ from alerts.inbox import received_mails
 from clinical.thresholds import parse_rows
 from hbase.table import read_state
 from infra.clients import alerts_connection, devices_connection, hbase_connection
+from infra.metrics import read_state as read_stream
 from infra.settings import PROJECT_ROOT, Settings
 from infra.supervise import processes, start, stop, wait_ready
 
@@ -156,13 +157,37 @@ def bradycardia_row(settings: Settings) -> str:
     return found[0].row_key
 
 
-def edited_at(settings: Settings, row: str) -> int:
-    """When the severity of that row was last written, epoch ms."""
+def severity_cell(settings: Settings, row: str) -> tuple[str, int]:
+    """The severity that HBase holds for that row, and when it was written, epoch ms."""
     with hbase_connection(settings) as connection:
         cells = connection.table(settings.thresholds.table).cells(
             row.encode(), b"t:severity", 1, include_timestamp=True
         )
-    return int(cells[0][1])
+    return cells[0][0].decode(), int(cells[0][1])
+
+
+def in_force_since(settings: Settings) -> str:
+    """The version of the thresholds by which detection judges now; it begins with its time."""
+    state = read_stream(settings, "detect-breaches")
+    return state.in_force["thresholds"] if state else ""
+
+
+def put_severity(settings: Settings, row: str, severity: str) -> None:
+    """By hand, in the HBase shell."""
+    ward("hbase-shell", "-n", text=f"put '{settings.thresholds.table}', '{row}', 't:severity', '{severity}'\n")
+
+
+@pytest.fixture
+def row(stack: Settings, await_condition: Await) -> Iterator[str]:
+    """The row of `bradycardia_row`; whatever the test made of it, it is as it was, and in force, afterwards."""
+    key = bradycardia_row(stack)
+    yield key
+    if severity_cell(stack, key)[0] == "low":
+        return
+    put_severity(stack, key, "low")
+    written = datetime.fromtimestamp(severity_cell(stack, key)[1] / 1000, UTC)
+    version = f"{written:%Y%m%dT%H%M%S}"
+    await_condition(lambda: in_force_since(stack) >= version, 60, f"{key} was not low again within 60 s")
 
 
 def has_alarm(settings: Settings, patient_id: str) -> bool:
@@ -184,29 +209,26 @@ def first_notice_at(settings: Settings, patient_id: str) -> int:
 
 @pytest.mark.parametrize("way", ["command", "shell"])
 def test_an_edited_threshold_changes_the_outcome_with_nothing_restarted(
-    stack: Settings, doctor: str, patient: str, way: str, await_condition: Await
+    stack: Settings, doctor: str, patient: str, row: str, way: str, await_condition: Await
 ) -> None:
-    row = bradycardia_row(stack)
     pid = processes(stack)["detect-breaches"].pid
     insert_reading(stack, patient, heart_rate=45)
     await_condition(lambda: has_alarm(stack, patient), 60, f"no breach of {patient} was recorded")
     assert mails(stack, to=doctor, about=patient) == [], "low severity is recorded, not mailed"
-    put = f"put '{stack.thresholds.table}', '{row}', 't:severity', '{{severity}}'\n"
-    try:
-        if way == "command":
-            ward("thresholds", "set", row, "severity=high", "--author", "Dr Test")
-        else:
-            ward("hbase-shell", "-n", text=put.format(severity="high"))
+    if way == "command":
+        ward("thresholds", "set", row, "severity=high", "--author", "Dr Test")
+    else:
+        put_severity(stack, row, "high")
 
-        def mailed() -> bool:
-            insert_reading(stack, patient, heart_rate=45)
-            return bool(mails(stack, to=doctor, about=patient))
+    def mailed() -> bool:
+        insert_reading(stack, patient, heart_rate=45)
+        return bool(mails(stack, to=doctor, about=patient))
 
-        await_condition(mailed, 60, f"{row} was not in force within 60 s")
-        assert first_notice_at(stack, patient) - edited_at(stack, row) < IN_FORCE_MS
-        assert processes(stack)["detect-breaches"].pid == pid
-    finally:
-        ward("hbase-shell", "-n", text=put.format(severity="low"))
+    await_condition(mailed, 60, f"{row} was not in force within 60 s")
+    took = first_notice_at(stack, patient) - severity_cell(stack, row)[1]
+    print(f"in force by {way} after {took} ms")
+    assert 0 < took < IN_FORCE_MS
+    assert processes(stack)["detect-breaches"].pid == pid
 
 
 def test_hbase_away_and_detection_restarted_a_breach_still_becomes_an_email_and_ops_are_told(
