@@ -199,12 +199,12 @@ def test_an_audit_that_finds_a_reading_missing_fails_names_its_id_and_mails_ops(
     assert end_of(api, "audit", run_id, await_condition) == "success"
 
 
-@pytest.fixture
-def scratch_airflow(stack: Settings, tmp_path: Path) -> dict[str, str]:
+@pytest.fixture(scope="module")
+def scratch_airflow(stack: Settings, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """Environment of an Airflow with an empty database of its own and with short limits of patience."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW")}
     environment = kept | {
-        "AIRFLOW_HOME": str(tmp_path),
+        "AIRFLOW_HOME": str(tmp_path_factory.mktemp("airflow")),
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
         "AIRFLOW__CORE__DAGS_FOLDER": str(PROJECT_ROOT / "dags"),
         "PYTHONPATH": str(PROJECT_ROOT),
