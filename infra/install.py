@@ -1,4 +1,4 @@
-"""Everything that is downloaded: Debian packages, jars with Maven, the inbox with npm. Each part once.
+"""Everything that is installed: Debian packages, jars with Maven, the inbox with npm, Spark's classes. Each part once.
 
 A part is installed beside its place and moved in when it is whole, with a stamp of what it was made of; a part whose
 stamp is missing or different is installed anew. So an interrupted download is repaired by the next call.
@@ -65,12 +65,13 @@ apt-get -q -y install --no-install-recommends "$@"
 
 @dataclass(frozen=True)
 class Part:
-    """Something that is downloaded into a directory of its own; `sources` decide whether it is up to date."""
+    """Something that is fetched into a directory of its own; `sources` decide whether it is up to date."""
 
     name: str
     target: Path
     sources: tuple[Path, ...]
     fetch: Callable[[Path], None]
+    attempts: int = ATTEMPTS
 
     def checksum(self) -> str:
         return hashlib.sha256(b"\0".join(source.read_bytes() for source in self.sources)).hexdigest()
@@ -80,17 +81,17 @@ class Part:
         return stamp.exists() and stamp.read_text() == self.checksum()
 
     def install(self) -> float:
-        """Download, tried `ATTEMPTS` times, then put in place in one step. Returns seconds."""
+        """Fetch, tried `attempts` times, then put in place in one step. Returns seconds."""
         begun = time.monotonic()
         partial = self.target.with_name(f"{self.target.name}.partial")
-        for attempt in range(1, ATTEMPTS + 1):
+        for attempt in range(1, self.attempts + 1):
             shutil.rmtree(partial, ignore_errors=True)
             partial.mkdir(parents=True)
             try:
                 self.fetch(partial)
                 break
             except WardError:
-                if attempt == ATTEMPTS:
+                if attempt == self.attempts:
                     raise
         (partial / STAMP).write_text(self.checksum())
         shutil.rmtree(self.target, ignore_errors=True)
@@ -118,7 +119,7 @@ def class_archive(settings: Settings) -> Part:
         environment = {**os.environ, **project_environment(settings)}
         _run(command, "Spark's classes could not be archived", cwd=target, environment=environment)
 
-    return Part("spark-classes", settings.lib_dir / "spark-classes", sources, make)
+    return Part("spark-classes", settings.lib_dir / "spark-classes", sources, make, attempts=1)
 
 
 def _maven(pom: Path) -> Callable[[Path], None]:
@@ -191,7 +192,8 @@ def install_packages(packages: list[str]) -> float:
 def ensure_installed(settings: Settings, console: Console) -> None:
     """Install every part that is missing or out of date; says each one's seconds and records them in `install.json`.
 
-    On a prepared machine this reads a few small files and downloads nothing. Raises WardError naming the part.
+    On a prepared machine this reads a few small files and downloads nothing. Raises WardError naming the part, except
+    for the archive of Spark's classes, which it can do without.
     """
     packages = missing_packages()
     todo = [part for part in parts(settings) if not part.installed()]
@@ -208,7 +210,10 @@ def ensure_installed(settings: Settings, console: Console) -> None:
     archive = class_archive(settings)
     if not archive.installed():
         with console.status("archiving Spark's classes, which makes its jobs start sooner …"):
-            _record(settings, console, archive.name, archive.install())
+            try:
+                _record(settings, console, archive.name, archive.install())
+            except WardError as error:
+                console.print(f"[yellow]![/] {error}. Spark's jobs start more slowly without.")
 
 
 def _record(settings: Settings, console: Console, name: str, seconds: float) -> None:

@@ -7,6 +7,7 @@ import tarfile
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from infra import install
 from infra.errors import WardError
@@ -74,6 +75,16 @@ def test_the_archive_of_classes_is_made_anew_when_spark_or_its_rehearsal_changes
     assert {source.name for source in part.sources} == {"archive_classes.py", "pom.xml", "requirements.lock"}
     assert all(source.exists() for source in part.sources)
     assert not part.installed()
+
+
+def test_without_an_archive_of_classes_the_installation_goes_on_and_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(install, "missing_packages", list)
+    monkeypatch.setattr(install, "parts", lambda _settings: [])
+    monkeypatch.setattr(install, "venv_program", lambda _name: "/bin/false")
+    install.ensure_installed(Settings(tools_dir=tmp_path), Console(width=200))
+    assert "Spark's classes could not be archived" in capsys.readouterr().out
 
 
 def test_an_archive_is_unpacked_without_its_top_directory(tmp_path: Path) -> None:
