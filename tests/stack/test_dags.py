@@ -242,6 +242,7 @@ def test_ops_are_told_once_that_a_stream_stays_down_and_once_that_it_is_well_aga
     stack: Settings, scratch_airflow: dict[str, str], await_condition: Await
 ) -> None:
     """The alert engine cannot start, because its port is taken: the mail takes the way that does without it."""
+    impatient = scratch_airflow | {"WARDWATCH_STREAMS__RESTART_GRACE_SECONDS": "10"}
     failed, over = (f"[{kind}] Airflow task streams.watch failed" for kind in ("TECHNICAL", "CLEARED"))
     before = {mail["id"] for mail in inbox(stack, stack.alerts.ops_email)}
 
@@ -250,9 +251,9 @@ def test_ops_are_told_once_that_a_stream_stays_down_and_once_that_it_is_well_aga
         return sorted(mail["subject"] for mail in mails if "streams.watch" in mail["subject"])
 
     def fails() -> bool:
-        return bool(run_streams(scratch_airflow)["tasks"]["watch"] == "failed")
+        return bool(run_streams(impatient)["tasks"]["watch"] == "failed")
 
-    assert run_streams(scratch_airflow)["run"] == "success"
+    assert run_streams(impatient)["run"] == "success"
     supervise.stop(stack, "alert-engine")
     with socket.create_server(("127.0.0.1", metrics_port(stack, "alert-engine"))):
         await_condition(fails, 300, "a stream that cannot start went unnoticed")
