@@ -11,10 +11,12 @@ from collections.abc import Iterator
 import orjson
 import pytest
 from confluent_kafka import Producer
+from pyspark.sql import SparkSession
 
 from clinical.messages import BREACH_FIELDS, breach_id
 from infra.clients import kafka_config
 from infra.settings import Settings
+from spark_jobs.detection.patients import patients_location
 from tests.stack.detection_world import Breaches, DetectionWorld, await_that, someone
 
 pytestmark = pytest.mark.timeout(1800)
@@ -165,6 +167,13 @@ def test_new_contacts_are_in_the_next_breach(world: DetectionWorld, breaches: Br
         breach = next(breach for breach in breaches.seen if breach["phone"] == phone)
         assert (breach["name"], breach["patients_version"]) == ("Åse Ødegård, “Dr”", version)
         assert (breach["contact_missing"], breach["ward"]) == (False, "Ward 9")
+
+
+def test_a_table_of_contacts_that_is_not_there_is_told_from_a_metastore_that_is_not(world: DetectionWorld) -> None:
+    spark = SparkSession.builder.getOrCreate()
+    assert patients_location(spark, world.settings, world.place.patients) is not None
+    for table in ("health.not_there", "not_there.patients"):
+        assert patients_location(spark, world.settings, table) is None
 
 
 def test_the_lag_is_told_and_comes_down_to_nothing(world: DetectionWorld, breaches: Breaches) -> None:
