@@ -14,7 +14,6 @@ from infra.settings import Settings
 from producers.simulator.writer import fill_ward
 
 Await = Callable[..., Any]
-DAGS = ("compact_readings", "audit")
 READINGS = 100_000
 PATIENTS = 60
 
@@ -56,15 +55,14 @@ def in_mysql(settings: Settings, hour: datetime) -> tuple[int, int]:
     return int(rows), int(ids)
 
 
-def backfill(api: AirflowApi, hour: datetime, await_condition: Await) -> None:
-    """Compact and audit that hour at the same time, and wait until both have succeeded."""
-    for backfill_id in [api.create_backfill(dag_id, hour, hour) for dag_id in DAGS]:
-        await_condition(
-            lambda number=backfill_id: api.backfill(number)["completed_at"] is not None, 300, "a backfill did not end"
-        )
-    for dag_id in DAGS:
-        runs = api.runs(dag_id, logical_date_gte=hour.isoformat(), logical_date_lte=hour.isoformat())
-        assert [run["state"] for run in runs] == ["success"], dag_id
+def backfill(api: AirflowApi, dag_id: str, hour: datetime, await_condition: Await) -> None:
+    """Run the DAG for that hour and wait until it has succeeded."""
+    backfill_id = api.create_backfill(dag_id, hour, hour)
+    await_condition(
+        lambda: api.backfill(backfill_id)["completed_at"] is not None, 300, f"the backfill of {dag_id} did not end"
+    )
+    runs = api.runs(dag_id, logical_date_gte=hour.isoformat(), logical_date_lte=hour.isoformat())
+    assert [run["state"] for run in runs] == ["success"]
 
 
 def test_every_reading_is_in_hive_exactly_once(stack: Settings, hour: datetime, await_condition: Await) -> None:
@@ -80,6 +78,8 @@ def test_the_audit_agrees_and_a_backfill_of_that_hour_changes_nothing(
 ) -> None:
     before = in_hive(stack, hour)
     with AirflowApi(stack) as api:
+        backfill(api, "audit", hour, await_condition)
         for _ in range(2):
-            backfill(api, hour, await_condition)
+            backfill(api, "compact_readings", hour, await_condition)
             assert in_hive(stack, hour) == before
+        backfill(api, "audit", hour, await_condition)
