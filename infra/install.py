@@ -115,11 +115,16 @@ def class_archive(settings: Settings) -> Part:
     sources = (program, TEMPLATES / "spark" / "pom.xml", PROJECT_ROOT / "requirements.lock")
 
     def make(target: Path) -> None:
-        command = [venv_program("python"), "-m", "spark_jobs.archive_classes", str(target / "classes.jsa")]
+        command = [
+            venv_program("python"),
+            "-m",
+            "spark_jobs.archive_classes",
+            str(target / settings.class_archive.name),
+        ]
         environment = {**os.environ, **project_environment(settings)}
         _run(command, "Spark's classes could not be archived", cwd=target, environment=environment)
 
-    return Part("spark-classes", settings.lib_dir / "spark-classes", sources, make, attempts=1)
+    return Part("spark-classes", settings.class_archive.parent, sources, make, attempts=1)
 
 
 def _maven(pom: Path) -> Callable[[Path], None]:

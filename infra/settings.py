@@ -312,6 +312,11 @@ class Settings(BaseSettings):
         return self.state_dir / "logs"
 
     @property
+    def class_archive(self) -> Path:
+        """The archive of Spark's classes, which `spark_jobs.archive_classes` makes."""
+        return self.lib_dir / "spark-classes" / "classes.jsa"
+
+    @property
     def lib_dir(self) -> Path:
         """Jars, one directory a server."""
         return self.tools_dir / "lib"

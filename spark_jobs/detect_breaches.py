@@ -198,20 +198,21 @@ class Detection:
 
     def _measure(self) -> None:
         now = time.monotonic()
-        if now < self._measure_at:
-            self._say_alive()
+        due = now >= self._measure_at
+        if due:
+            self._measure_at = now + MEASURE_SECONDS
+            self._count(now)
+        if now - self._moved_at > self._settings.spark.realtime_epoch_seconds + STALL_SECONDS:
             return
-        self._measure_at = now + MEASURE_SECONDS
+        self._metrics.alive(lag_records(self._spark, self._settings, self._ends, self._place) if due else None)
+
+    def _count(self, now: float) -> None:
+        """Add the records of an epoch that has ended since the last look."""
         progress = self._query.lastProgress
         if progress is not None and progress.batchId != self._counted_epoch:
             self._counted_epoch = progress.batchId
             self._moved_at = now
             self._metrics.records.inc(max(0, progress.numInputRows))
-        self._say_alive(lag_records(self._spark, self._settings, self._ends, self._place))
-
-    def _say_alive(self, lag: float | None = None) -> None:
-        if time.monotonic() - self._moved_at <= self._settings.spark.realtime_epoch_seconds + STALL_SECONDS:
-            self._metrics.alive(lag)
 
 
 def _require_cores(spark: SparkSession, partitions: int) -> None:

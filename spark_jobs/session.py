@@ -55,11 +55,6 @@ def stop_session(spark: SparkSession) -> None:
         spark.stop()
 
 
-def class_archive(settings: Settings) -> Path:
-    """Where the archive of Spark's classes is; `spark_jobs.archive_classes` makes it."""
-    return settings.lib_dir / "spark-classes" / "classes.jsa"
-
-
 def spark_properties(
     settings: Settings, master: str, short_lived: bool = False, flags: str | None = None
 ) -> dict[str, str]:
@@ -93,7 +88,7 @@ def spark_properties(
         "spark.hadoop.fs.defaultFS": settings.default_fs,
     }
     if master.startswith("local"):
-        archive = f"-XX:SharedArchiveFile={class_archive(settings)} {QUIET_ARCHIVE}" if flags is None else flags
+        archive = f"-XX:SharedArchiveFile={settings.class_archive} {QUIET_ARCHIVE}" if flags is None else flags
         properties["spark.driver.extraJavaOptions"] += f" {archive}"
         properties |= {
             "spark.driver.host": LOOPBACK,

@@ -9,8 +9,6 @@ import os
 import shutil
 import signal
 import subprocess
-import threading
-import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
@@ -21,6 +19,7 @@ from pymysql.connections import Connection
 
 from infra.clients import devices_connection, mysql_connection
 from infra.settings import PROJECT_ROOT, Settings, load_settings
+from infra.waiting import wait_for
 
 REUSE = os.environ.get("WARDWATCH_TEST_REUSE") == "1"
 TEST_STATE = PROJECT_ROOT / ".ward" / "test"
@@ -97,12 +96,8 @@ def await_condition() -> Callable[..., Any]:
     """
 
     def wait(fn: Callable[[], Any], seconds: float, message: str, interval: float = 0.25) -> Any:
-        deadline = time.monotonic() + seconds
-        pause = threading.Event()
-        while not (answer := fn()):
-            if time.monotonic() > deadline:
-                pytest.fail(f"{message} (after {seconds:.0f} s; last answer: {answer!r})")
-            pause.wait(interval)
+        if not (answer := wait_for(fn, seconds, interval)):
+            pytest.fail(f"{message} (after {seconds:.0f} s; last answer: {answer!r})")
         return answer
 
     return wait

@@ -29,6 +29,7 @@ from infra.errors import UnavailableError
 from infra.lag import TopicEnds, topic_ends
 from infra.metrics import StreamMetrics
 from infra.settings import Settings
+from infra.waiting import wait_for
 from spark_jobs.detect_breaches import Detection
 from spark_jobs.detection.place import Place
 
@@ -229,8 +230,4 @@ def answers(ends: TopicEnds, topics: tuple[str, ...]) -> bool:
 
 def await_that(condition: Callable[[], bool], what: str, seconds: float = DEADLINE_SECONDS) -> None:
     """Wait until `condition` holds; fail saying `what` did not come about."""
-    give_up_at = time.monotonic() + seconds
-    pause = threading.Event()
-    while not condition():
-        assert time.monotonic() < give_up_at, f"not within {seconds:.0f} s: {what}"
-        pause.wait(0.02)
+    assert wait_for(condition, seconds, 0.02), f"not within {seconds:.0f} s: {what}"

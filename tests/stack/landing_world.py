@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -23,6 +22,7 @@ from infra.clients import hdfs, kafka_config
 from infra.lag import topic_ends, waiting
 from infra.metrics import StreamMetrics
 from infra.settings import Settings
+from infra.waiting import wait_for
 from spark_jobs.land_vitals import LandingJob
 from spark_jobs.landing.files import remove
 from spark_jobs.landing.streams import LandingStream, ReadingStream, RecordStream
@@ -33,11 +33,7 @@ ID_BASE = 9_000_000_000
 
 def await_that(condition: Callable[[], bool], what: str, seconds: float = DEADLINE_SECONDS) -> None:
     """Wait until `condition` holds; fail saying `what` did not come about."""
-    give_up_at = time.monotonic() + seconds
-    pause = threading.Event()
-    while not condition():
-        assert time.monotonic() < give_up_at, f"{what}, not within {seconds:.0f} s"
-        pause.wait(0.5)
+    assert wait_for(condition, seconds, 0.5), f"{what}, not within {seconds:.0f} s"
 
 
 class LandingWorld:

@@ -23,9 +23,6 @@ PATIENTS = 8
 IN_FORCE_MS = 20_000
 """Twice the 10 s within which an edited threshold must hold, as the machine is shared; docs/measured.md has figures."""
 
-RESTART_SECONDS = 300
-"""A Spark driver starts anew and judges within this, on cores that are shared with everything else."""
-
 DOCTOR = "end-to-end@wardwatch.example"
 NORMAL = {"heart_rate": 75, "spo2": 98, "respiratory_rate": 16, "temperature": "37.0", "systolic_bp": 120}
 
@@ -87,13 +84,11 @@ def patient(imported: list[str]) -> str:
     return imported.pop()
 
 
-def breach_until_mailed(
-    settings: Settings, await_condition: Await, patient_id: str, to: str, seconds: float = 120, **vitals: object
-) -> str:
+def breach_until_mailed(settings: Settings, await_condition: Await, patient_id: str, to: str, **vitals: object) -> str:
     """Insert one breaching reading and wait for its email; the email's text."""
     insert_reading(settings, patient_id, **vitals)
     found = await_condition(
-        lambda: mails(settings, to=to, about=patient_id), seconds, f"no email about {patient_id} to {to}"
+        lambda: mails(settings, to=to, about=patient_id), 120, f"no email about {patient_id} to {to}"
     )
     return str(found[0])
 
@@ -166,7 +161,7 @@ def severity_cell(settings: Settings, row: str) -> tuple[str, int]:
     return cells[0][0].decode(), int(cells[0][1])
 
 
-def in_force_since(settings: Settings) -> str:
+def thresholds_in_force(settings: Settings) -> str:
     """The version of the thresholds by which detection judges now; it begins with its time."""
     state = read_stream(settings, "detect-breaches")
     return state.in_force["thresholds"] if state else ""
@@ -187,7 +182,7 @@ def row(stack: Settings, await_condition: Await) -> Iterator[str]:
     put_severity(stack, key, "low")
     written = datetime.fromtimestamp(severity_cell(stack, key)[1] / 1000, UTC)
     version = f"{written:%Y%m%dT%H%M%S}"
-    await_condition(lambda: in_force_since(stack) >= version, 60, f"{key} was not low again within 60 s")
+    await_condition(lambda: thresholds_in_force(stack) >= version, 60, f"{key} was not low again within 60 s")
 
 
 def has_alarm(settings: Settings, patient_id: str) -> bool:
@@ -240,7 +235,7 @@ def test_hbase_away_and_detection_restarted_a_breach_still_becomes_an_email_and_
     try:
         stop(stack, "detect-breaches")
         start(stack, "detect-breaches")
-        text = breach_until_mailed(stack, await_condition, patient, doctor, RESTART_SECONDS, heart_rate=30)
+        text = breach_until_mailed(stack, await_condition, patient, doctor, heart_rate=30)
         assert "30 /min" in text
         await_condition(
             lambda: len(mails(stack, to=ops, about="HBase")) > told_before, 60, "ops were not told that HBase is away"

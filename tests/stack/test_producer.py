@@ -26,6 +26,7 @@ from infra.clients import devices_connection, kafka_config, reader_connection
 from infra.errors import ConfigurationError, SingleInstanceError, UnavailableError
 from infra.metrics import StreamMetrics
 from infra.settings import Settings
+from infra.waiting import wait_for
 from producers.bootstrap import bootstrap, create_topics
 from producers.cursor import CursorState
 from producers.simulator.writer import Tables, fill_ward
@@ -37,10 +38,7 @@ DEADLINE_SECONDS = 60.0
 
 def await_that(holds: Callable[[], bool], what: str) -> None:
     """Wait until `holds()`; fails with `what` after DEADLINE_SECONDS."""
-    end = time.monotonic() + DEADLINE_SECONDS
-    while not holds():
-        assert time.monotonic() < end, f"{what} did not happen within {DEADLINE_SECONDS} s"
-        threading.Event().wait(0.05)
+    assert wait_for(holds, DEADLINE_SECONDS, 0.05), f"{what} did not happen within {DEADLINE_SECONDS} s"
 
 
 def produce_until_stopped(settings: Settings, readings: str, cursor: str) -> None:

@@ -39,6 +39,7 @@ from hbase.watcher import AWAY_SECONDS, ThresholdWatcher
 from infra.clients import hdfs, kafka_config
 from infra.errors import ConfigurationError, UnavailableError
 from infra.settings import Settings, Thresholds
+from infra.waiting import wait_for
 from spark_jobs.session import spark_session
 
 DEADLINE_SECONDS = 120
@@ -117,10 +118,7 @@ def delete(settings: Settings, *row_keys: str) -> None:
 
 
 def await_(condition: Callable[[], bool], what: str) -> None:
-    deadline = time.monotonic() + DEADLINE_SECONDS
-    while not condition():
-        assert time.monotonic() < deadline, f"not within {DEADLINE_SECONDS} s: {what}"
-        time.sleep(0.1)
+    assert wait_for(condition, DEADLINE_SECONDS, 0.1), f"not within {DEADLINE_SECONDS} s: {what}"
 
 
 def settle(watcher: ThresholdWatcher, clock: Clock, seconds: int = 5) -> list[str]:

@@ -6,7 +6,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
 
 import psutil
@@ -14,6 +13,7 @@ import pytest
 from airflow.sdk.exceptions import AirflowFailException
 
 from dags.lib.program import Program, ProgramError
+from infra.waiting import wait_for
 
 SAMPLE = "tests.unit.dags.sample_program"
 
@@ -23,11 +23,7 @@ def program(*arguments: str) -> Program:
 
 
 def wait_until(condition, seconds: float = 15) -> None:
-    deadline = time.monotonic() + seconds
-    pause = threading.Event()
-    while not condition():
-        assert time.monotonic() < deadline, "waited in vain"
-        pause.wait(0.05)
+    assert wait_for(condition, seconds, 0.05), "waited in vain"
 
 
 def gone(pid: int) -> bool:

@@ -10,7 +10,7 @@ from infra.lag import Extent
 from infra.settings import Settings
 from spark_jobs.detection.checkpoint import Mismatch, compare
 from spark_jobs.detection.patients import load_patients
-from spark_jobs.session import class_archive, spark_properties
+from spark_jobs.session import spark_properties
 from spark_jobs.transforms.breaches import PATIENT_SCHEMA
 
 EXTENTS = {"a": {0: Extent(10, 20), 1: Extent(0, 5)}, "b": {0: Extent(0, 0)}}
@@ -81,7 +81,7 @@ def test_a_local_driver_starts_with_the_archive_of_classes_and_a_cluster_is_give
         (tmp_path / "lib" / name / "some.jar").touch()
     settings, jar = Settings(tools_dir=tmp_path), str(tmp_path / "lib" / "spark" / "some.jar")
     local, cluster = (spark_properties(settings, master) for master in ("local[2]", "yarn"))
-    flag = f"-XX:SharedArchiveFile={class_archive(settings)}"
+    flag = f"-XX:SharedArchiveFile={settings.class_archive}"
     assert flag in local["spark.driver.extraJavaOptions"]
     assert flag not in cluster["spark.driver.extraJavaOptions"]
     assert (local["spark.driver.extraClassPath"], cluster["spark.jars"]) == (jar, jar)
