@@ -8,7 +8,7 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaExcepti
 
 from alerts.batch import Offsets, Record
 from alerts.store import CONSUMER
-from clinical.topics import dead_letter_topic
+from clinical.topics import DEAD_LETTER_HEADERS, dead_letter_topic
 from infra.clients import kafka_config
 from infra.errors import UnavailableError
 from infra.log import get_logger
@@ -73,8 +73,8 @@ class Feed:
     def set_aside(self, malformed: Iterable[tuple[Record, str]]) -> None:
         """Put messages with the reason into the dead-letter topic, and wait until Kafka has them.
 
-        The original bytes are the value, the original key the key; headers: error, source_topic, source_partition,
-        source_offset. Raises UnavailableError when Kafka does not take them.
+        The original bytes are the value, the original key the key; the headers are DEAD_LETTER_HEADERS. Raises
+        UnavailableError when Kafka does not take them.
         """
         letters = list(malformed)
         if not letters:
@@ -139,9 +139,5 @@ def _record(message: Message) -> Record:
 
 def dead_letter_headers(record: Record, reason: str) -> list[tuple[str, str | bytes | None]]:
     """Headers that say why a message was set aside and where it came from."""
-    return [
-        ("error", reason),
-        ("source_topic", record.topic),
-        ("source_partition", str(record.partition)),
-        ("source_offset", str(record.offset)),
-    ]
+    values = (reason, record.topic, str(record.partition), str(record.offset))
+    return list(zip(DEAD_LETTER_HEADERS, values, strict=True))

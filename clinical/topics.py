@@ -9,11 +9,21 @@ DERIVED_VITALS = "derived-vitals"
 DOCTORS_QUEUE = "doctors-queue"
 TECHNICAL_ALARMS = "technical-alarms"
 PRODUCER_CURSOR = "vitals-producer-cursor"
+SENT_AGAIN = "sent-again"
+"""What was sent once more, after an audit or out of a dead-letter topic; the key names it, so that it is sent once."""
+
+
+DEAD_LETTER_SUFFIX = "-dlq"
+DEAD_LETTER_HEADERS = ("error", "topic", "partition", "offset")
+"""Of a dead letter: why it could not be read, and where it was read."""
+
+PARTLY_READ = "partly-read"
+"""A further header of a dead letter of which all but some attributes was stored: to send it again would double it."""
 
 
 def dead_letter_topic(consumer: str) -> str:
-    """The topic for what `consumer` could not read: original bytes; error, topic, partition, offset in headers."""
-    return f"{consumer}-dlq"
+    """The topic for what `consumer` could not read: the original key and bytes, with DEAD_LETTER_HEADERS."""
+    return f"{consumer}{DEAD_LETTER_SUFFIX}"
 
 
 @dataclass(frozen=True)
@@ -31,6 +41,7 @@ TOPICS = (
     Topic(DOCTORS_QUEUE, 2),
     Topic(TECHNICAL_ALARMS, 1),
     Topic(PRODUCER_CURSOR, 1, compacted=True),
+    Topic(SENT_AGAIN, 1, compacted=True),
     Topic(dead_letter_topic("land-vitals"), 1),
     Topic(dead_letter_topic("land-breaches"), 1),
     Topic(dead_letter_topic("alert-engine"), 1),

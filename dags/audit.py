@@ -37,11 +37,13 @@ Compares, by id, the rows that MySQL took in an hour with the readings in `healt
 * **Interval**: the hour in which the rows were *inserted*, in UTC (a late reading belongs to the hour in which it
   arrived). A run started by hand without a logical date takes the last full hour.
 * **Backfill**: yes. *Trigger > Backfill* with the first and the last hour (both included) and, for hours that were
-  audited before, *All Runs*. The audit only reads.
+  audited before, *All Runs*. The audit only reads, and sends a missing row once.
 * **Waits** twenty minutes for rows that were committed late. While landing has not passed the end of the hour the
   audit is not held: the task is tried again every five minutes for an hour.
-* **When it finds a difference** it fails at once, without another try, and mails ops the ids that are missing or
-  double. *What to do*: see `./ward status` and the dead-letter topics, put the cause right, and run a backfill of
+* **Rows that are missing** in Hive are sent to Kafka again, each once, and the hour is audited again; ops get a mail
+  with the ids. Rows that were committed after the window for late commits are found like this.
+* **When a difference remains** it fails at once, without another try, and mails ops the ids that are missing or
+  double. *What to do*: see `./ward status` and `./ward dlq list`, put the cause right, and run a backfill of
   that hour; it passes when the readings are there.
 """,
 ) as dag:

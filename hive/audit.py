@@ -12,6 +12,7 @@ from collections.abc import Generator
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
@@ -22,7 +23,7 @@ from pymysql.cursors import SSCursor
 
 from clinical.tables import REJECTED_READINGS, VITAL_READINGS
 from hive.client import hive_session
-from hive.id_merge import Difference, compare
+from hive.id_merge import Difference, compare, stored_ids
 from hive.landed import NotYetLandedError, wait_until_landed
 from infra.clients import reader_connection
 from infra.errors import ConfigurationError, UnavailableError, WardError
@@ -40,7 +41,7 @@ class AuditResult:
     """What the audit of rows inserted in `[start, end)` found.
 
     `source_rows`: rows in MySQL; `hive_rows`: readings and rejected readings in Hive. The id lists hold the first
-    thousand of each kind, ascending, the counts all.
+    LISTED_IDS of each kind, ascending, the counts all.
     """
 
     start: datetime
@@ -132,7 +133,7 @@ def audit_hour(
 
 
 def hive_statement(settings: Settings, start: datetime, end: datetime) -> str:
-    """HQL for the ids of all readings and rejected readings that were inserted in `[start, end)`, ascending.
+    """HQL for the ids of all readings (`landed` 1) and rejected ones (0) inserted in `[start, end)`, ascending.
 
     Readings lie in partitions by time of recording, which may be `max_age_days` before the insertion and
     `max_future_seconds` after it.
@@ -141,10 +142,10 @@ def hive_statement(settings: Settings, start: datetime, end: datetime) -> str:
     oldest = start - timedelta(days=settings.readings.max_age_days)
     newest = end + timedelta(seconds=settings.readings.max_future_seconds)
     return (
-        "SELECT reading_id FROM ("
-        f" SELECT reading_id FROM {VITAL_READINGS.full_name}"
+        "SELECT reading_id, landed FROM ("
+        f" SELECT reading_id, 1 AS landed FROM {VITAL_READINGS.full_name}"
         f" WHERE event_date BETWEEN '{oldest:%Y-%m-%d}' AND '{newest:%Y-%m-%d}' AND {inserted}"
-        f" UNION ALL SELECT reading_id FROM {REJECTED_READINGS.full_name}"
+        f" UNION ALL SELECT reading_id, 0 AS landed FROM {REJECTED_READINGS.full_name}"
         f" WHERE event_date BETWEEN '{start:%Y-%m-%d}' AND '{end:%Y-%m-%d}' AND {inserted}"
         " AND attribute IS NULL AND reading_id IS NOT NULL"
         ") r ORDER BY reading_id"
@@ -153,8 +154,7 @@ def hive_statement(settings: Settings, start: datetime, end: datetime) -> str:
 
 def _hive_ids(settings: Settings, start: datetime, end: datetime) -> Generator[int, None, None]:
     with hive_session(settings) as session:
-        for (reading_id,) in session.run(hive_statement(settings, start, end)).rows:
-            yield reading_id
+        yield from stored_ids(session.run(hive_statement(settings, start, end)).rows)
 
 
 def _source_ids(settings: Settings, start: datetime, end: datetime) -> Generator[int, None, None]:
@@ -224,6 +224,9 @@ def main(
     start: Annotated[str, typer.Option("--from", help="First moment of insertion, ISO 8601; UTC unless it says so.")],
     end: Annotated[str, typer.Option("--to", help="End, not included.")],
     wait: Annotated[float, typer.Option(help="Seconds to wait until landing has passed.")] = DEFAULT_WAIT_SECONDS,
+    missing_file: Annotated[
+        Path | None, typer.Option("--missing-ids", help="Write the ids that are missing in Hive here, one a line.")
+    ] = None,
 ) -> None:
     """Audit the readings that MySQL took in between two times: each must be in Hive exactly once.
 
@@ -239,6 +242,8 @@ def main(
         _end(error, EX_CONFIG)
     except WardError as error:
         _end(error, EX_TEMPFAIL)
+    if missing_file is not None:
+        missing_file.write_text("".join(f"{reading_id}\n" for reading_id in result.missing_ids))
     print(orjson.dumps(result.as_json()).decode(), flush=True)
     if not result.agrees:
         print(result.sentence(), file=sys.stderr)

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import groupby
 
-LISTED_IDS = 1000
-"""How many ids of each kind a finding names; all are counted."""
+LISTED_IDS = 100_000
+"""How many ids of each kind a finding holds; all are counted."""
 
 
 @dataclass
@@ -64,6 +64,16 @@ def compare(expected: Iterable[int], found: Iterable[int]) -> Difference:
         difference.missing.add(want)
         want = next(wanted, None)
     return difference
+
+
+def stored_ids(rows: Iterable[tuple[int, int]]) -> Iterator[int]:
+    """The ids of `rows` (id, 1 where it landed or 0 where it was rejected), ascending: as often as each landed.
+
+    One that never landed comes once, however often it was rejected; that a reading was rejected before it landed (a
+    dead letter that was sent again) does not count.
+    """
+    for reading_id, group in groupby(rows, key=lambda row: row[0]):
+        yield from [reading_id] * max(1, sum(landed for _, landed in group))
 
 
 def _ascending(ids: Iterable[int]) -> Iterator[int]:

@@ -1,4 +1,4 @@
-"""`./ward test`: format, lint, types, then tests without servers, then tests on the real servers."""
+"""`./ward test`: format, lint, types, then tests without servers, on the real servers, and with faults on them."""
 
 from __future__ import annotations
 
@@ -12,9 +12,14 @@ from infra import install
 from infra.servers import venv_program
 from infra.settings import PROJECT_ROOT, Settings
 
+LONG_FAULTS = ("--seeds=1,2,3", "--kills=7", "--server-kills=2")
+"""The long form of the fault suite: 21 kills of each stream over three seeds."""
 
-def steps(arguments: list[str]) -> list[tuple[str, list[str]]]:
-    """What is run, in order: a name and a command line each."""
+
+def steps(arguments: list[str], faults: bool = False) -> list[tuple[str, list[str]]]:
+    """What is run, in order: a name and a command line each. `faults`: the long form of the fault suite alone."""
+    if faults:
+        return [("faults, long form", [venv_program("pytest"), "tests/faults", *(arguments or LONG_FAULTS)])]
     checks = [
         ("lint", [venv_program("ruff"), "check", "."]),
         ("format", [venv_program("ruff"), "format", "--check", "."]),
@@ -26,14 +31,15 @@ def steps(arguments: list[str]) -> list[tuple[str, list[str]]]:
         *checks,
         ("unit tests", [venv_program("pytest"), "tests/unit"]),
         ("tests on the servers", [venv_program("pytest"), "tests/stack", "--durations=20"]),
+        ("faults, short form", [venv_program("pytest"), "tests/faults"]),
     ]
 
 
-def run_checks(settings: Settings, arguments: list[str], console: Console) -> int:
+def run_checks(settings: Settings, arguments: list[str], console: Console, faults: bool = False) -> int:
     """Install what is missing, then run the steps until one fails. Returns its exit status, or 0."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     install.ensure_installed(settings, console)
-    for name, command in steps(arguments):
+    for name, command in steps(arguments, faults):
         begun = time.monotonic()
         console.rule(name)
         status = _run(command)

@@ -22,6 +22,7 @@ LAZY: dict[str, tuple[str, str, str]] = {
     "subscriptions": ("alerts.cli", "subscriptions", "Which doctors are mailed about which wards and severities."),
     "inbox": ("alerts.cli", "inbox", "The emails that the embedded inbox has received."),
     "simulate": ("producers.cli", "simulate", "A ward of patients whose devices write vital signs to MySQL."),
+    "dlq": ("producers.dlq_cli", "app", "Messages that could not be read: look, and send them again after a fix."),
     "trace": ("alerts.trace", "trace", "Follow one reading through every system."),
     "import-contacts": ("sqoop.cli", "import_contacts", "Import the patients' contacts into Hive with Sqoop, now."),
 }
@@ -125,12 +126,18 @@ def logs(
     print_logs(_settings(), name, follow, lines)
 
 
-@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
-def test(ctx: typer.Context) -> None:
+@app.command("test", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def run_tests(
+    ctx: typer.Context,
+    faults: Annotated[
+        bool,
+        typer.Option("--faults", help="the long form of the fault suite alone; goes on where it was interrupted"),
+    ] = False,
+) -> None:
     """Run ruff, mypy and all tests; further arguments go to pytest in place of the test folders."""
     from infra.checks import run_checks
 
-    raise typer.Exit(run_checks(_settings(), ctx.args, _console()))
+    raise typer.Exit(run_checks(_settings(), ctx.args, _console(), faults))
 
 
 def _settings() -> Any:

@@ -1,12 +1,14 @@
-"""Publishing a single message, for what is rare: technical alarms, replays from a command."""
+"""Single messages out, whole topics in: for what is rare, such as technical alarms and dead letters."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import closing
 from typing import Any
 
 import orjson
-from confluent_kafka import KafkaError, Message, Producer
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
 
 from infra.clients import kafka_config
 from infra.errors import UnavailableError
@@ -30,3 +32,54 @@ def publish(settings: Settings, topic: str, key: str, value: Mapping[str, Any], 
     waiting = producer.flush(timeout_seconds + 1)
     if waiting or failures:
         raise UnavailableError("Kafka", settings.bootstrap_servers, failures[0] if failures else "no answer")
+
+
+def committed_messages(
+    settings: Settings, topics: Iterable[str], since_ms: int | None = None, timeout_seconds: float = 10
+) -> Iterator[Message]:
+    """Every committed message that the topics hold now, each partition in order; from epoch ms `since_ms` on, if given.
+
+    Raises UnavailableError when there is no such topic or the broker says nothing for `timeout_seconds`.
+    """
+    config = {"group.id": "wardwatch-reader", "enable.auto.commit": False, "enable.partition.eof": True, "log_level": 0}
+    with closing(Consumer(kafka_config(settings, **config))) as consumer:
+        try:
+            starts = list(_starts(consumer, topics, since_ms, timeout_seconds))
+            consumer.assign(starts)
+            yield from _until_the_end(settings, consumer, len(starts), timeout_seconds)
+        except KafkaException as error:
+            raise UnavailableError("Kafka", settings.bootstrap_servers, error.args[0]) from error
+
+
+def _starts(
+    consumer: Any, topics: Iterable[str], since_ms: int | None, timeout_seconds: float
+) -> Iterator[TopicPartition]:
+    for topic in topics:
+        found = consumer.list_topics(topic, timeout=timeout_seconds).topics[topic]
+        if found.error is not None:
+            raise KafkaException(found.error)
+        numbers = sorted(found.partitions)
+        if since_ms is None:
+            yield from (TopicPartition(topic, number, OFFSET_BEGINNING) for number in numbers)
+        else:
+            times = [TopicPartition(topic, number, since_ms) for number in numbers]
+            yield from consumer.offsets_for_times(times, timeout=timeout_seconds)
+
+
+def _until_the_end(settings: Settings, consumer: Any, partitions: int, timeout_seconds: float) -> Iterator[Message]:
+    ended: set[tuple[str | None, int | None]] = set()
+    deadline = time.monotonic() + timeout_seconds
+    while len(ended) < partitions:
+        messages = consumer.consume(num_messages=1000, timeout=1)
+        for message in messages:
+            error = message.error()
+            if error is None:
+                yield message
+            elif error.code() == KafkaError._PARTITION_EOF:
+                ended.add((message.topic(), message.partition()))
+            else:
+                raise KafkaException(error)
+        if messages:
+            deadline = time.monotonic() + timeout_seconds
+        elif time.monotonic() > deadline:
+            raise UnavailableError("Kafka", settings.bootstrap_servers, f"no answer within {timeout_seconds:.0f} s")

@@ -45,6 +45,8 @@ def up(settings: Settings, names: list[str], console: Console) -> None:
 
 
 def _up(settings: Settings, wanted: list[Server], everything: bool, console: Console) -> None:
+    if not supervise.alive(settings) and (left := supervise.end_leftovers(settings)):
+        console.print(f"[yellow]The supervisor had died:[/] ended {left} processes that it left.")
     running = {process.name for process in supervise.processes(settings).values() if process.pid}
     to_start = [server for server in wanted if server.name not in running]
     if to_start:

@@ -15,6 +15,7 @@ import requests
 from prometheus_client import CollectorRegistry, Counter, Gauge, Info, start_http_server
 from prometheus_client.parser import text_string_to_metric_families
 
+from infra.errors import SingleInstanceError
 from infra.settings import Settings
 
 CONTACTS_VERSION = "contacts"
@@ -40,9 +41,19 @@ class StreamMetrics:
         self._in_force = Info("wardwatch_in_force", "Versions that the stream works by", registry=self.registry)
 
     def serve(self, settings: Settings) -> tuple[WSGIServer, Thread]:
-        """Serve `/metrics` on the stream's port, in a thread that ends with the process or by `shutdown`."""
+        """Serve `/metrics` on the stream's port, in a thread that ends with the process or by `shutdown`.
+
+        Raises SingleInstanceError when the port is taken, most often by the same stream.
+        """
         self.started.set(time.time())
-        return start_http_server(metrics_port(settings, self.stream), settings.metrics_host, registry=self.registry)
+        host, port = settings.metrics_host, metrics_port(settings, self.stream)
+        try:
+            return start_http_server(port, host, registry=self.registry)
+        except OSError as error:
+            raise SingleInstanceError(
+                f"{self.stream} cannot show its metrics on {host}:{port} ({error.strerror}): does it run already? See "
+                "`./ward status`, or choose another port in [ports]."
+            ) from error
 
     def in_force(self, **versions: str) -> None:
         """Say which versions (of thresholds, of contacts) hold for every record from now on."""

@@ -297,7 +297,7 @@ SERVERS: tuple[Server, ...] = (
 )
 
 
-def _stream(name: str, module: str, *depends_on: str, wanted: Predicate = always) -> Server:
+def _stream(name: str, module: str, *depends_on: str, wanted: Predicate = always, stop_seconds: int = 20) -> Server:
     return Server(
         name=name,
         command=lambda _settings: [venv_program("python"), "-m", module],
@@ -307,14 +307,14 @@ def _stream(name: str, module: str, *depends_on: str, wanted: Predicate = always
         environment=project_environment,
         wanted=wanted,
         is_stream=True,
-        stop_seconds=60,
+        stop_seconds=stop_seconds,
     )
 
 
 STREAMS: tuple[Server, ...] = (
     _stream("vitals-producer", "producers.vitals_producer", "mariadb", "kafka"),
-    _stream("land-vitals", "spark_jobs.land_vitals", "kafka", "metastore", "mariadb"),
-    _stream("detect-breaches", "spark_jobs.detect_breaches", "kafka", "datanode", "hbase-thrift"),
+    _stream("land-vitals", "spark_jobs.land_vitals", "kafka", "metastore", "mariadb", stop_seconds=60),
+    _stream("detect-breaches", "spark_jobs.detect_breaches", "kafka", "datanode", "hbase-thrift", stop_seconds=60),
     _stream("alert-engine", "alerts.engine", "kafka", "mariadb", "sns"),
     _stream("mailer", "alerts.mailer", "sns", "inbox", wanted=lambda settings: settings.embedded_email),
 )

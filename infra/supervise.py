@@ -269,11 +269,20 @@ def shut_down(settings: Settings) -> None:
         pid = _call(settings, "getPID")
         _call(settings, "shutdown")
         _wait_until(lambda: not psutil.pid_exists(pid), 120, f"The supervisor (process {pid}) does not end.")
+    end_leftovers(settings)
+
+
+def end_leftovers(settings: Settings) -> int:
+    """End what a supervisor that is gone left running, killing what takes too long; how many processes that were.
+
+    They hold ports and locks and would never be started again.
+    """
     left = leftovers(settings)
     for process in left:
         _signal(process.terminate)
     for process in psutil.wait_procs(left, timeout=LEFTOVER_SECONDS)[1]:
         _signal(process.kill)
+    return len(left)
 
 
 def leftovers(settings: Settings) -> list[psutil.Process]:

@@ -32,6 +32,7 @@ from spark_jobs.session import spark_session
 
 NAME = "land-vitals"
 POLL_SECONDS = 2.0
+AQE_EMPTY_RELATION = "org.apache.spark.sql.execution.adaptive.AQEPropagateEmptyRelation"
 LOCK_SECONDS = 30.0
 """How long a restarted job waits for MySQL to notice that its predecessor died."""
 
@@ -73,6 +74,9 @@ class LandingJob:
         # Times as INT64, which Parquet keeps statistics of; Hive reads them as the same UTC wall clock.
         spark.conf.set("spark.sql.parquet.outputTimestampType", "TIMESTAMP_MICROS")
         spark.conf.set("spark.sql.shuffle.partitions", "2")
+        # In a batch of which nothing is stored, this rule throws the plan away with what is observed in it, and asking
+        # for the metrics fails with an assertion.
+        spark.conf.set("spark.sql.adaptive.optimizer.excludedRules", AQE_EMPTY_RELATION)
         try:
             with topic_ends(self._settings) as ends:
                 self._run(spark, ends, stop)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from airflow.sdk.exceptions import AirflowFailException
 
 from dags.lib.program import Program
+from dags.lib.tell_ops import tell_ops_that
 
 EX_DIFFERENCE = 1
 
@@ -15,12 +18,33 @@ EX_DIFFERENCE = 1
 class AuditHour(Program):
     """Runs the audit and returns its finding, the JSON object that it prints.
 
-    A difference fails the task without another try, and the message names the ids. Anything else that is not success,
-    such as landing not having passed the hour yet, is tried again.
+    Rows that are in MySQL and not in Hive are sent again, once, and the hour is audited again; the finding then says in
+    `sent_again` how many they were, and ops are told. A difference that remains fails the task without another try, and
+    the message names the ids. Anything else that is not success, such as landing not having passed the hour yet, is
+    tried again.
     """
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(module="hive.audit", **kwargs)
+
+    def execute(self, context: Any) -> Any:
+        with TemporaryDirectory(prefix="wardwatch-audit-") as directory:
+            missing = Path(directory) / "missing"
+            status, output = self.run_program(*self.own_command, "--missing-ids", str(missing))
+            if not (status == EX_DIFFERENCE and output and json.loads(output[-1])["missing"]):
+                return self.judge(status, output)
+            first = json.loads(output[-1])
+            sent = self._send_again(missing)
+            if sent:
+                tell_ops_that(context, "sent missing readings again", f"{difference(first)}\n\n{sentence(sent, first)}")
+            found = self.judge(*self.run_program())
+            return found | {"sent_again": sent} if found else found
+
+    def _send_again(self, missing: Path) -> int:
+        """How many rows were sent; 0 when all of them had been sent again before."""
+        status, output = self.run_program("producers.resend", "--ids-file", str(missing))
+        super().judge(status, output)
+        return int(json.loads(output[-1])["sent"])
 
     def judge(self, status: int, output: list[str]) -> dict[str, Any] | None:
         if status == EX_DIFFERENCE and output:
@@ -28,6 +52,14 @@ class AuditHour(Program):
         super().judge(status, output)
         found: dict[str, Any] = json.loads(output[-1])
         return found
+
+
+def sentence(sent: int, found: dict[str, Any]) -> str:
+    """What was done about the missing rows."""
+    return (
+        f"{sent} of these {found['missing']} rows were sent to Kafka again, and the hour is audited once more. Rows "
+        "that were committed later than producer.late_commit_window_seconds after their neighbours are found like this."
+    )
 
 
 def difference(found: dict[str, Any]) -> str:

@@ -59,6 +59,7 @@ class Program(BaseOperator):
         self.arguments = list(arguments)
         self.process: subprocess.Popen[str] | None = None
         self._tail: deque[str] = deque(maxlen=TAIL_LINES)
+        self._command = ""
 
     def execute(self, context: Any) -> Any:  # noqa: ARG002
         status, output = self.run_program()
@@ -68,24 +69,29 @@ class Program(BaseOperator):
         """Turn the exit status and the lines of standard output into the task's outcome."""
         if status == 0:
             return None
-        sentence = f"`{self.command_line}` ended with status {status}. It last said:\n{self.last_words}"
+        sentence = f"`{self._command}` ended with status {status}. It last said:\n{self.last_words}"
         raise AirflowFailException(sentence) if status == EX_CONFIG else ProgramError(sentence)
-
-    @property
-    def command_line(self) -> str:
-        """What a person would type for the same."""
-        return " ".join(["python -m", self.module, *self.arguments])
 
     @property
     def last_words(self) -> str:
         """The last lines of standard output and standard error, shortened."""
         return "\n".join(self._tail)[-TAIL_CHARACTERS:]
 
-    def run_program(self) -> tuple[int, list[str]]:
-        """Run it to its end. Returns its exit status and the lines of its standard output."""
-        self.log.info("Running: %s", self.command_line)
+    @property
+    def own_command(self) -> list[str]:
+        """The module and the arguments that the task was given."""
+        return [self.module, *self.arguments]
+
+    def run_program(self, *command: str) -> tuple[int, list[str]]:
+        """Run a program (a module and its arguments, by default the task's own) to its end.
+
+        Returns its exit status and the lines of its standard output.
+        """
+        words = list(command) or self.own_command
+        self._command = " ".join(["python -m", *words])
+        self.log.info("Running: %s", self._command)
         self.process = subprocess.Popen(
-            [sys.executable, "-m", self.module, *self.arguments],
+            [sys.executable, "-m", *words],
             cwd=PROJECT_ROOT,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,

@@ -62,6 +62,11 @@ def tell_ops_it_is_over(context: Any) -> None:
     Variable.delete(variable)
 
 
+def tell_ops_that(context: Any, what: str, text: str) -> None:
+    """Mail ops what a task did that they should know of, though it has not failed."""
+    _mail(f"[TECHNICAL] Airflow task {_task_name(context)} {what}", f"{text}\n\n{_where(context)}")
+
+
 def _task_name(context: Any) -> str:
     return f"{context['ti'].dag_id}.{context['ti'].task_id}"
 

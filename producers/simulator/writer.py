@@ -8,6 +8,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -157,45 +158,62 @@ class WardWriter:
 
 
 class _Run:
-    """One run of a ward into its tables."""
+    """One run of a ward into its tables: MySQL takes one insert while the next is made, in the order of arrival."""
 
-    def __init__(self, ward: Ward, writer: WardWriter, stop: threading.Event, paced: bool, backdate: bool) -> None:
+    def __init__(
+        self,
+        ward: Ward,
+        writer: WardWriter,
+        stop: threading.Event,
+        paced: bool,
+        backdate: bool,
+        say: Callable[[Progress], None],
+    ) -> None:
         self._ward = ward
         self._writer = writer
         self._stop = stop
         self._paced = paced
         self._backdate = backdate
+        self._say = say
+        self._under_way: Future[Progress] | None = None
         self._began = time.monotonic()
         self.progress = Progress(ward.run_id)
 
-    def play(self, count: int | None, duration: float | None, say: Callable[[Progress], None]) -> Progress:
+    def play(self, count: int | None, duration: float | None) -> Progress:
         """Admit the patients, then write until `count` rows or `duration` seconds of event time are done, or `stop`."""
         self._writer.admit(self._ward.patients)
         if count == 0:
             return self.progress
+        with ThreadPoolExecutor(1, "ward-insert") as pool:
+            self._write_arrivals(pool, count, duration)
+        if self.progress.at is not None:
+            self._writer.cut_short(self._ward, self.progress.at)
+        return self.progress
+
+    def _write_arrivals(self, pool: ThreadPoolExecutor, count: int | None, duration: float | None) -> None:
         batch: list[Arrival] = []
         flushed = self._now()
-        for arrival in self._arrivals(duration):
+        for taken, arrival in enumerate(self._arrivals(duration), start=1):
             if self._paced and arrival.at > self._now():
-                self._flush(batch, say)
+                self._flush(pool, batch)
+                self._settle()
                 self._stop.wait(max(arrival.at, flushed + FLUSH_SECONDS) - self._now())
                 flushed = self._now()
             if self._stop.is_set():
                 break
             batch.append(arrival)
-            if count is not None and self.progress.rows + len(batch) >= count:
+            if taken == count:
                 break
             if len(batch) >= ROWS_AN_INSERT:
-                self._flush(batch, say)
-        self._flush(batch, say)
-        if self.progress.at is not None:
-            self._writer.cut_short(self._ward, self.progress.at)
-        return self.progress
+                self._flush(pool, batch)
+        self._flush(pool, batch)
+        self._settle()
 
     def _arrivals(self, duration: float | None) -> Iterator[Arrival]:
         """All arrivals in order; each episode is recorded before its first reading. Held rows come at the end."""
         for tick in self._ward.ticks():
             if tick.begun:
+                self._settle()
                 self._writer.record(self._ward, tick.begun)
                 self.progress = replace(self.progress, episodes=self.progress.episodes + len(tick.begun))
             for arrival in tick.arrivals:
@@ -204,16 +222,28 @@ class _Run:
                     return
                 yield arrival
 
-    def _flush(self, batch: list[Arrival], say: Callable[[Progress], None]) -> None:
-        if not batch:
-            return
+    def _flush(self, pool: ThreadPoolExecutor, batch: list[Arrival]) -> None:
+        """Hand the batch to MySQL as soon as it has taken the former one."""
+        if batch:
+            self._settle()
+            self._under_way = pool.submit(self._insert, tuple(batch))
+            batch.clear()
+
+    def _settle(self) -> None:
+        """Wait for the insert that is under way, if any, and tell of it. The connection is free afterwards."""
+        if self._under_way is not None:
+            under_way, self._under_way = self._under_way, None
+            self.progress = under_way.result()
+            self._say(self.progress)
+
+    def _insert(self, batch: Sequence[Arrival]) -> Progress:
         if self._backdate:
             rows: list[tuple[Any, ...]] = [(*a.reading, _sql_time(self._ward, a.at)) for a in batch]
         else:
             rows = [a.reading for a in batch]
         first = self._writer.insert(rows)
         newest, now = batch[-1].at, self._now()
-        self.progress = replace(
+        return replace(
             self.progress,
             rows=self.progress.rows + len(batch),
             seconds=now,
@@ -222,8 +252,6 @@ class _Run:
             first_id=self.progress.first_id or first,
             last_id=first + len(batch) - 1,
         )
-        batch.clear()
-        say(self.progress)
 
     def _now(self) -> float:
         return time.monotonic() - self._began
@@ -248,7 +276,7 @@ def run_ward(
     writer = WardWriter(settings, tables, backdate=backdate)
     writer.open()
     try:
-        return _Run(ward, writer, stop or threading.Event(), paced, backdate).play(count, duration, say)
+        return _Run(ward, writer, stop or threading.Event(), paced, backdate, say).play(count, duration)
     finally:
         writer.close()
 

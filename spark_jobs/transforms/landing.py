@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from pyspark.sql import DataFrame
 
 from clinical.tables import REJECTED_READINGS, VITAL_READINGS, StoredColumn, StoredTable
+from clinical.topics import DEAD_LETTER_HEADERS, PARTLY_READ
 from spark_jobs.transforms.readings import KAFKA_COLUMNS
 from spark_jobs.transforms.sql import computed_once, require_columns, struct, text, text_fields, time_of
 
@@ -41,9 +44,13 @@ def rejections(parsed: DataFrame) -> DataFrame:
 
 
 def reading_dead_letters(parsed: DataFrame) -> DataFrame:
-    """Dead letters of the messages in which anything was rejected, with every reason."""
+    """Dead letters of the messages in which anything was rejected, with every reason.
+
+    One that was stored but for some attributes says which, in the header PARTLY_READ.
+    """
     reasons = "concat_ws(' ', transform(problems, problem -> problem.reason))"
-    return _dead_letters(parsed.where("has_problem"), reasons)
+    attributes = "CASE WHEN accepted THEN concat_ws(',', transform(problems, problem -> problem.attribute)) END"
+    return _dead_letters(parsed.where("has_problem"), reasons, {PARTLY_READ: attributes})
 
 
 def parse_records(df: DataFrame, table: StoredTable) -> DataFrame:
@@ -106,13 +113,13 @@ def _problem(table: StoredTable) -> str:
     )
 
 
-def _dead_letters(df: DataFrame, error: str) -> DataFrame:
-    """Kafka's sink columns: the original key and bytes, with the error and the source's place in the headers."""
-    headers = {
-        "error": error,
-        "topic": "topic",
-        "partition": "CAST(partition AS STRING)",
-        "offset": "CAST(offset AS STRING)",
-    }
+def _dead_letters(df: DataFrame, error: str, further: Mapping[str, str] | None = None) -> DataFrame:
+    """Kafka's sink columns: the original key and bytes, with the error and the source's place in the headers.
+
+    `further`: more headers, each left out where its expression is NULL.
+    """
+    values = (error, "topic", "CAST(partition AS STRING)", "CAST(offset AS STRING)")
+    headers = dict(zip(DEAD_LETTER_HEADERS, values, strict=True)) | dict(further or {})
     pairs = ", ".join(struct(key=text(key), value=f"CAST({value} AS BINARY)") for key, value in headers.items())
-    return df.selectExpr("key", "CAST(raw AS BINARY) AS value", f"array({pairs}) AS headers")
+    present = f"filter(array({pairs}), header -> header.value IS NOT NULL)"
+    return df.selectExpr("key", "CAST(raw AS BINARY) AS value", f"{present} AS headers")

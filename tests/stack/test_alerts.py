@@ -180,9 +180,9 @@ def test_a_message_that_cannot_be_read_goes_to_the_dead_letter_topic_and_the_res
         letter = await_condition(lambda: letter_with(consumer, mark), MAIL_SECONDS, "no dead letter", 0.0)
     headers = dict(letter.headers())
     assert letter.value() == b'{"patient_id": ' + mark
-    assert headers["source_topic"] == DOCTORS_QUEUE.encode()
+    assert headers["topic"] == DOCTORS_QUEUE.encode()
     assert b"JSON" in headers["error"]
-    assert {"source_partition", "source_offset"} <= headers.keys()
+    assert {"partition", "offset"} <= headers.keys()
     await_condition(lambda: reader.mails(stack), MAIL_SECONDS, "the breach behind the broken message is lost")
 
 

@@ -12,24 +12,23 @@ import sys
 import uuid
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
-from http import HTTPStatus
-from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
 
 from infra import supervise
-from infra.airflow_api import AirflowApi, AirflowRefusedError
+from infra.airflow_api import AirflowApi
 from infra.clients import devices_connection, hive_connection
 from infra.metrics import metrics_port
 from infra.settings import PROJECT_ROOT, Settings
+from tests.stack.backfills import HOUR, run_backfill
+from tests.stack.dags_in_scratch import ENDED
 
 pytestmark = pytest.mark.timeout(1500)
 """A busy machine runs the tasks of a backfill one after another for many minutes."""
 
 Await = Callable[..., Any]
-HOUR = timedelta(hours=1)
 DAGS = ("streams", "contacts_import", "compact_readings", "audit")
 
 
@@ -53,20 +52,6 @@ def end_of(api: AirflowApi, dag_id: str, run_id: str, await_condition: Await, se
         return state if state in ("success", "failed") else None
 
     return str(await_condition(ended, seconds, f"the run {run_id} of {dag_id} did not end", 2))
-
-
-def begin_backfill(api: AirflowApi, dag_id: str, first: datetime, last: datetime, await_condition: Await) -> int:
-    """Start a backfill once no other one of that DAG runs; its id."""
-
-    def begun() -> int | None:
-        try:
-            return api.create_backfill(dag_id, first, last)
-        except AirflowRefusedError as refused:
-            if refused.status != HTTPStatus.CONFLICT:
-                raise
-            return None
-
-    return int(await_condition(begun, 600, f"another backfill of {dag_id} does not end", 5))
 
 
 def last_log(api: AirflowApi, dag_id: str, run_id: str, task_id: str) -> str:
@@ -153,76 +138,100 @@ def test_a_backfill_of_three_hours_runs_exactly_those_and_changes_no_reading(
         3,
     )
     for dag_id in ("compact_readings", "audit"):
-        backfill_id = begin_backfill(api, dag_id, hours[0], hours[-1], await_condition)
-        await_condition(
-            lambda backfill_id=backfill_id: api.backfill(backfill_id)["completed_at"],
-            900,
-            f"the backfill of {dag_id} did not complete",
-            2,
-        )
-        runs = api.runs(
-            dag_id,
-            run_type="backfill",
-            logical_date_gte=hours[0].isoformat(),
-            logical_date_lt=(hours[-1] + HOUR).isoformat(),
-        )
+        runs = run_backfill(api, dag_id, hours[0], hours[-1], await_condition)
         assert sorted(datetime.fromisoformat(run["data_interval_start"]) for run in runs) == hours
         assert sorted(datetime.fromisoformat(run["data_interval_end"]) for run in runs) == [h + HOUR for h in hours]
         assert {run["state"] for run in runs} == {"success"}
         assert landed(stack, patient, hours[0], hours[-1]) == expected
 
 
-def test_an_audit_that_finds_a_reading_missing_fails_names_its_id_and_mails_ops(
+def test_an_audit_sends_a_missing_reading_again_and_fails_with_its_id_when_a_difference_remains(
     stack: Settings, api: AirflowApi, await_condition: Await
 ) -> None:
     """A row whose id lies below every id that the producer asks for, as a restored backup would add: never moved."""
     hour, patient = an_hour_of_days_ago(400, 2000), f"dags-{uuid.uuid4().hex[:8]}"
-    missing = -random.SystemRandom().randrange(10**6, 10**9)
-    insert_readings(stack, patient, [hour + timedelta(minutes=30)], first_id=missing)
-    try:
-        run_id = api.trigger_for("audit", hour + HOUR)
-        assert end_of(api, "audit", run_id, await_condition) == "failed"
+    reading = -random.SystemRandom().randrange(10**6, 10**9)
+    minutes = iter(range(60))
+
+    def audit() -> tuple[str, str]:
+        """How the task ended at its first try, and what it wrote."""
+        run_id = api.trigger_for("audit", hour + HOUR + timedelta(minutes=next(minutes)))
+        end_of(api, "audit", run_id, await_condition)
         found = next(task for task in api.task_instances("audit", run_id) if task["task_id"] == "audit_hour")
-        assert (found["state"], found["try_number"]) == ("failed", 1)
-        assert f"1 in MySQL and not in Hive (ids {missing})" in last_log(api, "audit", run_id, "audit_hour")
+        assert found["try_number"] == 1
+        return found["state"], last_log(api, "audit", run_id, "audit_hour")
+
+    def mail_to_ops(what: str) -> dict[str, Any]:
         mails = await_condition(
-            lambda: [mail for mail in inbox(stack, stack.alerts.ops_email) if str(missing) in mail["text"]],
+            lambda: [
+                mail
+                for mail in inbox(stack, stack.alerts.ops_email)
+                if mail["subject"] == f"[TECHNICAL] Airflow task audit.audit_hour {what}"
+                and str(reading) in mail["text"]
+            ],
             60,
             "ops got no mail that names the id",
             1,
         )
-        assert mails[0]["subject"] == "[TECHNICAL] Airflow task audit.audit_hour failed"
-        assert f"{hour:%Y-%m-%d %H:%M} to {hour + HOUR:%Y-%m-%d %H:%M} UTC" in mails[0]["text"]
-    finally:
-        delete_readings(stack, patient)
-    run_id = api.trigger_for("audit", hour + HOUR + timedelta(minutes=1))
-    assert end_of(api, "audit", run_id, await_condition) == "success"
+        assert len(mails) == 1
+        return dict(mails[0])
+
+    insert_readings(stack, patient, [hour + timedelta(minutes=30)], first_id=reading)
+    state, said = audit()
+    assert state == "success", said
+    assert f"1 in MySQL and not in Hive (ids {reading})" in mail_to_ops("sent missing readings again")["text"]
+    assert landed(stack, patient, hour, hour) == [(f"{hour:%Y-%m-%d}", hour.hour, 1)]
+    delete_readings(stack, patient)
+    state, said = audit()
+    assert state == "failed"
+    assert f"1 in Hive and not in MySQL (ids {reading})" in said
+    assert f"{hour:%Y-%m-%d %H:%M} to {hour + HOUR:%Y-%m-%d %H:%M} UTC" in mail_to_ops("failed")["text"]
+    insert_readings(stack, patient, [hour + timedelta(minutes=30)], first_id=reading)
+    assert audit()[0] == "success"
+    assert landed(stack, patient, hour, hour) == [(f"{hour:%Y-%m-%d}", hour.hour, 1)]
+
+
+RunStreams = Callable[[], dict[str, Any]]
 
 
 @pytest.fixture(scope="module")
-def scratch_airflow(stack: Settings, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """Environment of an Airflow with an empty database of its own and with short limits of patience."""
+def run_streams(stack: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunStreams]:
+    """Runs the DAG `streams` once, with short limits of patience; the states of the run and of its tasks.
+
+    It runs in an Airflow with an empty database of its own.
+    """
     kept = {name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW")}
+    home = tmp_path_factory.mktemp("airflow")
     environment = kept | {
-        "AIRFLOW_HOME": str(tmp_path_factory.mktemp("airflow")),
+        "AIRFLOW_HOME": str(home),
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
         "AIRFLOW__CORE__DAGS_FOLDER": str(PROJECT_ROOT / "dags"),
         "PYTHONPATH": str(PROJECT_ROOT),
         "WARDWATCH_STATE_DIR": str(stack.state_dir),
         "WARDWATCH_PORT_OFFSET": str(stack.port_offset),
         "WARDWATCH_STREAMS__MAX_SILENCE_SECONDS": "20",
-        "WARDWATCH_STREAMS__RESTART_GRACE_SECONDS": "40",
+        "WARDWATCH_STREAMS__RESTART_GRACE_SECONDS": "10",
     }
     subprocess.run([sys.executable, "-m", "airflow", "db", "migrate"], env=environment, check=True, capture_output=True)
-    return environment
+    said = home / "said.log"
+    with (
+        said.open("w") as errors,
+        subprocess.Popen(
+            [sys.executable, "-m", "tests.stack.dags_in_scratch"],
+            cwd=PROJECT_ROOT, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, text=True,
+        ) as airflow,
+    ):  # fmt: skip
+        assert airflow.stdin is not None
+        assert airflow.stdout is not None
 
+        def run() -> dict[str, Any]:
+            print("run", file=airflow.stdin, flush=True)
+            answer = next((line for line in airflow.stdout or () if line.startswith(ENDED)), None)
+            assert answer is not None, said.read_text()
+            found: dict[str, Any] = json.loads(answer.removeprefix(ENDED))
+            return found
 
-def run_streams(environment: dict[str, str]) -> dict[str, Any]:
-    """One run of the DAG `streams`; the states of the run and of its tasks."""
-    command = [sys.executable, Path(__file__).with_name("dags_in_scratch.py")]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
-    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return found
+        yield run
 
 
 @pytest.fixture
@@ -239,10 +248,9 @@ def streams_paused(api: AirflowApi, await_condition: Await) -> Iterator[None]:
 
 @pytest.mark.usefixtures("streams_paused")
 def test_ops_are_told_once_that_a_stream_stays_down_and_once_that_it_is_well_again(
-    stack: Settings, scratch_airflow: dict[str, str], await_condition: Await
+    stack: Settings, run_streams: RunStreams, await_condition: Await
 ) -> None:
     """The alert engine cannot start, because its port is taken: the mail takes the way that does without it."""
-    impatient = scratch_airflow | {"WARDWATCH_STREAMS__RESTART_GRACE_SECONDS": "10"}
     failed, over = (f"[{kind}] Airflow task streams.watch failed" for kind in ("TECHNICAL", "CLEARED"))
     before = {mail["id"] for mail in inbox(stack, stack.alerts.ops_email)}
 
@@ -251,9 +259,9 @@ def test_ops_are_told_once_that_a_stream_stays_down_and_once_that_it_is_well_aga
         return sorted(mail["subject"] for mail in mails if "streams.watch" in mail["subject"])
 
     def fails() -> bool:
-        return bool(run_streams(impatient)["tasks"]["watch"] == "failed")
+        return bool(run_streams()["tasks"]["watch"] == "failed")
 
-    assert run_streams(impatient)["run"] == "success"
+    assert run_streams()["run"] == "success"
     supervise.stop(stack, "alert-engine")
     with socket.create_server(("127.0.0.1", metrics_port(stack, "alert-engine"))):
         await_condition(fails, 300, "a stream that cannot start went unnoticed")
@@ -266,15 +274,13 @@ def test_ops_are_told_once_that_a_stream_stays_down_and_once_that_it_is_well_aga
 
 
 @pytest.mark.usefixtures("streams_paused")
-def test_a_stream_that_hangs_is_restarted(
-    stack: Settings, scratch_airflow: dict[str, str], await_condition: Await
-) -> None:
-    assert run_streams(scratch_airflow)["run"] == "success"
+def test_a_stream_that_hangs_is_restarted(stack: Settings, run_streams: RunStreams, await_condition: Await) -> None:
+    assert run_streams()["run"] == "success"
     hung = supervise.processes(stack)["mailer"].pid
     os.kill(hung, signal.SIGSTOP)
 
     def replaced() -> bool:
-        done = run_streams(scratch_airflow)["run"] == "success"
+        done = run_streams()["run"] == "success"
         process = supervise.processes(stack)["mailer"]
         return done and process.running and process.pid != hung
 

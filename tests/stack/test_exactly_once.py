@@ -12,6 +12,7 @@ from infra.airflow_api import AirflowApi
 from infra.clients import hive_connection, reader_connection
 from infra.settings import Settings
 from producers.simulator.writer import fill_ward
+from tests.stack.backfills import run_backfill
 
 Await = Callable[..., Any]
 READINGS = 100_000
@@ -57,11 +58,7 @@ def in_mysql(settings: Settings, hour: datetime) -> tuple[int, int]:
 
 def backfill(api: AirflowApi, dag_id: str, hour: datetime, await_condition: Await) -> None:
     """Run the DAG for that hour and wait until it has succeeded."""
-    backfill_id = api.create_backfill(dag_id, hour, hour)
-    await_condition(
-        lambda: api.backfill(backfill_id)["completed_at"] is not None, 300, f"the backfill of {dag_id} did not end"
-    )
-    runs = api.runs(dag_id, logical_date_gte=hour.isoformat(), logical_date_lte=hour.isoformat())
+    runs = run_backfill(api, dag_id, hour, hour, await_condition)
     assert [run["state"] for run in runs] == ["success"]
 
 

@@ -100,7 +100,7 @@ def test_a_dead_letter_says_why_and_where_from() -> None:
     headers = dict(dead_letter_headers(record(b"{", 7), "not JSON"))
     assert headers == {
         "error": "not JSON",
-        "source_topic": DOCTORS_QUEUE,
-        "source_partition": "1",
-        "source_offset": "7",
+        "topic": DOCTORS_QUEUE,
+        "partition": "1",
+        "offset": "7",
     }

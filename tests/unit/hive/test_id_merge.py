@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hive.id_merge import LISTED_IDS, compare
+from hive.id_merge import LISTED_IDS, compare, stored_ids
 
 ids = st.integers(0, 60)
 
@@ -25,6 +25,11 @@ def test_all_differences_are_counted_and_only_the_first_are_kept() -> None:
     difference = compare(range(LISTED_IDS * 3), [])
     assert difference.missing.count == LISTED_IDS * 3
     assert difference.missing.first == list(range(LISTED_IDS))
+
+
+def test_a_reading_that_was_rejected_before_it_landed_counts_once_and_one_that_landed_twice_counts_twice() -> None:
+    rows = [(1, 1), (2, 0), (3, 0), (3, 0), (4, 0), (4, 1), (5, 1), (5, 1), (6, 1), (6, 0), (6, 1)]
+    assert list(stored_ids(rows)) == [1, 2, 3, 4, 5, 5, 6, 6]
 
 
 @pytest.mark.parametrize("side", [0, 1])

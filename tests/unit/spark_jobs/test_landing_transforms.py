@@ -149,6 +149,14 @@ def test_a_dead_letter_keeps_the_key_and_every_byte(spark: SparkSession, value: 
     assert headers(letter)["error"]
 
 
+def test_a_dead_letter_says_whether_the_rest_of_the_reading_was_stored(spark: SparkSession) -> None:
+    partly = READING | {"spo2": "n/a", "glucose": 1e9}
+    (letter,) = reading_dead_letters(readings(spark, partly)).collect()
+    assert headers(letter)["partly-read"].split(",") == ["spo2", "glucose"]
+    (letter,) = reading_dead_letters(readings(spark, partly | {"recorded_at": None})).collect()
+    assert "partly-read" not in headers(letter)
+
+
 def test_a_good_reading_is_no_dead_letter(spark: SparkSession) -> None:
     assert reading_dead_letters(readings(spark, READING)).collect() == []
     assert rejections(readings(spark, READING)).collect() == []

@@ -1,0 +1,112 @@
+"""Dead letters: what a consumer could not read, with the reason, as it lies in the consumer's dead-letter topic."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from confluent_kafka import Message
+
+from clinical.topics import DEAD_LETTER_SUFFIX, PARTLY_READ, TOPICS
+from infra.errors import ConfigurationError, WardError
+from infra.kafka_io import committed_messages
+from infra.settings import Settings
+from producers.sending_again import Item, Sent, send_again
+
+TOPIC_NAMES = tuple(topic.name for topic in TOPICS if topic.name.endswith(DEAD_LETTER_SUFFIX))
+
+
+@dataclass(frozen=True)
+class DeadLetter:
+    """A message that could not be read.
+
+    `name` is its place, `topic/partition/offset`; `source` the place where the message was read first. `partly_read`:
+    the attributes that were left out, when all the rest of a reading was stored. `key` and `value` are the original.
+    """
+
+    topic: str
+    partition: int
+    offset: int
+    at: datetime
+    error: str
+    source_topic: str
+    source: str
+    partly_read: str
+    key: bytes | None
+    value: bytes | None
+
+    @property
+    def name(self) -> str:
+        return f"{self.topic}/{self.partition}/{self.offset}"
+
+
+def dead_letters(settings: Settings, topics: Sequence[str] = TOPIC_NAMES) -> Iterator[DeadLetter]:
+    """Every dead letter that Kafka still keeps, oldest first in each topic.
+
+    Raises ConfigurationError for a topic that holds no dead letters, UnavailableError.
+    """
+    for topic in topics:
+        if topic not in TOPIC_NAMES:
+            raise ConfigurationError(f"{topic} is no dead-letter topic; there are {', '.join(TOPIC_NAMES)}.")
+    return (_letter(message) for message in committed_messages(settings, topics))
+
+
+def find_letters(settings: Settings, names: Sequence[str]) -> list[DeadLetter]:
+    """The letters of these names, in this order. Raises WardError naming the first that is not there."""
+    wanted = set(names)
+    topics = sorted({name.split("/", 1)[0] for name in names})
+    found = {letter.name: letter for letter in dead_letters(settings, topics) if letter.name in wanted}
+    for name in names:
+        if name not in found:
+            raise WardError(f"There is no dead letter {name}, or Kafka no longer keeps it: see `./ward dlq list`.")
+    return [found[name] for name in names]
+
+
+def replay(settings: Settings, letters: Sequence[DeadLetter], value: bytes | None = None) -> Sent:
+    """Send the original messages (or `value` in place of the only one) to the topics that they were read from.
+
+    Each letter once, ever, however often this is called or where it crashes. A reading of which all but some attributes
+    was stored is refused with WardError, and nothing is sent: to land it again would double it.
+    """
+    for letter in letters:
+        if letter.partly_read:
+            raise WardError(
+                f"{letter.name} was stored already, but for {letter.partly_read}: sent again, its reading would be in "
+                "Hive twice. Correct the source and let the device send a new reading."
+            )
+        if not letter.source_topic:
+            raise WardError(f"{letter.name} does not say which topic it was read from, so it cannot be sent again.")
+    if value is not None and len(letters) != 1:
+        raise ConfigurationError("A corrected message takes the place of exactly one letter.")
+    items = [
+        Item(letter.name, letter.source_topic, letter.key, letter.value if value is None else value)
+        for letter in letters
+    ]
+    return send_again(settings, items)
+
+
+def _headers(message: Message) -> list[tuple[str, bytes | None]]:
+    found: Any = message.headers() or []
+    return list(found)
+
+
+def _letter(message: Message) -> DeadLetter:
+    headers = {name: bytes(raw or b"").decode("utf-8", "replace") for name, raw in _headers(message)}
+    topic, partition, offset = message.topic(), message.partition(), message.offset()
+    assert topic is not None
+    assert partition is not None
+    assert offset is not None
+    return DeadLetter(
+        topic=topic,
+        partition=partition,
+        offset=offset,
+        at=datetime.fromtimestamp(message.timestamp()[1] / 1000, UTC),
+        error=headers.get("error", "no reason given"),
+        source_topic=headers.get("topic", ""),
+        source="/".join(headers.get(part, "?") for part in ("topic", "partition", "offset")),
+        partly_read=headers.get(PARTLY_READ, ""),
+        key=message.key(),
+        value=message.value(),
+    )

@@ -1,0 +1,87 @@
+"""Sending something once more: rows that an audit missed, dead letters after a fix. Each of them once, ever.
+
+What is sent and the note that it was sent (in the compacted topic `sent-again`) go out in one Kafka transaction. So a
+crash leaves both or neither, and asking again sends nothing twice; a second sender at the same time is fenced.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import orjson
+from confluent_kafka import KafkaException, Producer
+
+from clinical.topics import SENT_AGAIN
+from infra.clients import kafka_config
+from infra.errors import UnavailableError
+from infra.kafka_io import committed_messages
+from infra.settings import Settings
+
+TIMEOUT_SECONDS = 30.0
+TRANSACTIONAL_ID = "wardwatch-sending-again"
+
+
+@dataclass(frozen=True)
+class Item:
+    """A message to send. `name` says what it is for good: two items of one name are the same, and one is sent."""
+
+    name: str
+    topic: str
+    key: bytes | None
+    value: bytes | None
+
+
+class Sent(NamedTuple):
+    """Names of what was sent now, and of what had been sent before."""
+
+    now: list[str]
+    before: list[str]
+
+
+def sent_before(settings: Settings) -> set[str]:
+    """Names of everything that was ever sent again. Raises UnavailableError."""
+    return {key.decode() for message in committed_messages(settings, [SENT_AGAIN]) if (key := message.key())}
+
+
+def send_again(settings: Settings, items: Sequence[Item]) -> Sent:
+    """Send those items that were not sent again before, all or none of them.
+
+    Messages of one key keep their order. Raises UnavailableError when Kafka did not take them, or when another sender
+    took over meanwhile: nothing was sent then, and it may be tried again.
+    """
+    config = {
+        "transactional.id": TRANSACTIONAL_ID,
+        "compression.type": "lz4",
+        "partitioner": "murmur2_random",
+        "log_level": 0,
+    }
+    producer = Producer(kafka_config(settings, **config))
+    try:
+        # This ends what another sender has under way, so that what is read afterwards is all there is.
+        producer.init_transactions(TIMEOUT_SECONDS)
+        known = sent_before(settings)
+        fresh = {item.name: item for item in items if item.name not in known}
+        if fresh:
+            producer.begin_transaction()
+            for item in fresh.values():
+                _produce(producer, item.topic, item.key, item.value)
+                note = orjson.dumps({"topic": item.topic, "at": time.time_ns() // 1_000_000})
+                _produce(producer, SENT_AGAIN, item.name.encode(), note)
+            producer.commit_transaction(TIMEOUT_SECONDS)
+    except KafkaException as error:
+        raise UnavailableError("Kafka", settings.bootstrap_servers, error.args[0].str()) from error
+    finally:
+        producer.purge()
+    return Sent(list(fresh), [item.name for item in items if item.name in known])
+
+
+def _produce(producer: Producer, topic: str, key: bytes | None, value: bytes | None) -> None:
+    while True:
+        try:
+            producer.produce(topic, key=key, value=value)
+            return
+        except BufferError:
+            producer.poll(0.1)

@@ -1,0 +1,146 @@
+"""A campaign: faults of a seed, one after the other under load, each until everything has recovered.
+
+What was done is kept in a file, so that an interrupted campaign goes on with the next fault.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import orjson
+import psutil
+
+from infra import supervise
+from infra.render import run_dir
+from infra.settings import PROJECT_ROOT, Settings
+from tests.running import run_ward
+
+STREAMS = ("vitals-producer", "land-vitals", "detect-breaches", "alert-engine", "mailer")
+SERVERS = (
+    "kafka",
+    "mariadb",
+    "sns",
+    "hbase-thrift",
+    "hiveserver2",
+    "metastore",
+    "airflow-scheduler",
+    "hbase",
+    "datanode",
+    "namenode",
+)
+SUPERVISOR = "supervisor"
+EVERYTHING = "everything at once"
+RESULTS = PROJECT_ROOT / ".ward" / "faults"
+
+
+@dataclass
+class Campaign:
+    """`name` is unique; `done` holds each fault, when it struck and the seconds until each stage had recovered."""
+
+    name: str
+    seed: int
+    began: str
+    faults: list[str]
+    done: list[dict[str, Any]] = field(default_factory=list)
+    acknowledged: list[tuple[int, int]] = field(default_factory=list)
+    findings: str = ""
+    ended: bool = False
+
+    @property
+    def since(self) -> datetime:
+        return datetime.fromisoformat(self.began)
+
+    @property
+    def left(self) -> list[str]:
+        return self.faults[len(self.done) :]
+
+    @property
+    def sns_killed(self) -> list[tuple[float, float]]:
+        """From when to when the embedded SNS was killed or ended, epoch seconds."""
+        return [(done["at"], done["until"]) for done in self.done if done["fault"] in ("sns", EVERYTHING, SUPERVISOR)]
+
+    def save(self) -> None:
+        path = path_of(self.seed)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial = path.with_suffix(".partial")
+        partial.write_bytes(orjson.dumps(asdict(self), option=orjson.OPT_INDENT_2))
+        partial.rename(path)
+
+
+def path_of(seed: int) -> Path:
+    """The file of a seed's newest campaign."""
+    return RESULTS / f"seed-{seed}.json"
+
+
+def begin_or_resume(seed: int, kills_a_stream: int, kills_a_server: int) -> Campaign:
+    """The campaign of this seed that was interrupted, if there is one with the same faults, else a new one."""
+    faults = schedule(seed, kills_a_stream, kills_a_server)
+    with suppress(FileNotFoundError, ValueError, TypeError):
+        kept = Campaign(**orjson.loads(path_of(seed).read_bytes()))
+        if not kept.ended and kept.faults == faults:
+            return kept
+    now = datetime.now(UTC)
+    return Campaign(f"F{seed}x{int(now.timestamp()):x}", seed, now.isoformat(), faults)
+
+
+def schedule(seed: int, kills_a_stream: int, kills_a_server: int) -> list[str]:
+    """What is killed, in an order that the seed decides; everything at once comes last."""
+    faults = [*STREAMS * kills_a_stream, *SERVERS * kills_a_server, SUPERVISOR]
+    random.Random(seed).shuffle(faults)
+    return [*faults, EVERYTHING]
+
+
+def strike(settings: Settings, fault: str, chance: random.Random) -> tuple[float, tuple[str, ...]]:
+    """Kill (-9) what the fault names: when that was (epoch seconds), and the servers that must work again.
+
+    Of a stream that runs Spark, by chance the driver's JVM instead of the process that started it.
+    """
+    if fault == SUPERVISOR:
+        return _killed([_supervisor(settings)]), _start_again(settings)
+    if fault == EVERYTHING:
+        running = [process.pid for process in supervise.processes(settings).values() if process.pid]
+        families = [member for pid in running for member in _family(pid)]
+        return _killed([_supervisor(settings), *families]), _start_again(settings)
+    pid = supervise.processes(settings)[fault].pid
+    assert pid, f"{fault} does not run"
+    parent, *children = _family(pid)
+    drivers = [child for child in children if child.name() == "java"]
+    victim = drivers[0] if fault in STREAMS and drivers and chance.random() < 0.5 else parent
+    return _killed([victim]), (fault,)
+
+
+def _start_again(settings: Settings) -> tuple[str, ...]:
+    run_ward("up")
+    return tuple(supervise.processes(settings))
+
+
+def _family(pid: int) -> list[psutil.Process]:
+    try:
+        parent = psutil.Process(pid)
+        return [parent, *parent.children(recursive=True)]
+    except psutil.NoSuchProcess:
+        return []
+
+
+def _supervisor(settings: Settings) -> psutil.Process:
+    return psutil.Process(int((run_dir(settings) / "supervisord.pid").read_text()))
+
+
+def _killed(victims: list[psutil.Process]) -> float:
+    at = time.time()
+    for victim in victims:
+        with suppress(psutil.NoSuchProcess):
+            victim.kill()
+    return at
+
+
+def wait_random(chance: random.Random, longest: float, wait: Callable[[float], Any]) -> None:
+    """Let the seed decide at which moment of a batch, an epoch or a transaction the next fault strikes."""
+    wait(chance.uniform(0, longest))

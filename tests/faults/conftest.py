@@ -1,0 +1,85 @@
+"""The stack on which faults strike, and the options of the fault suite."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from infra.settings import Settings, load_settings
+from infra.waiting import wait_for
+from tests.faults.campaign import Campaign
+from tests.running import REUSE, log_tails, run_ward, use_test_stack
+
+LANDING_SECONDS = "5"
+"""Shorter than the default of 30: so many more batches are hit, and recovery is seen sooner."""
+
+finished: list[Campaign] = []
+"""Campaigns of this run, for the table at its end."""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("faults")
+    group.addoption("--seeds", default="1", help="seeds of the campaigns, with commas; default: 1")
+    group.addoption("--kills", type=int, default=1, help="how often each stream is killed, by seed; default: 1")
+    group.addoption("--server-kills", type=int, default=1, help="how often each server is killed, by seed; default: 1")
+
+
+def pytest_configure() -> None:
+    use_test_stack()
+    os.environ["WARDWATCH_SPARK__LANDING_INTERVAL_SECONDS"] = LANDING_SECONDS
+    load_settings.cache_clear()
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "seed" in metafunc.fixturenames:
+        metafunc.parametrize("seed", [int(seed) for seed in metafunc.config.getoption("--seeds").split(",")])
+
+
+@pytest.fixture(scope="session")
+def stack() -> Iterator[Settings]:
+    """A running stack, with the data that an earlier one left."""
+    if not REUSE:
+        run_ward("down")
+        run_ward("up")
+    yield load_settings()
+    if not REUSE:
+        run_ward("down")
+
+
+@pytest.fixture(scope="session")
+def await_condition() -> Callable[..., Any]:
+    """`await_condition(fn, seconds, message, interval=0.25)`: the first truthy answer of `fn`, else a failure."""
+
+    def wait(fn: Callable[[], Any], seconds: float, message: str, interval: float = 0.25) -> Any:
+        if not (answer := wait_for(fn, seconds, interval)):
+            pytest.fail(f"{message} (after {seconds:.0f} s; last answer: {answer!r})")
+        return answer
+
+    return wait
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Any:
+    """A failed test shows what servers and streams complained of last."""
+    report = yield
+    if report.failed:
+        report.sections.append(("the last complaints of each log", log_tails(load_settings().log_dir)))
+    return report
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """The table of faults and recovery times."""
+    for campaign in finished:
+        terminalreporter.section(f"campaign of seed {campaign.seed}")
+        terminalreporter.write_line(campaign.findings)
+        for fault in sorted({done["fault"] for done in campaign.done}):
+            took = [done["recovered"] for done in campaign.done if done["fault"] == fault]
+            longest = [max(stages.values()) for stages in took]
+            slowest = max(took[-1], key=lambda stage: took[-1][stage])
+            terminalreporter.write_line(
+                f"{fault:20} {len(took):3} x  fresh again after {min(longest):6.1f} to {max(longest):6.1f} s"
+                f"  (last: {slowest})"
+            )

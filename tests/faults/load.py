@@ -1,0 +1,120 @@
+"""A bounded load that goes on while faults strike: seeded readings with breaches, written as devices would."""
+
+from __future__ import annotations
+
+import random
+import threading
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from typing import Any
+
+import pymysql
+from pymysql.connections import Connection
+
+from infra.clients import devices_connection
+from infra.errors import UnavailableError
+from infra.settings import Settings
+
+ROWS_A_SECOND = 200
+BATCH_SECONDS = 0.1
+PATIENTS = 30
+BORN = date(1970, 1, 1)
+BREACHING = 0.05
+ROLLED_BACK = 0.02
+"""So many of the transactions are rolled back and leave a gap of ids."""
+
+NORMAL = {"heart_rate": (60, 90), "spo2": (96, 100), "respiratory_rate": (12, 20)}
+OUTSIDE = {"heart_rate": (28, 39, 135, 160), "spo2": (80, 91), "respiratory_rate": (5, 8, 25, 32)}
+COLUMNS = ("patient_id", "recorded_at", *NORMAL)
+
+
+def patient_ids(campaign: str) -> list[str]:
+    """The campaign's patients: their ids begin with its name and a hyphen."""
+    return [f"{campaign}-{number:02}" for number in range(PATIENTS)]
+
+
+def ward_of(campaign: str) -> str:
+    """The ward on which all of the campaign's patients lie."""
+    return f"Ward of {campaign}"
+
+
+def admit(settings: Settings, campaign: str) -> None:
+    """Write the contacts of the campaign's patients, all adults; again is harmless."""
+    rows = [
+        (patient, f"Patient {patient}", "1 Fault Lane", "+47 1234", ward_of(campaign), BORN)
+        for patient in patient_ids(campaign)
+    ]
+    with devices_connection(settings) as connection, connection.cursor() as cursor:
+        cursor.executemany(
+            "INSERT IGNORE INTO health.patients_information"
+            " (patient_id, name, address, phone, admitted_ward, date_of_birth) VALUES (%s, %s, %s, %s, %s, %s)",
+            rows,
+        )
+
+
+@dataclass
+class Load(threading.Thread):
+    """Inserts until `finish`. What MySQL acknowledged is in `acknowledged`, as (first id, rows) of each insert."""
+
+    settings: Settings
+    campaign: str
+    seed: int
+    acknowledged: list[tuple[int, int]] = field(default_factory=list)
+    lost_connections: int = 0
+
+    def __post_init__(self) -> None:
+        super().__init__(name="load", daemon=True)
+        self._random = random.Random(self.seed)
+        self._patients = patient_ids(self.campaign)
+        self._ended = threading.Event()
+        self._connection: Connection[Any] | None = None
+
+    def run(self) -> None:
+        while not self._ended.wait(BATCH_SECONDS):
+            rows = [self._row() for _ in range(round(ROWS_A_SECOND * BATCH_SECONDS))]
+            roll_back = self._random.random() < ROLLED_BACK
+            try:
+                self._insert(rows, roll_back)
+            except (UnavailableError, pymysql.err.MySQLError):
+                self.lost_connections += 1
+                self._drop_connection()
+
+    def finish(self) -> None:
+        """Stop writing; returns when the last transaction has ended."""
+        self._ended.set()
+        self.join(60)
+        assert not self.is_alive(), "the load does not end"
+        self._drop_connection()
+
+    def _row(self) -> tuple[Any, ...]:
+        vitals = {name: self._random.randint(*limits) for name, limits in NORMAL.items()}
+        if self._random.random() < BREACHING:
+            name = self._random.choice(list(OUTSIDE))
+            vitals[name] = self._random.choice(OUTSIDE[name])
+        return (self._random.choice(self._patients), datetime.now(UTC).replace(tzinfo=None), *vitals.values())
+
+    def _insert(self, rows: list[tuple[Any, ...]], roll_back: bool) -> None:
+        if self._connection is None:
+            self._connection = devices_connection(
+                self.settings, autocommit=False, read_timeout=10, write_timeout=10, connect_timeout=2
+            )
+        with self._connection.cursor() as cursor:
+            marks = f"({', '.join(['%s'] * len(COLUMNS))})"
+            cursor.execute(
+                f"INSERT INTO health.patients_vital_info ({', '.join(COLUMNS)}) VALUES "
+                + ", ".join([marks] * len(rows)),
+                [value for row in rows for value in row],
+            )
+            first = int(cursor.lastrowid)
+        if roll_back:
+            self._connection.rollback()
+            return
+        self._connection.commit()
+        self.acknowledged.append((first, len(rows)))
+
+    def _drop_connection(self) -> None:
+        if self._connection is not None:
+            with suppress(pymysql.err.Error, OSError):
+                self._connection.close()
+            self._connection = None

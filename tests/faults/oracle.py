@@ -1,0 +1,189 @@
+"""The oracle: after a campaign, MySQL, Kafka, Hive, the alarms and the inbox are compared by id."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+
+from alerts.inbox import received_mails
+from clinical.ages import age_years
+from clinical.messages import breach_id
+from clinical.thresholds import ThresholdRow, judge
+from clinical.topics import DOCTORS_QUEUE, VITAL_INFO
+from hbase.snapshots import latest
+from infra.clients import alerts_connection, devices_connection, hive_connection
+from infra.kafka_io import committed_messages
+from infra.settings import Settings
+from tests.faults.load import BORN, COLUMNS, NORMAL, ward_of
+
+SHOWN = 5
+HELD_SECONDS = 120
+"""How long before its end the embedded SNS may have taken what it still held: as long as a mailer may be away."""
+
+
+@dataclass
+class Findings:
+    """What was compared, and by id what was lost, doubled or out of nowhere at each step."""
+
+    counts: dict[str, int] = field(default_factory=dict)
+    lost: dict[str, list[Any]] = field(default_factory=dict)
+    doubled: dict[str, list[Any]] = field(default_factory=dict)
+    stray: dict[str, list[Any]] = field(default_factory=dict)
+
+    def compare(self, step: str, expected: Iterable[Any], found: Iterable[Any], *, repeats: bool = False) -> None:
+        """Each of `expected` must be in `found`, nothing else, and once unless `repeats` are allowed."""
+        wanted, seen = set(expected), Counter(found)
+        self.counts[step] = len(wanted)
+        for kind, ids in (
+            (self.lost, wanted - seen.keys()),
+            (self.stray, seen.keys() - wanted),
+            (self.doubled, set() if repeats else {name for name, copies in seen.items() if copies > 1}),
+        ):
+            if ids:
+                kind[step] = sorted(ids)
+
+    @property
+    def clean(self) -> bool:
+        return not (self.lost or self.doubled or self.stray)
+
+    def __str__(self) -> str:
+        parts = [f"compared: {self.counts}"]
+        for name, kind in (("lost", self.lost), ("doubled", self.doubled), ("out of nowhere", self.stray)):
+            parts += [f"{name} in {step}: {len(ids)}, such as {ids[:SHOWN]}" for step, ids in kind.items()]
+        return "; ".join(parts)
+
+
+class Oracle:
+    """Everything that a campaign left behind; `since` is when it began, `email` a doctor of its ward."""
+
+    def __init__(self, settings: Settings, campaign: str, since: datetime, email: str) -> None:
+        self._settings = settings
+        self._campaign = campaign
+        self._prefix = f"{campaign}-"
+        self._since = since
+        self._email = email
+
+    def findings(self, acknowledged: Iterable[tuple[int, int]], sns_killed: Sequence[tuple[float, float]]) -> Findings:
+        """Compare everything now, when all is at rest. `sns_killed`: from when to when SNS was (epoch seconds)."""
+        found = Findings()
+        rows = self.source_rows()
+        ids = [row[0] for row in rows]
+        kept = set(ids)
+        promised = [number for first, count in acknowledged for number in range(first, first + count)]
+        found.compare("MySQL (acknowledged rows)", promised, (number for number in promised if number in kept))
+        found.compare("vital-info", ids, (message["reading_id"] for message in self.messages(VITAL_INFO)))
+        found.compare("Hive vital_readings", ids, self.hive_ids("vital_readings", "reading_id"))
+        breaches = self.expected_breaches(rows)
+        found.compare("doctors-queue", breaches, self.breaches_published(), repeats=True)
+        found.compare("Hive breaches", breaches, self.hive_ids("breaches", "breach_id"))
+        judged = Counter((patient, name, way) for patient, name, way in breaches.values())
+        found.compare("breaches counted in alarms", judged.items(), self.breaches_in_alarms())
+        sent = self.notifications()
+        found.compare("notifications sent", sent.keys(), (name for name, at in sent.items() if at is not None))
+        mailed = self.inbox()
+        held = self.held_when_killed(sent, mailed, sns_killed)
+        found.counts["held by the embedded SNS when it was killed"] = len(held)
+        found.compare("inbox", sent.keys() - held, mailed)
+        return found
+
+    def is_mailed(self, sns_killed: Sequence[tuple[float, float]]) -> bool:
+        """Whether every notification was sent and mailed on, but for those that the embedded SNS took with it."""
+        sent, mailed = self.notifications(), self.inbox()
+        waiting = None in sent.values()
+        return not waiting and sent.keys() <= {*mailed, *self.held_when_killed(sent, mailed, sns_killed)}
+
+    def source_rows(self) -> list[tuple[Any, ...]]:
+        """id, then COLUMNS, of every row of the campaign in MySQL."""
+        return self._mysql(
+            f"SELECT id, {', '.join(COLUMNS)} FROM health.patients_vital_info"
+            " WHERE patient_id LIKE %s AND inserted_at >= %s",
+            f"{self._prefix}%",
+            self._since.replace(tzinfo=None),
+        )
+
+    def expected_breaches(self, rows: Iterable[tuple[Any, ...]]) -> dict[str, tuple[str, str, str]]:
+        """Breach id -> patient, attribute, direction; by the pure judgement and the thresholds in force."""
+        snapshot = latest(self._settings)
+        assert snapshot is not None
+        age = age_years(datetime.now(UTC).date(), BORN)
+        bands: dict[tuple[str, int], ThresholdRow | None] = {}
+        expected = {}
+        for number, patient, _, *vitals in rows:
+            for name, value in zip(NORMAL, vitals, strict=True):
+                if (name, value) not in bands:
+                    bands[name, value] = judge(snapshot.rows, name, value, age)
+                band = bands[name, value]
+                if band is not None and band.alert_flag and band.direction != "normal":
+                    expected[breach_id(VITAL_INFO, str(number), name)] = (patient, name, band.direction)
+        return expected
+
+    def messages(self, topic: str) -> list[dict[str, Any]]:
+        """The campaign's committed messages of a topic."""
+        mark, since = self._prefix.encode(), int(self._since.timestamp() * 1000)
+        return [
+            orjson.loads(message.value() or b"")
+            for message in committed_messages(self._settings, [topic], since_ms=since)
+            if (message.key() or b"").startswith(mark)
+        ]
+
+    def breaches_published(self) -> list[str]:
+        return [message["breach_id"] for message in self.messages(DOCTORS_QUEUE)]
+
+    def hive_ids(self, table: str, column: str) -> list[Any]:
+        """Ids in a Hive table, by HQL, one for each row."""
+        with hive_connection(self._settings) as connection, connection.cursor() as cursor:
+            cursor.execute(
+                f"SELECT {column} FROM health.{table} WHERE event_date >= '{self._since:%Y-%m-%d}'"
+                f" AND patient_id LIKE '{self._prefix}%' AND inserted_at >= '{self._since:%Y-%m-%d %H:%M:%S}'"
+            )
+            return [value for (value,) in cursor.fetchall()]
+
+    def breaches_in_alarms(self) -> list[tuple[tuple[str, str, str], int]]:
+        """How many breaches each patient's attribute and direction were judged to have, over all of its alarms."""
+        rows = self._alerts(
+            "SELECT patient_id, attribute, direction, SUM(breaches) FROM alarms"
+            " WHERE patient_id LIKE %s GROUP BY patient_id, attribute, direction",
+            f"{self._prefix}%",
+        )
+        return [((patient, name, way), int(count)) for patient, name, way, count in rows]
+
+    def notifications(self) -> dict[str, int | None]:
+        """Notification -> when SNS took it (epoch ms), for the doctors of the campaign's ward."""
+        rows = self._alerts(
+            "SELECT notification_id, sent_at FROM notifications WHERE topic = 'doctors' AND ward = %s",
+            ward_of(self._campaign),
+        )
+        return {str(name): sent_at for name, sent_at in rows}
+
+    def inbox(self) -> list[str]:
+        """Notification of each mail to the campaign's doctor."""
+        return [mail.notification_id for mail in received_mails(self._settings) if self._email in mail.recipients]
+
+    def held_when_killed(
+        self, sent: Mapping[str, int | None], mailed: Iterable[str], sns_killed: Sequence[tuple[float, float]]
+    ) -> set[str]:
+        """Notifications that the embedded SNS had taken and not given on when it was killed: it keeps them in memory
+        alone, which the real one does not."""
+        mails = set(mailed)
+        missing = {name: at / 1000 for name, at in sent.items() if at is not None and name not in mails}
+        return {
+            name
+            for name, at in missing.items()
+            if any(first - HELD_SECONDS <= at <= last for first, last in sns_killed)
+        }
+
+    def _mysql(self, statement: str, *arguments: object) -> list[tuple[Any, ...]]:
+        with closing(devices_connection(self._settings)) as connection, connection.cursor() as cursor:
+            cursor.execute(statement, arguments)
+            return list(cursor.fetchall())
+
+    def _alerts(self, statement: str, *arguments: object) -> list[tuple[Any, ...]]:
+        with closing(alerts_connection(self._settings)) as connection, connection.cursor() as cursor:
+            cursor.execute(statement, arguments)
+            return list(cursor.fetchall())

@@ -1,0 +1,57 @@
+"""A whole stack of its own for the tests, beside whatever else runs here: own state directory, all ports moved.
+
+With `WARDWATCH_TEST_REUSE=1` the tests use the stack that `./ward up` already runs instead.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from collections import deque
+from pathlib import Path
+
+import pytest
+
+from infra.settings import PROJECT_ROOT, load_settings
+
+REUSE = os.environ.get("WARDWATCH_TEST_REUSE") == "1"
+TEST_STATE = PROJECT_ROOT / ".ward" / "test"
+PORT_OFFSET = 3000
+SHOWN_LOG_LINES = 8
+TROUBLE = ("ERROR", "FATAL", "CRITICAL", "Caused by", '"level": "error"', '"level": "warning"')
+
+
+def use_test_stack() -> None:
+    """Point the settings of this process at the tests' stack. A polite kill then ends the run as Ctrl-C does, so that
+    the stack is stopped."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    if not REUSE:
+        os.environ["WARDWATCH_STATE_DIR"] = str(TEST_STATE)
+        os.environ["WARDWATCH_PORT_OFFSET"] = str(PORT_OFFSET)
+        load_settings.cache_clear()
+
+
+def ward(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run `./ward`; its status and what it printed."""
+    return subprocess.run(
+        [PROJECT_ROOT / "ward", *arguments], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
+    )
+
+
+def run_ward(*arguments: str) -> None:
+    """Run `./ward`; fails with what it printed when it fails."""
+    finished = ward(*arguments)
+    if finished.returncode != 0:
+        pytest.fail(f"./ward {' '.join(arguments)} failed:\n{finished.stdout}\n{log_tails(load_settings().log_dir)}")
+
+
+def log_tails(directory: Path) -> str:
+    """The last lines of each log that speak of trouble."""
+    shown = []
+    for path in sorted(set(directory.glob("*.log")) - set(directory.glob("*-init.log"))):
+        with path.open(errors="replace") as file:
+            lines = deque((line for line in file if any(word in line for word in TROUBLE)), SHOWN_LOG_LINES)
+        if lines:
+            shown.append(f"-- {path.name}\n" + "".join(line[:400].rstrip() + "\n" for line in lines))
+    return "\n".join(shown)
