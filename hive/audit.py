@@ -138,7 +138,7 @@ def hive_statement(settings: Settings, start: datetime, end: datetime) -> str:
     Readings lie in partitions by time of recording, which may be `max_age_days` before the insertion and
     `max_future_seconds` after it.
     """
-    inserted = f"inserted_at >= TIMESTAMP '{_literal(start)}' AND inserted_at < TIMESTAMP '{_literal(end)}'"
+    inserted = f"inserted_at >= TIMESTAMP '{literal(start)}' AND inserted_at < TIMESTAMP '{literal(end)}'"
     oldest = start - timedelta(days=settings.readings.max_age_days)
     newest = end + timedelta(seconds=settings.readings.max_future_seconds)
     return (
@@ -196,14 +196,15 @@ def _source_bounds(settings: Settings, connection: Connection[Any], start: datet
     if row is None:
         raise ConfigurationError(f"{settings.source.table} has no column {settings.source.inserted_at_column}.")
     zone = ZoneInfo(settings.source.time_zone) if row[0].lower() == "datetime" else UTC
-    return _literal(start.astimezone(zone)), _literal(end.astimezone(zone))
+    return literal(start.astimezone(zone)), literal(end.astimezone(zone))
 
 
 def _quoted_table(settings: Settings) -> str:
     return ".".join(f"`{part}`" for part in settings.source.table.split(".", 1))
 
 
-def _literal(at: datetime) -> str:
+def literal(at: datetime) -> str:
+    """A time as HQL and MySQL write it."""
     return f"{at:%Y-%m-%d %H:%M:%S}.{at.microsecond // 1000:03d}"
 
 
@@ -212,7 +213,8 @@ def _named(ids: list[int], count: int) -> str:
     return "ids " + ", ".join(map(str, ids[:NAMED_IDS])) + more
 
 
-def _time(text: str) -> datetime:
+def parse_time(text: str) -> datetime:
+    """An ISO time; UTC unless it says so. Raises BadParameter."""
     try:
         at = datetime.fromisoformat(text)
     except ValueError as error:
@@ -235,7 +237,7 @@ def main(
     """
     configure_logging()
     try:
-        result = audit_hour(load_settings(), _time(start), _time(end), wait)
+        result = audit_hour(load_settings(), parse_time(start), parse_time(end), wait)
     except (NotYetLandedError, UnavailableError) as error:
         _end(error, EX_TEMPFAIL)
     except ConfigurationError as error:

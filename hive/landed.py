@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
@@ -43,7 +43,32 @@ def wait_until_landed(settings: Settings, end: datetime, ids: tuple[int, int] | 
     landing has committed what Kafka held at that moment. Raises NotYetLandedError when that is not so within
     `wait_seconds`; UnavailableError when Kafka or HDFS is away.
     """
-    give_up_at = time.monotonic() + wait_seconds
+    wait_for = _waiting(wait_seconds)
+    wait_for(lambda: _require_window_passed(settings, end))
+    if ids is not None:
+        lowest, highest = ids
+        wait_for(lambda: _require_read(read_producer_position(settings), lowest, highest))
+    with topic_ends(settings) as ends:
+        extents = ends.extents([VITAL_INFO])
+    wait_for(lambda: _require_passed(settings, CHECKPOINT, extents, "land-vitals"))
+
+
+def wait_until_passed(
+    settings: Settings, checkpoint: Sequence[str], topics: Sequence[str], stream: str, wait_seconds: float
+) -> None:
+    """Return once the query of that checkpoint (below `hadoop.warehouse`) has committed what the topics hold now.
+
+    Raises NotYetLandedError, naming `stream`, when it has not within `wait_seconds`; UnavailableError when Kafka or
+    HDFS is away.
+    """
+    with topic_ends(settings) as ends:
+        extents = ends.extents(topics)
+    _waiting(wait_seconds)(lambda: _require_passed(settings, checkpoint, extents, stream))
+
+
+def _waiting(seconds: float) -> Callable[[Callable[[], None]], None]:
+    """Runs checks again while they raise NotYetLandedError, all of them for `seconds` in all."""
+    give_up_at = time.monotonic() + seconds
 
     def wait_for(check: Callable[[], None]) -> None:
         def stop(_state: RetryCallState) -> bool:
@@ -53,13 +78,7 @@ def wait_until_landed(settings: Settings, end: datetime, ids: tuple[int, int] | 
             retry=retry_if_exception_type(NotYetLandedError), stop=stop, wait=wait_fixed(POLL_SECONDS), reraise=True
         )(check)
 
-    wait_for(lambda: _require_window_passed(settings, end))
-    if ids is not None:
-        lowest, highest = ids
-        wait_for(lambda: _require_read(read_producer_position(settings), lowest, highest))
-    with topic_ends(settings) as ends:
-        extents = ends.extents([VITAL_INFO])
-    wait_for(lambda: _require_landed(settings, extents))
+    return wait_for
 
 
 def read_producer_position(settings: Settings) -> ProducerPosition:
@@ -97,12 +116,12 @@ def _require_read(position: ProducerPosition, lowest: int, highest: int) -> None
             raise NotYetLandedError(f"The producer still waits for the ids {first} to {last}, which it skipped.")
 
 
-def _require_landed(settings: Settings, extents: Extents) -> None:
-    checkpoint = read_checkpoint(hdfs(settings), settings.hdfs_path(*CHECKPOINT))
+def _require_passed(settings: Settings, path: Sequence[str], extents: Extents, stream: str) -> None:
+    checkpoint = read_checkpoint(hdfs(settings), settings.hdfs_path(*path))
     left = waiting(extents, checkpoint.offsets if checkpoint else {})
     if left:
         raise NotYetLandedError(
-            f"{left} messages of {VITAL_INFO} have not landed yet. Is land-vitals running? See `./ward status`."
+            f"{left} messages of {', '.join(extents)} are not worked off yet. Is {stream} running? See `./ward status`."
         )
 
 

@@ -18,6 +18,13 @@ from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_aft
 from infra.errors import UnavailableError, WardError
 from infra.settings import Settings
 
+HDFS_TIMEOUT_SECONDS = 60.0
+DATANODE_REQUEST = "namenoderpcaddress="
+"""In the address to which the NameNode sends those who want to read or write a file's content."""
+
+NOT_NOW = ("SafeModeException", "RetriableException", "StandbyException")
+"""With these a NameNode refuses what it would do at another time."""
+
 T = TypeVar("T")
 log = structlog.get_logger(part="clients")
 
@@ -137,14 +144,44 @@ def hive_connection(settings: Settings, **options: Any) -> Any:
 def hdfs(settings: Settings) -> Any:
     """HDFS over WebHDFS, as an fsspec file system (`ls`, `open`, `mv`, `rm`, `exists`, `makedirs`).
 
-    `mv` within HDFS is atomic; writing a file is not: write to a temporary name, then `mv`.
+    `mv` within HDFS is atomic; writing a file is not: write to a temporary name, then `mv`. Calls raise
+    UnavailableError when a NameNode or DataNode does not answer or not now, FileNotFoundError, PermissionError, and
+    RuntimeError for other refusals.
     """
     from urllib.parse import urlparse
 
     from fsspec.implementations.webhdfs import WebHDFS
 
     url = urlparse(settings.webhdfs_url)
-    return WebHDFS(host=url.hostname, port=url.port, user=settings.hadoop.user, skip_instance_cache=True)
+    files = WebHDFS(host=url.hostname, port=url.port, user=settings.hadoop.user, skip_instance_cache=True)
+    files.session.mount(f"{url.scheme}://", _hdfs_adapter())
+    return files
+
+
+def _hdfs_adapter() -> Any:
+    """How HDFS is spoken to: bounded in time, and with a DataNode's refusals told as errors.
+
+    fsspec takes the page on which a DataNode says that it cannot read a file for the content of that file.
+    """
+    import requests
+    from requests.adapters import HTTPAdapter
+
+    class Adapter(HTTPAdapter):
+        def send(self, request: Any, *arguments: Any, **options: Any) -> Any:
+            address = request.url.split("?", 1)[0]
+            try:
+                answer = super().send(request, *arguments, **{**options, "timeout": HDFS_TIMEOUT_SECONDS})
+            except requests.RequestException as error:
+                raise UnavailableError("HDFS", address, type(error).__name__) from error
+            if DATANODE_REQUEST in request.url and not answer.ok:
+                if answer.status_code == requests.codes.not_found:
+                    raise FileNotFoundError(address)
+                raise UnavailableError("HDFS", address, f"status {answer.status_code}")
+            if not answer.ok and (busy := next((word for word in NOT_NOW if word in answer.text), None)):
+                raise UnavailableError("HDFS", address, f"the NameNode says {busy}")
+            return answer
+
+    return Adapter()
 
 
 def hdfs_rename(files: Any, source: str, target: str) -> None:

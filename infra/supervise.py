@@ -280,18 +280,24 @@ def end_leftovers(settings: Settings) -> int:
     left = leftovers(settings)
     for process in left:
         _signal(process.terminate)
-    for process in psutil.wait_procs(left, timeout=LEFTOVER_SECONDS)[1]:
+    slow = psutil.wait_procs(left, timeout=LEFTOVER_SECONDS)[1]
+    for process in slow:
         _signal(process.kill)
+    psutil.wait_procs(slow, timeout=LEFTOVER_SECONDS)
     return len(left)
 
 
 def leftovers(settings: Settings) -> list[psutil.Process]:
-    """Processes that this stack's supervisor started, known by the mark that it leaves in their environment."""
+    """Processes that this stack's supervisor started: by the mark that it leaves in their environment, or by the
+    directory of their own that they run in, for some write their title over their environment."""
     mark = f"unix://{socket_path(settings)}"
+    works = (run_dir(settings) / "work").resolve()
     found = []
     for process in psutil.process_iter():
         try:
-            if process.environ().get("SUPERVISOR_SERVER_URL") == mark:
+            if process.environ().get("SUPERVISOR_SERVER_URL") == mark or (
+                process.terminal() is None and Path(process.cwd()).is_relative_to(works)
+            ):
                 found.append(process)
         except (psutil.NoSuchProcess, psutil.AccessDenied):
             continue

@@ -10,14 +10,13 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 
-import requests
 from py4j.protocol import Py4JError
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.streaming.query import StreamingQuery
 
 from infra.checkpoints import read_checkpoint
 from infra.clients import hdfs, with_retries
-from infra.errors import UnavailableError, WardError
+from infra.errors import WardError
 from infra.lag import TopicEnds, topic_ends, waiting
 from infra.locks import named_lock
 from infra.log import get_logger
@@ -120,15 +119,12 @@ class LandingJob:
 
     def _batch_function(self, stream: LandingStream) -> Callable[[DataFrame, int], None]:
         def land(df: DataFrame, batch_id: int) -> None:
-            checkpoint = read_checkpoint(hdfs(self._settings), self.checkpoint(stream))
-            assert checkpoint is not None, "Spark writes the checkpoint before its first batch"
             try:
+                checkpoint = read_checkpoint(hdfs(self._settings), self.checkpoint(stream))
+                assert checkpoint is not None, "Spark writes the checkpoint before its first batch"
                 landed = land_batch(stream, Batch(self._settings, checkpoint.query_id, batch_id), df)
             except WardError as error:
                 self._failures.append(error)
-                raise
-            except requests.ConnectionError as error:
-                self._failures.append(UnavailableError("HDFS", self._settings.webhdfs_url, error))
                 raise
             self._metrics.records.inc(landed.records)
             self._metrics.rejected.inc(landed.rejected)

@@ -17,7 +17,6 @@ from typing import Any
 import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
-import requests
 
 from infra.clients import hdfs, hdfs_rename
 from infra.errors import ConfigurationError, UnavailableError
@@ -153,8 +152,8 @@ class Snapshots:
     def _errors(self) -> Iterator[None]:
         try:
             yield
-        except (requests.exceptions.RequestException, RuntimeError) as error:
-            # RuntimeError is what fsspec makes of a NameNode's own refusal, such as safe mode.
+        except RuntimeError as error:
+            # This is what fsspec makes of a NameNode's own refusal, such as a full quota.
             raise UnavailableError("HDFS (WebHDFS)", self._settings.webhdfs_url, _short(error)) from error
         except PermissionError as error:
             raise ConfigurationError(

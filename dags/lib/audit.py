@@ -1,4 +1,4 @@
-"""The operator that runs the audit of an hour and turns its finding into the task's outcome."""
+"""The operators that run the audits of an hour and turn their findings into the outcome of a task."""
 
 from __future__ import annotations
 
@@ -52,6 +52,29 @@ class AuditHour(Program):
         super().judge(status, output)
         found: dict[str, Any] = json.loads(output[-1])
         return found
+
+
+class AuditBreaches(Program):
+    """Runs the audit of breaches and returns its finding, the JSON object that it prints.
+
+    A breach that should have been published and was not fails the task without another try, and the message names it.
+    Anything else that is not success, such as detection not having passed the hour yet, is tried again.
+    """
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(module="hive.breach_audit", **kwargs)
+
+    def judge(self, status: int, output: list[str]) -> dict[str, Any] | None:
+        if status == EX_DIFFERENCE and output:
+            found = json.loads(output[-1])
+            more = ", …" if found["missing"] > len(found["missing_breaches"]) else ""
+            raise AirflowFailException(
+                f"{found['missing']} of {found['due']} breaches among the readings inserted from {found['from']} to "
+                f"{found['to']} were never published: {', '.join(found['missing_breaches'])}{more}."
+            )
+        super().judge(status, output)
+        finding: dict[str, Any] = json.loads(output[-1])
+        return finding
 
 
 def sentence(sent: int, found: dict[str, Any]) -> str:

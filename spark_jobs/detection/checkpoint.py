@@ -5,11 +5,9 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 
-import requests
-
 from infra.checkpoints import Offsets, read_checkpoint
 from infra.clients import hdfs
-from infra.errors import ConfigurationError, UnavailableError
+from infra.errors import ConfigurationError
 from infra.lag import Extents, TopicEnds
 from infra.settings import Settings
 from spark_jobs.detection.alarms import Alarms
@@ -70,8 +68,6 @@ def check_checkpoint(settings: Settings, ends: TopicEnds, alarms: Alarms, place:
 def _offsets(settings: Settings, checkpoint: str) -> Offsets:
     try:
         reached = read_checkpoint(hdfs(settings), checkpoint)
-    except requests.ConnectionError as error:
-        raise UnavailableError("HDFS", settings.webhdfs_url, error) from error
     except (ValueError, KeyError, TypeError, AttributeError, FileNotFoundError) as error:
         raise ConfigurationError(
             f"The checkpoint {checkpoint} on HDFS cannot be read ({error}): move it to another name and start "

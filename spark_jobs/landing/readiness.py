@@ -6,7 +6,6 @@ import socket
 from collections.abc import Iterable, Sequence
 from urllib.parse import urlparse
 
-import requests
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 from pyspark.sql import SparkSession
@@ -26,10 +25,7 @@ def require_servers(settings: Settings, topics: Sequence[str]) -> None:
     """
     if topics:
         _require_topics(settings, topics)
-    try:
-        hdfs(settings).ls("/")
-    except requests.RequestException as error:
-        raise UnavailableError("HDFS", settings.webhdfs_url, error) from error
+    hdfs(settings).ls("/")
     _require_port("Hive metastore", settings.metastore_uri)
     alerts_connection(settings).close()
 

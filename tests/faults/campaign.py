@@ -70,7 +70,7 @@ class Campaign:
         path = path_of(self.seed)
         path.parent.mkdir(parents=True, exist_ok=True)
         partial = path.with_suffix(".partial")
-        partial.write_bytes(orjson.dumps(asdict(self), option=orjson.OPT_INDENT_2))
+        partial.write_bytes(orjson.dumps(asdict(self)))
         partial.rename(path)
 
 

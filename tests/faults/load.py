@@ -53,7 +53,7 @@ def admit(settings: Settings, campaign: str) -> None:
         )
 
 
-@dataclass
+@dataclass(eq=False)
 class Load(threading.Thread):
     """Inserts until `finish`. What MySQL acknowledged is in `acknowledged`, as (first id, rows) of each insert."""
 

@@ -1,0 +1,335 @@
+"""The audit of breaches: what should have been found among the readings of some time was found.
+
+    python -m hive.breach_audit --from 2026-01-31T10:00:00Z --to 2026-01-31T11:00:00Z
+
+Detection judges in Spark SQL; here the readings in Hive are judged once more by the pure function, with the threshold
+snapshots that were in force, and compared by `breach_id` with `health.breaches`. It only reads.
+
+While an edit came into force a reading may have been judged by either table, and a patient who was imported or changed
+meanwhile by either age: a breach is *due* only if every judgement that was possible finds it. Readings that were
+rejected, and patients whose contact is no longer there, cannot be judged again and are counted.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from typing import Annotated, Any, NamedTuple
+
+import orjson
+import typer
+
+from clinical.ages import age_years
+from clinical.messages import breach_id
+from clinical.tables import BREACHES, PATIENTS, VITAL_READINGS
+from clinical.thresholds import ThresholdRow, judge
+from clinical.topics import DERIVED_VITALS, DOCTORS_QUEUE, VITAL_INFO
+from clinical.vitals import JUDGED, VITALS, round_half_up
+from hbase.snapshots import load, versions
+from hive.audit import DEFAULT_WAIT_SECONDS, literal, parse_time
+from hive.client import HiveSession, hive_session
+from hive.landed import NotYetLandedError, wait_until_passed
+from infra.errors import ConfigurationError, UnavailableError, WardError
+from infra.log import configure_logging
+from infra.settings import Settings, load_settings
+from infra.stream import EX_CONFIG, EX_TEMPFAIL
+
+SLACK = timedelta(seconds=15)
+"""Around a switch either version counts: an edit is in force within 10 s, and clocks differ a little."""
+
+CONTACTS_SLACK = timedelta(minutes=15)
+"""A contact that changed later than this before the hour may not have been imported when a reading was judged."""
+
+NAMED = 20
+DETECTION = ("checkpoints", "detect-breaches")
+LANDING = ("checkpoints", "land-vitals", BREACHES.name)
+STAMP = "%Y%m%dT%H%M%S"
+
+
+class Thresholds(NamedTuple):
+    """An accepted table and when it was in force at most: from `first` to `last`, None while it still is."""
+
+    rows: Sequence[ThresholdRow]
+    first: datetime
+    last: datetime | None
+
+
+class Value(NamedTuple):
+    """A stored value of one attribute."""
+
+    reading_id: int
+    patient_id: str
+    attribute: str
+    value: Decimal
+    recorded_on: date
+    inserted_at: datetime
+
+
+@dataclass(frozen=True)
+class Patient:
+    """What is known of a patient now. `changed_at`: when the source last changed it, None where it does not say."""
+
+    born: date | None
+    changed_at: datetime | None
+
+
+class Due(NamedTuple):
+    """A breach that should have been found."""
+
+    reading_id: int
+    attribute: str
+
+    def __str__(self) -> str:
+        return f"reading {self.reading_id} {self.attribute}"
+
+
+@dataclass
+class BreachAudit:
+    """What was found. `due`: breaches that every possible judgement finds; `missing`: those that were not published.
+
+    `unknown`: values of patients whose contact is not there any more, which were not judged again.
+    """
+
+    start: datetime
+    end: datetime
+    due: int = 0
+    published: int = 0
+    unknown: int = 0
+    missing: list[Due] = field(default_factory=list)
+
+    def as_json(self) -> dict[str, Any]:
+        """The finding as JSON values."""
+        return {
+            "from": self.start.isoformat(),
+            "to": self.end.isoformat(),
+            "agrees": not self.missing,
+            "due": self.due,
+            "published": self.published,
+            "unknown": self.unknown,
+            "missing": len(self.missing),
+            "missing_breaches": [str(one) for one in self.missing[:NAMED]],
+        }
+
+    def sentence(self) -> str:
+        """The finding for a person."""
+        when = f"readings inserted from {self.start:%Y-%m-%d %H:%M:%S} to {self.end:%Y-%m-%d %H:%M:%S} UTC"
+        if not self.missing:
+            return f"All {self.due} breaches that are due among the {when} were published."
+        more = ", …" if len(self.missing) > NAMED else ""
+        named = ", ".join(str(one) for one in self.missing[:NAMED])
+        return f"{len(self.missing)} of {self.due} breaches among the {when} were never published: {named}{more}."
+
+
+def audit_breaches(
+    settings: Settings, start: datetime, end: datetime, wait_seconds: float = DEFAULT_WAIT_SECONDS
+) -> BreachAudit:
+    """Judge the readings inserted in `[start, end)` again, once detection and landing have passed what Kafka holds.
+
+    Raises NotYetLandedError when they have not within `wait_seconds`, ConfigurationError when a threshold snapshot is
+    gone, UnavailableError when a server is away.
+    """
+    start, end = start.astimezone(UTC), end.astimezone(UTC)
+    wait_until_passed(settings, DETECTION, [VITAL_INFO, DERIVED_VITALS], "detect-breaches", wait_seconds)
+    wait_until_passed(settings, LANDING, [DOCTORS_QUEUE], "land-vitals", wait_seconds)
+    with hive_session(settings) as session:
+        published, delay = _published(session, settings, start, end)
+        tables = thresholds_in_force(settings, start, end + delay)
+        judgement = Judgement(tables, delay, start)
+        patients = _patients(session)
+        found = BreachAudit(start, end, published=len(published))
+        for value in _suspects(session, settings, start, end, tables):
+            patient = patients.get(value.patient_id)
+            if patient is None:
+                found.unknown += 1
+            elif judgement.is_due(value, patient):
+                found.due += 1
+                if breach_id(VITAL_INFO, str(value.reading_id), value.attribute) not in published:
+                    found.missing.append(Due(value.reading_id, value.attribute))
+    return found
+
+
+class Judgement:
+    """Which values are due, by every table and every age that may have been the one. Equal cases are judged once."""
+
+    def __init__(self, tables: Sequence[Thresholds], delay: timedelta, start: datetime) -> None:
+        """`delay`: the longest that detection took; `start` of the time that is audited."""
+        self._tables = tables
+        self._delay = delay
+        self._certain_before = start - CONTACTS_SLACK
+        self._known: dict[tuple[int, str, Decimal, float | None], bool] = {}
+
+    def is_due(self, value: Value, patient: Patient) -> bool:
+        """Whether every possible judgement calls the value a breach."""
+        ages = {age_years(value.recorded_on, patient.born) if patient.born else None}
+        if patient.changed_at is None or patient.changed_at >= self._certain_before:
+            ages.add(None)
+        possible = [
+            number
+            for number, table in enumerate(self._tables)
+            if value.inserted_at + self._delay + SLACK >= table.first
+            and (table.last is None or value.inserted_at - SLACK < table.last)
+        ]
+        rounded = round_half_up(value.value, JUDGED[value.attribute].scale)
+        return bool(possible) and all(
+            self._is_breach(number, value.attribute, rounded, age) for number in possible for age in ages
+        )
+
+    def _is_breach(self, number: int, attribute: str, rounded: Decimal, age: float | None) -> bool:
+        case = (number, attribute, rounded, age)
+        if case not in self._known:
+            row = judge(self._tables[number].rows, attribute, rounded, age)
+            self._known[case] = row is not None and row.alert_flag and row.direction != "normal"
+        return self._known[case]
+
+
+def thresholds_in_force(settings: Settings, start: datetime, end: datetime) -> list[Thresholds]:
+    """Every table that may have been in force between two times, newest first.
+
+    Raises ConfigurationError when a snapshot cannot be read, UnavailableError.
+    """
+    tables: list[Thresholds] = []
+    superseded: datetime | None = None
+    for version in versions(settings):
+        accepted = accepted_at(version)
+        if accepted <= end + SLACK and (superseded is None or superseded > start - SLACK):
+            tables.append(Thresholds(load(settings, version).rows, accepted, superseded))
+        superseded = accepted
+    return tables
+
+
+def accepted_at(version: str) -> datetime:
+    """When a threshold snapshot came into force, from its name."""
+    stamp = version.split("Z", 1)[0]
+    return datetime.strptime(stamp[:-3], STAMP).replace(tzinfo=UTC) + timedelta(milliseconds=int(stamp[-3:]))
+
+
+def never_breaches(tables: Iterable[Thresholds]) -> dict[str, tuple[Decimal | None, Decimal | None] | None]:
+    """For each vital the values that no table calls a breach at any age, as lowest and highest (None: open).
+
+    A vital that no table judges is left out; None stands for a vital of which any value may be a breach.
+    """
+    judged: dict[str, list[ThresholdRow]] = {}
+    for row in (row for table in tables for row in table.rows if row.attribute in VITALS):
+        normal = judged.setdefault(row.attribute, [])
+        if row.direction == "normal":
+            normal.append(row)
+    return {attribute: _common(normal) for attribute, normal in judged.items()}
+
+
+def _common(rows: Sequence[ThresholdRow]) -> tuple[Decimal | None, Decimal | None] | None:
+    lows = [row.low_value for row in rows if row.low_value is not None]
+    highs = [row.high_value for row in rows if row.high_value is not None]
+    low, high = max(lows, default=None), min(highs, default=None)
+    if not rows or (low is not None and high is not None and low > high):
+        return None
+    return low, high
+
+
+def suspects_statement(
+    settings: Settings,
+    start: datetime,
+    end: datetime,
+    harmless: Mapping[str, tuple[Decimal | None, Decimal | None] | None],
+) -> str:
+    """HQL for the values of readings inserted in `[start, end)` that some table may call a breach."""
+    oldest = start - timedelta(days=settings.readings.max_age_days)
+    newest = end + timedelta(seconds=settings.readings.max_future_seconds)
+    suspicious = " OR ".join(f"(attribute = '{name}' AND {_outside(limits)})" for name, limits in harmless.items())
+    return (
+        "SELECT reading_id, patient_id, attribute, value, CAST(recorded_at AS DATE), inserted_at"
+        f" FROM {VITAL_READINGS.full_name}_long"
+        f" WHERE event_date BETWEEN '{oldest:%Y-%m-%d}' AND '{newest:%Y-%m-%d}'"
+        f" AND inserted_at >= TIMESTAMP '{literal(start)}' AND inserted_at < TIMESTAMP '{literal(end)}'"
+        f" AND value IS NOT NULL AND ({suspicious or 'false'})"
+    )
+
+
+def _outside(limits: tuple[Decimal | None, Decimal | None] | None) -> str:
+    """A value counts as outside from the limit on: it is rounded before it is judged."""
+    if limits is None:
+        return "true"
+    low, high = limits
+    parts = [f"value < {low}"] if low is not None else []
+    parts += [f"value > {high}"] if high is not None else []
+    return f"({' OR '.join(parts) or 'false'})"
+
+
+def _suspects(
+    session: HiveSession, settings: Settings, start: datetime, end: datetime, tables: Sequence[Thresholds]
+) -> Iterator[Value]:
+    statement = suspects_statement(settings, start, end, never_breaches(tables))
+    for reading_id, patient_id, attribute, value, day, inserted_at in session.run(statement).rows:
+        yield Value(
+            reading_id, patient_id, attribute, Decimal(str(value)), date.fromisoformat(str(day)), moment(inserted_at)
+        )
+
+
+def _published(session: HiveSession, settings: Settings, start: datetime, end: datetime) -> tuple[set[str], timedelta]:
+    """The breaches of readings that were published, and the longest that detection took for one."""
+    oldest = start - timedelta(days=settings.readings.max_age_days)
+    newest = end + timedelta(seconds=settings.readings.max_future_seconds)
+    statement = (
+        f"SELECT breach_id, inserted_at, detected_at FROM {BREACHES.full_name}"
+        f" WHERE event_date BETWEEN '{oldest:%Y-%m-%d}' AND '{newest:%Y-%m-%d}' AND source_topic = '{VITAL_INFO}'"
+        f" AND inserted_at >= TIMESTAMP '{literal(start)}' AND inserted_at < TIMESTAMP '{literal(end)}'"
+    )
+    found: set[str] = set()
+    delay = timedelta()
+    for identity, inserted_at, detected_at in session.run(statement).rows:
+        found.add(identity)
+        delay = max(delay, moment(detected_at) - moment(inserted_at))
+    return found, delay
+
+
+def _patients(session: HiveSession) -> dict[str, Patient]:
+    statement = f"SELECT patient_id, date_of_birth, updated_at FROM {PATIENTS.full_name}"
+    return {
+        patient: Patient(
+            date.fromisoformat(str(born)) if born is not None else None,
+            moment(changed) if changed is not None else None,
+        )
+        for patient, born, changed in session.run(statement).rows
+    }
+
+
+def moment(value: Any) -> datetime:
+    """A TIMESTAMP as HiveServer2 gives it, which is in UTC."""
+    at = value if isinstance(value, datetime) else datetime.fromisoformat(str(value))
+    return at.replace(tzinfo=UTC)
+
+
+def main(
+    start: Annotated[str, typer.Option("--from", help="First moment of insertion, ISO 8601; UTC unless it says so.")],
+    end: Annotated[str, typer.Option("--to", help="End, not included.")],
+    wait: Annotated[float, typer.Option(help="Seconds to wait until detection has passed.")] = DEFAULT_WAIT_SECONDS,
+) -> None:
+    """Judge the readings that MySQL took in between two times again: each breach must have been published.
+
+    Prints the finding as JSON. Exit status: 0 all there, 1 one is missing, 75 not judged yet or a server away, 78 a
+    wrong setting.
+    """
+    configure_logging()
+    try:
+        result = audit_breaches(load_settings(), parse_time(start), parse_time(end), wait)
+    except (NotYetLandedError, UnavailableError) as error:
+        _end(error, EX_TEMPFAIL)
+    except ConfigurationError as error:
+        _end(error, EX_CONFIG)
+    except WardError as error:
+        _end(error, EX_TEMPFAIL)
+    print(orjson.dumps(result.as_json()).decode(), flush=True)
+    if result.missing:
+        print(result.sentence(), file=sys.stderr)
+        raise typer.Exit(1)
+
+
+def _end(error: WardError, status: int) -> None:
+    print(error, file=sys.stderr)
+    raise typer.Exit(status) from error
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,118 @@
+"""The audit of breaches on the real servers: readings in Hive judged again by the snapshots that were in force."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from pymysql.connections import Connection
+
+from hbase.snapshots import ThresholdSnapshot, latest, new_snapshot, store
+from hive.breach_audit import audit_breaches
+from hive.client import query
+from infra.clients import devices_connection, hdfs
+from infra.settings import Settings
+
+Await = Callable[..., Any]
+WAIT_SECONDS = 180.0
+LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
+"""Before the hours that the audits of these tests are about."""
+
+
+@pytest.fixture(scope="module")
+def patient(stack: Settings) -> str:
+    """A patient whose contact is in Hive."""
+    ((found,),) = query(stack, "SELECT MIN(patient_id) FROM health.patients WHERE date_of_birth IS NOT NULL")
+    return str(found)
+
+
+@pytest.fixture(scope="module")
+def old_reading(stack: Settings, patient: str) -> Iterator[tuple[int, datetime]]:
+    """Id and hour of insertion of a reading of long ago, a heart rate of 72, which detection did not call a breach."""
+    hour = datetime(2001, 1, 1, tzinfo=UTC) + timedelta(hours=random.SystemRandom().randrange(19 * 365 * 24))
+    at = (hour + timedelta(minutes=20)).replace(tzinfo=None)
+    with closing(devices_connection(stack)) as connection:
+        reading = insert(connection, patient, heart_rate=72, recorded_at=at, inserted_at=at)
+        yield reading, hour
+        with connection.cursor() as cursor:
+            cursor.execute("DELETE FROM health.patients_vital_info WHERE id = %s", (reading,))
+
+
+def insert(connection: Connection[Any], patient: str, **columns: object) -> int:
+    names = ", ".join(["patient_id", *columns])
+    marks = ", ".join(["%s"] * (len(columns) + 1))
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"INSERT INTO health.patients_vital_info ({names}) VALUES ({marks})", (patient, *columns.values())
+        )
+        return int(cursor.lastrowid)
+
+
+@pytest.fixture
+def in_force_then(stack: Settings) -> Iterator[Callable[[bool], None]]:
+    """Puts a snapshot of long ago on HDFS: today's table, or one that calls every heart rate a breach."""
+    stored: list[ThresholdSnapshot] = []
+
+    def put(strict: bool) -> None:
+        today = latest(stack)
+        assert today is not None
+        rows = [
+            replace(row, direction="high", alert_flag=True) if strict and row.attribute == "heart_rate" else row
+            for row in today.rows
+        ]
+        stored.append(new_snapshot(rows, int(LONG_AGO.timestamp() * 1000) + len(stored)))
+        store(stack, stored[-1])
+
+    yield put
+    for snapshot in stored:
+        hdfs(stack).rm(stack.hdfs_path("thresholds", f"{snapshot.version}.json"))
+
+
+def wait_until_landed(settings: Settings, reading: int, await_condition: Await) -> None:
+    statement = f"SELECT COUNT(*) FROM health.vital_readings WHERE reading_id = {reading}"
+    await_condition(lambda: query(settings, statement) == [(1,)], 120, f"reading {reading} did not land", 2)
+
+
+def test_a_breach_of_a_reading_of_now_is_due_and_was_published(
+    stack: Settings, patient: str, devices: Connection[Any], await_condition: Await
+) -> None:
+    start = datetime.now(UTC) - timedelta(seconds=1)
+    reading = insert(devices, patient, spo2=70, recorded_at=datetime.now(UTC).replace(tzinfo=None))
+    end = datetime.now(UTC) + timedelta(seconds=1)
+    wait_until_landed(stack, reading, await_condition)
+    found = audit_breaches(stack, start, end, WAIT_SECONDS)
+    assert found.missing == [], found.sentence()
+    assert found.due >= 1
+    assert found.published >= found.due
+
+
+def test_a_breach_by_the_table_of_that_time_that_was_never_published_is_named(
+    stack: Settings,
+    old_reading: tuple[int, datetime],
+    in_force_then: Callable[[bool], None],
+    await_condition: Await,
+) -> None:
+    reading, hour = old_reading
+    wait_until_landed(stack, reading, await_condition)
+    in_force_then(True)
+    found = audit_breaches(stack, hour, hour + timedelta(hours=1), WAIT_SECONDS)
+    assert [str(missing) for missing in found.missing] == [f"reading {reading} heart_rate"]
+    assert (found.due, found.published) == (1, 0)
+
+
+def test_what_is_no_breach_by_the_table_of_that_time_is_not_due(
+    stack: Settings,
+    old_reading: tuple[int, datetime],
+    in_force_then: Callable[[bool], None],
+    await_condition: Await,
+) -> None:
+    reading, hour = old_reading
+    wait_until_landed(stack, reading, await_condition)
+    in_force_then(False)
+    found = audit_breaches(stack, hour, hour + timedelta(hours=1), WAIT_SECONDS)
+    assert (found.due, found.missing) == (0, [])

@@ -1,0 +1,113 @@
+"""What is due, and what is only possible while an edit or an import comes into force."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from clinical.thresholds import judge, read_table
+from clinical.vitals import VITALS
+from hbase.files import DEFAULT_TABLE, keyed, read_csv
+from hive.breach_audit import (
+    BreachAudit,
+    Due,
+    Judgement,
+    Patient,
+    Thresholds,
+    Value,
+    accepted_at,
+    never_breaches,
+    suspects_statement,
+)
+from infra.settings import Settings
+
+START = datetime(2026, 1, 31, 10, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+LONG_AGO = START - timedelta(days=9)
+SWITCH = START + timedelta(minutes=30)
+ADULT = Patient(date(1980, 5, 17), LONG_AGO)
+INFANT = Patient(date(2025, 9, 30), LONG_AGO)
+
+
+TABLE, PROBLEMS = read_table(keyed(read_csv(DEFAULT_TABLE)))
+SILENT = [replace(row, alert_flag=False) for row in TABLE]
+"""The same table with every alert switched off."""
+
+
+def value(heart_rate: float, at: datetime = START, **changes: object) -> Value:
+    fields = {"reading_id": 7, "patient_id": "P1", "attribute": "heart_rate", "value": Decimal(str(heart_rate))}
+    return Value(**{**fields, "recorded_on": at.date(), "inserted_at": at, **changes})  # type: ignore[arg-type]
+
+
+def test_a_version_tells_when_it_came_into_force() -> None:
+    assert accepted_at("20260131T103000123Z-8d6ca909d50f") == START + timedelta(minutes=30, milliseconds=123)
+
+
+def test_a_value_outside_its_band_is_due_by_the_patients_own_age() -> None:
+    judgement = Judgement([Thresholds(TABLE, LONG_AGO, None)], timedelta(), START)
+    assert judgement.is_due(value(150), ADULT)
+    assert not judgement.is_due(value(72), ADULT)
+    assert not judgement.is_due(value(130), INFANT)
+    assert judgement.is_due(value(72), INFANT)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "due"), [(-60, False), (-16, False), (-14, False), (0, False), (14, False), (16, True), (60, True)]
+)
+def test_around_a_switch_a_breach_is_due_only_if_both_tables_find_it(seconds: int, due: bool) -> None:
+    tables = [Thresholds(TABLE, SWITCH, None), Thresholds(SILENT, LONG_AGO, SWITCH)]
+    judgement = Judgement(tables, timedelta(), START)
+    assert judgement.is_due(value(150, SWITCH + timedelta(seconds=seconds)), ADULT) is due
+
+
+def test_when_detection_was_late_a_later_table_may_have_judged() -> None:
+    tables = [Thresholds(SILENT, SWITCH, None), Thresholds(TABLE, LONG_AGO, SWITCH)]
+    early = value(150, SWITCH - timedelta(minutes=5))
+    assert Judgement(tables, timedelta(), START).is_due(early, ADULT)
+    assert not Judgement(tables, timedelta(minutes=10), START).is_due(early, ADULT)
+
+
+@pytest.mark.parametrize(("heart_rate", "due"), [(125, False), (72, False), (200, True)])
+def test_a_contact_that_changed_of_late_may_have_been_unknown(heart_rate: int, due: bool) -> None:
+    """72 is a breach of the infant's bands alone, 125 of an adult's, 200 of both."""
+    judgement = Judgement([Thresholds(TABLE, LONG_AGO, None)], timedelta(), START)
+    fresh = Patient(INFANT.born, START - timedelta(minutes=1))
+    assert judgement.is_due(value(heart_rate), fresh) is due
+
+
+@given(
+    attribute=st.sampled_from(sorted(VITALS)),
+    share=st.floats(0, 1),
+    age=st.floats(0, 110),
+)
+def test_a_value_that_is_left_out_unseen_is_a_breach_at_no_age(attribute: str, share: float, age: float) -> None:
+    limits = never_breaches([Thresholds(TABLE, LONG_AGO, None)]).get(attribute)
+    if limits is None:
+        return
+    low, high = (VITALS[attribute].low if limits[0] is None else limits[0]), limits[1]
+    top = float(VITALS[attribute].high if high is None else high)
+    inside = Decimal(str(round(float(low) + share * (top - float(low)), 3)))
+    row = judge(TABLE, attribute, inside, age)
+    assert row is None or row.direction == "normal" or not row.alert_flag
+
+
+def test_only_values_that_some_table_may_call_a_breach_are_read() -> None:
+    harmless = {"heart_rate": (Decimal(60), Decimal(100)), "spo2": (Decimal(96), None), "glucose": None}
+    statement = suspects_statement(Settings(), START, START + HOUR, harmless)
+    assert "(attribute = 'heart_rate' AND (value < 60 OR value > 100))" in statement
+    assert "(attribute = 'spo2' AND (value < 96))" in statement
+    assert "(attribute = 'glucose' AND true)" in statement
+    assert "inserted_at < TIMESTAMP '2026-01-31 11:00:00.000'" in statement
+
+
+def test_the_finding_names_what_was_missed() -> None:
+    found = BreachAudit(START, START + HOUR, due=3, published=2, missing=[Due(41, "spo2")])
+    assert found.as_json()["missing_breaches"] == ["reading 41 spo2"]
+    assert not found.as_json()["agrees"]
+    assert "1 of 3 breaches" in found.sentence()
+    assert "reading 41 spo2" in found.sentence()

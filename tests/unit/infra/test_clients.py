@@ -1,0 +1,76 @@
+"""HDFS as a client sees it when it refuses. A small server stands for a NameNode and its DataNode, in one."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from infra.clients import hdfs
+from infra.errors import UnavailableError
+from infra.settings import Hadoop, Settings
+
+STATUS = {"pathSuffix": "", "type": "FILE", "length": 45}
+
+
+def refusal(exception: str) -> bytes:
+    return json.dumps({"RemoteException": {"exception": exception, "message": "why it refuses"}}).encode()
+
+
+class Refusing(BaseHTTPRequestHandler):
+    """Knows every file; its DataNode cannot read the one named `broken` and has lost the one named `gone`."""
+
+    def do_GET(self) -> None:
+        if "safe" in self.path:
+            self._answer(403, refusal("SafeModeException"))
+        elif "op=GETFILESTATUS" in self.path:
+            self._answer(200, json.dumps({"FileStatus": STATUS}).encode())
+        elif "namenoderpcaddress" in self.path:
+            self._answer(404 if "gone" in self.path else 403, refusal("IOException"))
+        else:
+            host, port = self.server.server_address[:2]
+            self.send_response(307)
+            self.send_header("Location", f"http://{host!s}:{port}{self.path}&namenoderpcaddress=localhost:1")
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+    def _answer(self, status: int, body: bytes) -> None:
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Nothing."""
+
+
+@pytest.fixture
+def settings() -> Iterator[Settings]:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Refusing) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield Settings(hadoop=Hadoop(webhdfs_url=f"http://127.0.0.1:{server.server_address[1]}"))
+        server.shutdown()
+
+
+def test_what_a_datanode_says_of_its_trouble_is_never_taken_for_a_files_content(settings: Settings) -> None:
+    with pytest.raises(UnavailableError, match="status 403"):
+        hdfs(settings).cat_file("/broken")
+
+
+def test_a_file_that_the_datanode_has_lost_is_a_missing_file(settings: Settings) -> None:
+    with pytest.raises(FileNotFoundError):
+        hdfs(settings).cat_file("/gone")
+
+
+def test_a_namenode_in_safe_mode_is_away(settings: Settings) -> None:
+    with pytest.raises(UnavailableError, match="SafeModeException"):
+        hdfs(settings).ls("/safe")
+
+
+def test_a_namenode_that_does_not_answer_is_named(settings: Settings) -> None:
+    away = Settings(hadoop=Hadoop(webhdfs_url="http://127.0.0.1:9"))
+    with pytest.raises(UnavailableError, match=r"HDFS at http://127\.0\.0\.1:9"):
+        hdfs(away).ls("/")
