@@ -12,7 +12,7 @@ from infra import install
 from infra.servers import venv_program
 from infra.settings import PROJECT_ROOT, Settings
 
-LONG_FAULTS = ("--seeds=1,2,3", "--kills=7", "--server-kills=2")
+LONG_FAULTS = ("--seeds=1,2,3", "--kills=7", "--server-kills=2", "--supervisor-kills=1", "--together=1")
 """The long form of the fault suite: 21 kills of each stream over three seeds."""
 
 

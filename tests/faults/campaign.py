@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 import psutil
@@ -37,6 +37,18 @@ SERVERS = (
 )
 SUPERVISOR = "supervisor"
 EVERYTHING = "everything at once"
+AND = " and "
+
+
+class Kills(NamedTuple):
+    """How often each stream, each server and the supervisor are killed, and how many of them at a time."""
+
+    a_stream: int
+    a_server: int
+    supervisor: int
+    together: int
+
+
 RESULTS = PROJECT_ROOT / ".ward" / "faults"
 
 
@@ -64,7 +76,11 @@ class Campaign:
     @property
     def sns_killed(self) -> list[tuple[float, float]]:
         """From when to when the embedded SNS was killed or ended, epoch seconds."""
-        return [(done["at"], done["until"]) for done in self.done if done["fault"] in ("sns", EVERYTHING, SUPERVISOR)]
+        return [
+            (done["at"], done["until"])
+            for done in self.done
+            if {*done["fault"].split(AND)} & {"sns", EVERYTHING, SUPERVISOR}
+        ]
 
     def save(self) -> None:
         path = path_of(self.seed)
@@ -79,9 +95,9 @@ def path_of(seed: int) -> Path:
     return RESULTS / f"seed-{seed}.json"
 
 
-def begin_or_resume(seed: int, kills_a_stream: int, kills_a_server: int) -> Campaign:
+def begin_or_resume(seed: int, kills: Kills) -> Campaign:
     """The campaign of this seed that was interrupted, if there is one with the same faults, else a new one."""
-    faults = schedule(seed, kills_a_stream, kills_a_server)
+    faults = schedule(seed, kills)
     with suppress(FileNotFoundError, ValueError, TypeError):
         kept = Campaign(**orjson.loads(path_of(seed).read_bytes()))
         if not kept.ended and kept.faults == faults:
@@ -90,11 +106,13 @@ def begin_or_resume(seed: int, kills_a_stream: int, kills_a_server: int) -> Camp
     return Campaign(f"F{seed}x{int(now.timestamp()):x}", seed, now.isoformat(), faults)
 
 
-def schedule(seed: int, kills_a_stream: int, kills_a_server: int) -> list[str]:
+def schedule(seed: int, kills: Kills) -> list[str]:
     """What is killed, in an order that the seed decides; everything at once comes last."""
-    faults = [*STREAMS * kills_a_stream, *SERVERS * kills_a_server, SUPERVISOR]
-    random.Random(seed).shuffle(faults)
-    return [*faults, EVERYTHING]
+    victims = [*STREAMS * kills.a_stream, *SERVERS * kills.a_server]
+    random.Random(seed).shuffle(victims)
+    groups = [victims[start : start + kills.together] for start in range(0, len(victims), kills.together)]
+    faults = [AND.join(dict.fromkeys(group)) for group in groups]
+    return [*faults, *[SUPERVISOR] * kills.supervisor, EVERYTHING]
 
 
 def strike(settings: Settings, fault: str, chance: random.Random) -> tuple[float, tuple[str, ...]]:
@@ -105,15 +123,19 @@ def strike(settings: Settings, fault: str, chance: random.Random) -> tuple[float
     if fault == SUPERVISOR:
         return _killed([_supervisor(settings)]), _start_again(settings)
     if fault == EVERYTHING:
-        running = [process.pid for process in supervise.processes(settings).values() if process.pid]
-        families = [member for pid in running for member in _family(pid)]
+        pids = [process.pid for process in supervise.processes(settings).values() if process.pid]
+        families = [member for pid in pids for member in _family(pid)]
         return _killed([_supervisor(settings), *families]), _start_again(settings)
-    pid = supervise.processes(settings)[fault].pid
-    assert pid, f"{fault} does not run"
+    names = tuple(fault.split(AND))
+    running = supervise.processes(settings)
+    return _killed([_victim(name, running[name].pid, chance) for name in names]), names
+
+
+def _victim(name: str, pid: int, chance: random.Random) -> psutil.Process:
+    assert pid, f"{name} does not run"
     parent, *children = _family(pid)
     drivers = [child for child in children if child.name() == "java"]
-    victim = drivers[0] if fault in STREAMS and drivers and chance.random() < 0.5 else parent
-    return _killed([victim]), (fault,)
+    return drivers[0] if name in STREAMS and drivers and chance.random() < 0.5 else parent
 
 
 def _start_again(settings: Settings) -> tuple[str, ...]:

@@ -23,8 +23,13 @@ finished: list[Campaign] = []
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("faults")
     group.addoption("--seeds", default="1", help="seeds of the campaigns, with commas; default: 1")
-    group.addoption("--kills", type=int, default=1, help="how often each stream is killed, by seed; default: 1")
-    group.addoption("--server-kills", type=int, default=1, help="how often each server is killed, by seed; default: 1")
+    for option, default, what in (
+        ("--kills", 1, "how often each stream is killed"),
+        ("--server-kills", 1, "how often each server is killed"),
+        ("--supervisor-kills", 0, "how often the supervisor alone is killed"),
+        ("--together", 3, "how many are killed at a time; 1 for the recovery time of each"),
+    ):
+        group.addoption(option, type=int, default=default, help=f"{what}, by seed; default: {default}")
 
 
 def pytest_configure() -> None:

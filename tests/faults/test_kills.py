@@ -13,7 +13,7 @@ import pytest
 from infra.metrics import CONTACTS_VERSION, read_state
 from infra.settings import Settings
 from sqoop.location import location_in_hive
-from tests.faults.campaign import STREAMS, Campaign, begin_or_resume, strike, wait_random
+from tests.faults.campaign import STREAMS, Campaign, Kills, begin_or_resume, strike, wait_random
 from tests.faults.conftest import finished
 from tests.faults.load import Load, admit, ward_of
 from tests.faults.oracle import Oracle
@@ -29,14 +29,13 @@ REST_SECONDS = 240
 
 
 @pytest.fixture
-def kills(request: pytest.FixtureRequest) -> tuple[int, int]:
-    return request.config.getoption("--kills"), request.config.getoption("--server-kills")
+def kills(request: pytest.FixtureRequest) -> Kills:
+    options = ("--kills", "--server-kills", "--supervisor-kills", "--together")
+    return Kills(*map(request.config.getoption, options))
 
 
-def test_no_kill_loses_or_doubles_anything(
-    stack: Settings, seed: int, kills: tuple[int, int], await_condition: Await
-) -> None:
-    campaign = begin_or_resume(seed, *kills)
+def test_no_kill_loses_or_doubles_anything(stack: Settings, seed: int, kills: Kills, await_condition: Await) -> None:
+    campaign = begin_or_resume(seed, kills)
     doctor = f"{campaign.name.lower()}@faults.example"
     admit(stack, campaign.name)
     ward_subscriptions("add", doctor, "--ward", ward_of(campaign.name))

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from airflow.sdk.exceptions import AirflowFailException
 
-from dags.lib.audit import AuditHour
+from dags.lib.audit import AuditBreaches, AuditHour
 from dags.lib.program import ProgramError
 
 
@@ -56,3 +56,9 @@ def test_more_ids_than_are_named_end_in_an_ellipsis() -> None:
 def test_not_landed_yet_or_a_crash_is_tried_again(status: int) -> None:
     with pytest.raises(ProgramError, match=f"ended with status {status}"):
         audit().judge(status, [])
+
+
+def test_breaches_that_were_never_published_fail_without_another_try_and_are_named() -> None:
+    found = {"from": "a", "to": "b", "agrees": False, "due": 9, "missing": 2, "missing_breaches": ["reading 7 spo2"]}
+    with pytest.raises(AirflowFailException, match=r"2 of 9 breaches .* never published: reading 7 spo2, …"):
+        AuditBreaches(task_id="audit_breaches").judge(1, [json.dumps(found)])

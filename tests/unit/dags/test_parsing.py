@@ -109,3 +109,5 @@ def test_compaction_and_audit_get_the_hour_of_their_run(dags: dict[str, dict[str
     assert compaction["after"] == ["wait_for_late_readings"]
     assert dags["audit"]["tasks"]["audit_hour"]["arguments"][:4] == interval
     assert dags["audit"]["tasks"]["audit_hour"]["after"] == ["wait_for_late_commits"]
+    assert dags["audit"]["tasks"]["audit_breaches"]["arguments"][:4] == interval
+    assert dags["audit"]["tasks"]["audit_breaches"]["after"] == ["audit_hour"]
