@@ -1,8 +1,9 @@
 """The mailer: stands in for SNS's own email delivery where SNS is the embedded one, which sends none.
 
 Each subscription's queue is emptied into SMTP by a thread of its own, in order. A message is deleted only after SMTP
-took the mail and the table `mailed` knows of it; a crash between the two sends one mail again, under the same
-Message-ID. A queue that the embedded SNS has forgotten is waited for: the alert engine makes it again.
+took the mail and the table `mailed` knows of it; after a crash between the two, which the table `mailing` shows, the
+inbox is asked whether it has the mail. A queue that the embedded SNS has forgotten is waited for: the alert engine
+makes it again.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from pymysql.connections import Connection
 
 from alerts.database import mysql_errors, now_ms
 from alerts.envelope import Envelope, compose, read_envelope
+from alerts.inbox import received_mails
 from alerts.pacing import Backoff
 from alerts.subscriptions import queue_name
 from alerts.subscriptions_table import Subscription, load_subscriptions
@@ -110,28 +112,29 @@ class QueueWorker:
 
     def _deliver(self, connection: Connection[Any], smtp: smtplib.SMTP, message: dict[str, Any]) -> None:
         envelope = read_envelope(message["Body"], message["MessageId"])
-        if not self._was_mailed(connection, envelope):
-            try:
-                smtp.send_message(compose(envelope, self._settings.alerts.sender, self._email))
-            except (smtplib.SMTPResponseException, smtplib.SMTPRecipientsRefused, MessageError, ValueError) as error:
-                log.error("SMTP refuses a mail", subscription_id=self._id, reason=type(error).__name__)
-                return
-            with connection.cursor() as cursor:
-                cursor.execute(
-                    "INSERT IGNORE INTO mailed (subscription_id, notification_id, mailed_at) VALUES (%s, %s, %s)",
-                    (self._id, envelope.notification_id, now_ms()),
-                )
+        identity = (self._id, envelope.notification_id)
+        if not _is_noted(connection, "mailed", identity):
+            if not (_is_noted(connection, "mailing", identity) and self._is_in_the_inbox(envelope)):
+                _note(connection, "mailing (subscription_id, notification_id, begun_at)", identity)
+                try:
+                    smtp.send_message(compose(envelope, self._settings.alerts.sender, self._email))
+                except (
+                    smtplib.SMTPResponseException,
+                    smtplib.SMTPRecipientsRefused,
+                    MessageError,
+                    ValueError,
+                ) as error:
+                    log.error("SMTP refuses a mail", subscription_id=self._id, reason=type(error).__name__)
+                    return
+            _note(connection, "mailed (subscription_id, notification_id, mailed_at)", identity)
             self._metrics.records.inc()
         self._sqs.delete_message(QueueUrl=self._url, ReceiptHandle=message["ReceiptHandle"])
 
-    def _was_mailed(self, connection: Connection[Any], envelope: Envelope) -> bool:
-        with connection.cursor() as cursor:
-            return bool(
-                cursor.execute(
-                    "SELECT 1 FROM mailed WHERE subscription_id = %s AND notification_id = %s",
-                    (self._id, envelope.notification_id),
-                )
-            )
+    def _is_in_the_inbox(self, envelope: Envelope) -> bool:
+        return any(
+            mail.notification_id == envelope.notification_id and self._email in mail.recipients
+            for mail in received_mails(self._settings)
+        )
 
     def _show_again(self, message: dict[str, Any]) -> None:
         """Let the next poll have the message at once; if that fails, it comes back after HIDDEN_SECONDS."""
@@ -186,9 +189,22 @@ def _refresh(
         threads.start(f"queue-{key[0]}", worker.run)
 
 
+def _is_noted(connection: Connection[Any], table: str, identity: tuple[int, str]) -> bool:
+    with connection.cursor() as cursor:
+        return bool(
+            cursor.execute(f"SELECT 1 FROM {table} WHERE subscription_id = %s AND notification_id = %s", identity)
+        )
+
+
+def _note(connection: Connection[Any], table: str, identity: tuple[int, str]) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(f"INSERT IGNORE INTO {table} VALUES (%s, %s, %s)", (*identity, now_ms()))
+
+
 def _purge(connection: Connection[Any]) -> None:
     with connection.cursor() as cursor:
-        cursor.execute("DELETE FROM mailed WHERE mailed_at < %s LIMIT 100000", (now_ms() - REMEMBERED_MS,))
+        for table, column in (("mailed", "mailed_at"), ("mailing", "begun_at")):
+            cursor.execute(f"DELETE FROM {table} WHERE {column} < %s LIMIT 100000", (now_ms() - REMEMBERED_MS,))
 
 
 if __name__ == "__main__":

@@ -94,3 +94,11 @@ CREATE TABLE IF NOT EXISTS mailed (
   KEY by_time (mailed_at),
   KEY by_notification (notification_id)
 ) DEFAULT CHARSET = utf8mb4 COMMENT = 'what the mailer gave to SMTP, to drop repeats'
+--;
+CREATE TABLE IF NOT EXISTS mailing (
+  subscription_id INT NOT NULL,
+  notification_id CHAR(32) CHARACTER SET ascii NOT NULL,
+  begun_at BIGINT NOT NULL,
+  PRIMARY KEY (subscription_id, notification_id),
+  KEY by_time (begun_at)
+) DEFAULT CHARSET = utf8mb4 COMMENT = 'what the mailer is giving to SMTP; left by a crash: the inbox says whether it got it'

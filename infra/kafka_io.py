@@ -10,6 +10,7 @@ from typing import Any
 import orjson
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
 
+from infra.checkpoints import Offsets
 from infra.clients import kafka_config
 from infra.errors import UnavailableError
 from infra.settings import Settings
@@ -35,16 +36,23 @@ def publish(settings: Settings, topic: str, key: str, value: Mapping[str, Any], 
 
 
 def committed_messages(
-    settings: Settings, topics: Iterable[str], since_ms: int | None = None, timeout_seconds: float = 10
+    settings: Settings,
+    topics: Iterable[str],
+    since_ms: int | None = None,
+    offsets: Offsets | None = None,
+    timeout_seconds: float = 10,
 ) -> Iterator[Message]:
-    """Every committed message that the topics hold now, each partition in order; from epoch ms `since_ms` on, if given.
+    """Every committed message that the topics hold now, each partition in order.
 
-    Raises UnavailableError when there is no such topic or the broker says nothing for `timeout_seconds`.
+    From epoch ms `since_ms` on, if given; where `offsets` names one for a partition, from that on. Raises
+    UnavailableError when there is no such topic or the broker says nothing for `timeout_seconds`.
     """
     config = {"group.id": "wardwatch-reader", "enable.auto.commit": False, "enable.partition.eof": True, "log_level": 0}
     with closing(Consumer(kafka_config(settings, **config))) as consumer:
         try:
             starts = list(_starts(consumer, topics, since_ms, timeout_seconds))
+            for start in starts:
+                start.offset = (offsets or {}).get(start.topic, {}).get(start.partition, start.offset)
             consumer.assign(starts)
             yield from _until_the_end(settings, consumer, len(starts), timeout_seconds)
         except KafkaException as error:

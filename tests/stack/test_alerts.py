@@ -329,6 +329,30 @@ def test_a_mail_that_the_embedded_sns_took_and_then_forgot_is_sent_again_and_arr
     assert len([mail for mail in reader.mails(stack) if patient in mail.subject]) == 1
 
 
+def test_after_a_crash_before_the_mail_was_noted_and_before_the_notification_was_it_arrives_once(
+    stack: Settings, reader: Reader, await_condition: Await
+) -> None:
+    """What either crash leaves is put there: a mail in the inbox and no record that it was published or mailed."""
+    patient = unique("P")
+    produce(stack, [reader.breach(patient_id=patient)])
+    (mail,) = await_condition(lambda: reader.mails(stack), MAIL_SECONDS, "no mail")
+    identity = mail.notification_id
+
+    def is_noted() -> bool:
+        noted = query(stack, "SELECT mailed_at FROM mailed WHERE notification_id = %s", identity)
+        sent = query(stack, "SELECT sent_at FROM notifications WHERE notification_id = %s", identity)
+        return len(noted) == 1 and sent[0][0] is not None
+
+    await_condition(is_noted, MAIL_SECONDS, "the mail was not noted")
+    with closing(alerts_connection(stack)) as connection, connection.cursor() as cursor:
+        cursor.execute("DELETE FROM mailed WHERE notification_id = %s", (identity,))
+        cursor.execute("UPDATE notifications SET sent_at = NULL WHERE notification_id = %s", (identity,))
+    await_condition(is_noted, MAIL_SECONDS, "it was not noted again")
+    produce(stack, [reader.breach()])
+    await_condition(lambda: len(reader.mails(stack)) > 1, MAIL_SECONDS, "no mail afterwards")
+    assert [one.notification_id for one in reader.mails(stack)].count(identity) == 1
+
+
 def test_a_thousand_breaches_a_second_are_worked_off(
     stack: Settings, reader: Reader, own_engine: OwnEngine, await_condition: Await
 ) -> None:

@@ -62,7 +62,9 @@ def in_force_then(stack: Settings) -> Iterator[Callable[[bool], None]]:
         today = latest(stack)
         assert today is not None
         rows = [
-            replace(row, direction="high", alert_flag=True) if strict and row.attribute == "heart_rate" else row
+            replace(row, direction="high", alert_flag=True, severity="high", alert_message="strict")
+            if strict and row.attribute == "heart_rate"
+            else row
             for row in today.rows
         ]
         stored.append(new_snapshot(rows, int(LONG_AGO.timestamp() * 1000) + len(stored)))
