@@ -37,11 +37,13 @@ The streams (`vitals-producer`, `land-vitals`, `detect-breaches`, `alert-engine`
 are long-running processes under a supervisor, which starts one again when it exits. This DAG sees to it each minute
 that they run and that they get on.
 
-* **start** starts every stream that does not run.
+* **start** starts every stream that does not run, and every server that its supervisor has given up. A server that
+  was stopped by hand stays so.
 * **watch** looks at when each stream last made progress and how many records wait for it. One that has made no
   progress for two minutes (ten after a start), or that has handled nothing of its backlog for an hour, is restarted and
   given time to come back. If it stays bad, or has a backlog that does not shrink for ten minutes, the task fails and
-  says which stream and why.
+  says which stream and why. It fails, too, when a server (MySQL, Kafka, HDFS, HBase, Hive, SNS, …) does not do its
+  work for longer than `streams.restart_grace_seconds`; streams that need it are then left alone.
 * **Mails to ops**: one when trouble begins or changes and one when it is over, straight through SNS, not each minute.
   What ops know is kept in the variable `ops_told_streams_watch`.
 * **Interval and backfill**: none. A run for the past does nothing and says so.

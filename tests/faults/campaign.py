@@ -102,6 +102,11 @@ def begin_or_resume(seed: int, kills: Kills) -> Campaign:
         kept = Campaign(**orjson.loads(path_of(seed).read_bytes()))
         if not kept.ended and kept.faults == faults:
             return kept
+    return new_campaign(seed, faults)
+
+
+def new_campaign(seed: int, faults: list[str]) -> Campaign:
+    """A campaign of now, with a name that no other has."""
     now = datetime.now(UTC)
     return Campaign(f"F{seed}x{int(now.timestamp()):x}", seed, now.isoformat(), faults)
 

@@ -23,6 +23,7 @@ from infra.lag import Extents, topic_ends, waiting
 from infra.metrics import read_state
 from infra.servers import find
 from infra.settings import Settings
+from infra.waiting import wait_for
 
 INSERTED_AT = re.compile(rb'"inserted_at":(\d+)')
 POLL_SECONDS = 0.5
@@ -89,6 +90,11 @@ class Watch:
                 raise AssertionError(f"{', '.join(waiting_for)} did not recover within {LIMIT_SECONDS:.0f} s")
             pause.wait(POLL_SECONDS)
         return took
+
+    def wait_for(self, topic: str, since: float) -> None:
+        """Wait until something that was inserted after `since` (epoch seconds) has come out of the topic."""
+        if not wait_for(lambda: self._tails[topic].newest_ms > since * 1000, LIMIT_SECONDS, POLL_SECONDS):
+            raise AssertionError(f"nothing fresh came out of {topic} within {LIMIT_SECONDS:.0f} s")
 
     def _server_is_ready(self, name: str) -> Callable[[], bool]:
         def is_ready() -> bool:

@@ -246,17 +246,30 @@ def streams_paused(api: AirflowApi, await_condition: Await) -> Iterator[None]:
     api.call("PATCH", "/dags/streams", "go on with the DAG streams", json={"is_paused": False})
 
 
+OVER, FAILED = (f"[{kind}] Airflow task streams.watch failed" for kind in ("CLEARED", "TECHNICAL"))
+
+
+class WatchMails:
+    """The mails of the watch over the streams that ops get from now on."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._before = {mail["id"] for mail in inbox(settings, settings.alerts.ops_email)}
+
+    def mails(self) -> list[dict[str, Any]]:
+        found = inbox(self._settings, self._settings.alerts.ops_email)
+        return [mail for mail in found if mail["id"] not in self._before and "streams.watch" in mail["subject"]]
+
+    def subjects(self) -> list[str]:
+        return sorted(mail["subject"] for mail in self.mails())
+
+
 @pytest.mark.usefixtures("streams_paused")
 def test_ops_are_told_once_that_a_stream_stays_down_and_once_that_it_is_well_again(
     stack: Settings, run_streams: RunStreams, await_condition: Await
 ) -> None:
     """The alert engine cannot start, because its port is taken: the mail takes the way that does without it."""
-    failed, over = (f"[{kind}] Airflow task streams.watch failed" for kind in ("TECHNICAL", "CLEARED"))
-    before = {mail["id"] for mail in inbox(stack, stack.alerts.ops_email)}
-
-    def subjects() -> list[str]:
-        mails = [mail for mail in inbox(stack, stack.alerts.ops_email) if mail["id"] not in before]
-        return sorted(mail["subject"] for mail in mails if "streams.watch" in mail["subject"])
+    watch = WatchMails(stack)
 
     def fails() -> bool:
         return bool(run_streams()["tasks"]["watch"] == "failed")
@@ -265,12 +278,33 @@ def test_ops_are_told_once_that_a_stream_stays_down_and_once_that_it_is_well_aga
     supervise.stop(stack, "alert-engine")
     with socket.create_server(("127.0.0.1", metrics_port(stack, "alert-engine"))):
         await_condition(fails, 300, "a stream that cannot start went unnoticed")
-        await_condition(
-            lambda: subjects() == ["[TECHNICAL] Airflow task streams.watch failed"], 60, "ops were not told", 1
-        )
+        await_condition(lambda: watch.subjects() == [FAILED], 60, "ops were not told", 1)
         assert fails()
     await_condition(lambda: not fails(), 300, "the alert engine did not come back")
-    await_condition(lambda: subjects() == [over, failed], 60, "ops were not told once of each", 1)
+    await_condition(lambda: watch.subjects() == [OVER, FAILED], 60, "ops were not told once of each", 1)
+
+
+@pytest.mark.usefixtures("streams_paused")
+def test_ops_are_told_once_that_mysql_is_down_though_the_alarm_path_needs_it(
+    stack: Settings, run_streams: RunStreams, await_condition: Await
+) -> None:
+    watch = WatchMails(stack)
+
+    def fails() -> bool:
+        return bool(run_streams()["tasks"]["watch"] == "failed")
+
+    assert run_streams()["run"] == "success"
+    supervise.stop(stack, "mariadb")
+    try:
+        assert fails()
+        await_condition(lambda: watch.subjects() == [FAILED], 60, "ops were not told while MySQL was down", 1)
+        assert "mariadb is down" in watch.mails()[0]["text"]
+        assert fails()
+        assert watch.subjects() == [FAILED]
+    finally:
+        supervise.start(stack, "mariadb")
+    await_condition(lambda: not fails(), 300, "not everything came back with MySQL")
+    await_condition(lambda: watch.subjects() == [OVER, FAILED], 60, "ops were not told once of each", 1)
 
 
 @pytest.mark.usefixtures("streams_paused")

@@ -1,0 +1,70 @@
+"""What every fault under load needs: patients, their doctor, the load, and the oracle afterwards."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from infra.metrics import CONTACTS_VERSION, read_state
+from infra.settings import Settings
+from sqoop.location import location_in_hive
+from tests.faults.campaign import STREAMS, Campaign
+from tests.faults.load import Load, admit, ward_of
+from tests.faults.oracle import Findings, Oracle
+from tests.faults.recovery import Watch
+from tests.running import run_ward
+from tests.stack.alerting import ward_subscriptions
+
+Await = Callable[..., Any]
+REST_SECONDS = 240
+
+
+@dataclass(frozen=True)
+class World:
+    """A campaign on a running stack."""
+
+    settings: Settings
+    campaign: Campaign
+    oracle: Oracle
+
+    @classmethod
+    def begin(cls, settings: Settings, campaign: Campaign, await_condition: Await) -> World:
+        """Admit the campaign's patients, subscribe their doctor, and wait until detection knows them."""
+        doctor = f"{campaign.name.lower()}@faults.example"
+        admit(settings, campaign.name)
+        ward_subscriptions("add", doctor, "--ward", ward_of(campaign.name))
+        run_ward("import-contacts")
+        version = location_in_hive(settings, "health.patients").rsplit("/", 1)[-1]
+
+        def is_known() -> bool:
+            state = read_state(settings, "detect-breaches")
+            return state is not None and state.in_force.get(CONTACTS_VERSION, "") >= version
+
+        await_condition(is_known, 60, "detection does not know the patients", 1)
+        return cls(settings, campaign, Oracle(settings, campaign.name, campaign.since, doctor))
+
+    @contextmanager
+    def loaded(self) -> Iterator[Watch]:
+        """Write readings meanwhile; the watch tells when fresh ones have passed every stage."""
+        load = Load(self.settings, self.campaign.name, self.campaign.seed + len(self.campaign.done))
+        with Watch(self.settings, f"{self.campaign.name}-").following() as watch:
+            load.start()
+            try:
+                yield watch
+            finally:
+                load.finish()
+                self.campaign.acknowledged += load.acknowledged
+
+    def findings(self, await_condition: Await) -> Findings:
+        """What the oracle finds once everything has come to rest."""
+        await_condition(self._is_at_rest, REST_SECONDS, "what was written did not come to rest", 2)
+        return self.oracle.findings(self.campaign.acknowledged, self.campaign.sns_killed)
+
+    def _is_at_rest(self) -> bool:
+        """Whether all streams have worked off everything, and every notification was sent and mailed on."""
+        states = [read_state(self.settings, stream) for stream in STREAMS]
+        if any(state is None or state.lag for state in states):
+            return False
+        return self.oracle.is_mailed(self.campaign.sns_killed)
