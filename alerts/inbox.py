@@ -48,6 +48,18 @@ def received_mail(settings: Settings, mail_id: str) -> ReceivedMail:
     return _mail(answer.json())
 
 
+def forget_mails(settings: Settings, before_ms: int) -> int:
+    """Delete the mails that were received before that time (epoch ms); how many. Raises UnavailableError."""
+    old = [mail for mail in received_mails(settings) if mail.received_at.timestamp() * 1000 < before_ms]
+    for mail in old:
+        try:
+            url = f"{inbox_url(settings)}/api/email/{quote(mail.mail_id, safe='')}"
+            requests.delete(url, timeout=TIMEOUT).raise_for_status()
+        except requests.RequestException as error:
+            raise UnavailableError("The inbox", inbox_url(settings), type(error).__name__) from error
+    return len(old)
+
+
 def _get(settings: Settings, path: str, missing_ok: bool = False) -> requests.Response:
     try:
         answer = requests.get(f"{inbox_url(settings)}/api{path}", timeout=TIMEOUT)

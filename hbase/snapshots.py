@@ -1,7 +1,8 @@
 """Dated snapshots of accepted threshold tables, on HDFS in `thresholds/<version>.json`.
 
 A table is written there before it comes into force, so the newest snapshot is what is in force, and what every breach
-names as its `threshold_version` can be looked up later. Snapshots are never changed and never deleted.
+names as its `threshold_version` can be looked up later. Snapshots are never changed; housekeeping deletes those that
+were superseded long ago.
 """
 
 from __future__ import annotations
@@ -11,8 +12,9 @@ import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from itertools import pairwise
 from typing import Any
 
 import orjson
@@ -122,6 +124,25 @@ def load(settings: Settings, version: str) -> ThresholdSnapshot:
             f"The threshold snapshot {path} on HDFS is corrupt: its content does not fit its name."
         )
     return snapshot
+
+
+def forget(settings: Settings, before: datetime) -> list[str]:
+    """Delete the snapshots that were superseded before that time, oldest first; their versions.
+
+    The newest is never deleted, nor one that was in force at that time or later. Raises UnavailableError.
+    """
+    found = sorted(versions(settings))
+    old = [version for version, successor in pairwise(found) if accepted_at(successor) < before]
+    with _reached(settings) as files:
+        for version in old:
+            files.rm(_path(settings, version))
+    return old
+
+
+def accepted_at(version: str) -> datetime:
+    """When a snapshot was accepted, from its version."""
+    moment = datetime.strptime(version[:15], "%Y%m%dT%H%M%S").replace(tzinfo=UTC)
+    return moment + timedelta(milliseconds=int(version[15:18]))
 
 
 def _parse(content: bytes) -> ThresholdSnapshot | None:

@@ -28,7 +28,7 @@ from clinical.tables import BREACHES, PATIENTS, VITAL_READINGS
 from clinical.thresholds import ThresholdRow, judge
 from clinical.topics import DERIVED_VITALS, DOCTORS_QUEUE, VITAL_INFO
 from clinical.vitals import JUDGED, VITALS, round_half_up
-from hbase.snapshots import load, versions
+from hbase.snapshots import accepted_at, load, versions
 from hive.audit import DEFAULT_WAIT_SECONDS, literal, parse_time
 from hive.client import HiveSession, hive_session
 from hive.landed import NotYetLandedError, wait_until_passed
@@ -46,7 +46,6 @@ CONTACTS_SLACK = timedelta(minutes=15)
 NAMED = 20
 DETECTION = ("checkpoints", "detect-breaches")
 LANDING = ("checkpoints", "land-vitals", BREACHES.name)
-STAMP = "%Y%m%dT%H%M%S"
 
 
 class Thresholds(NamedTuple):
@@ -198,12 +197,6 @@ def thresholds_in_force(settings: Settings, start: datetime, end: datetime) -> l
             tables.append(Thresholds(load(settings, version).rows, accepted, superseded))
         superseded = accepted
     return tables
-
-
-def accepted_at(version: str) -> datetime:
-    """When a threshold snapshot came into force, from its name."""
-    stamp = version.split("Z", 1)[0]
-    return datetime.strptime(stamp[:-3], STAMP).replace(tzinfo=UTC) + timedelta(milliseconds=int(stamp[-3:]))
 
 
 def never_breaches(tables: Iterable[Thresholds]) -> dict[str, tuple[Decimal | None, Decimal | None] | None]:

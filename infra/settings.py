@@ -229,6 +229,15 @@ class Streams(Frozen):
     min_backlog_records: int = Field(10_000, description="fewer waiting records are not a backlog")
 
 
+class Retention(Frozen):
+    """How long the daily housekeeping keeps what would grow for ever. Readings in Hive are kept until you drop them."""
+
+    alarms_days: int = Field(400, ge=1, description="alarms that are over, their audit trail and their mails")
+    threshold_snapshots_days: int = Field(800, ge=1, description="the one in force is always kept")
+    airflow_days: int = Field(30, ge=2, description="Airflow's runs and task logs")
+    inbox_days: int = Field(30, ge=1, description="mails of the embedded inbox")
+
+
 class Settings(BaseSettings):
     """All settings. `load_settings()` builds it once a process."""
 
@@ -259,6 +268,7 @@ class Settings(BaseSettings):
     alerts: Alerts = Alerts()
     thresholds: Thresholds = Thresholds()
     streams: Streams = Streams()
+    retention: Retention = Retention()
 
     mysql_root_password: SecretStr | None = None
     reader_password: SecretStr | None = None

@@ -29,7 +29,7 @@ pytestmark = pytest.mark.timeout(1500)
 """A busy machine runs the tasks of a backfill one after another for many minutes."""
 
 Await = Callable[..., Any]
-DAGS = ("streams", "contacts_import", "compact_readings", "audit")
+DAGS = ("streams", "contacts_import", "compact_readings", "audit", "housekeeping")
 
 
 @pytest.fixture
@@ -102,7 +102,7 @@ def test_airflow_knows_each_dag_without_an_import_error_and_it_is_on(api: Airflo
     assert dag["has_import_errors"] is False
 
 
-@pytest.mark.parametrize("dag_id", ["streams", "contacts_import"])
+@pytest.mark.parametrize("dag_id", ["streams", "contacts_import", "housekeeping"])
 def test_a_run_for_now_succeeds(api: AirflowApi, dag_id: str, await_condition: Await) -> None:
     run_id = api.trigger(dag_id)
     assert end_of(api, dag_id, run_id, await_condition) == "success"

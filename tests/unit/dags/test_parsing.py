@@ -41,7 +41,7 @@ def tasks(dags: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
 
 
 def test_the_dags_are_those_that_operators_know(dags: dict[str, dict[str, Any]]) -> None:
-    assert set(dags) == {"streams", "contacts_import", "compact_readings", "audit"}
+    assert set(dags) == {"streams", "contacts_import", "compact_readings", "audit", "housekeeping"}
 
 
 @pytest.mark.parametrize("name", FILES)

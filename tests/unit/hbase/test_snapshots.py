@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import UTC, datetime
 from decimal import Decimal
 
 from clinical.thresholds import read_table
 from hbase.files import DEFAULT_TABLE, keyed, read_csv
-from hbase.snapshots import VERSION, content_hash, new_snapshot
+from hbase.snapshots import VERSION, accepted_at, content_hash, new_snapshot
 from hbase.watcher import describe, judge_table
 
 ROWS = [row for row in read_table(keyed(read_csv(DEFAULT_TABLE)))[0] if row.attribute == "heart_rate"]
@@ -63,3 +64,7 @@ def test_a_bad_table_is_judged_with_row_and_reason_and_an_empty_one_by_its_own_k
 def test_only_the_first_problems_are_named_in_an_alarm() -> None:
     problems = read_table({f"spo2#{n:03d}": {"attribute": "spo2"} for n in range(9)})[1]
     assert describe(problems).endswith("And 4 more: see `./ward thresholds check`.")
+
+
+def test_a_version_tells_when_it_was_accepted() -> None:
+    assert accepted_at("20260131T103000123Z-8d6ca909d50f") == datetime(2026, 1, 31, 10, 30, 0, 123_000, UTC)

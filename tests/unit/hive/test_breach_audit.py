@@ -20,7 +20,6 @@ from hive.breach_audit import (
     Patient,
     Thresholds,
     Value,
-    accepted_at,
     never_breaches,
     suspects_statement,
 )
@@ -42,10 +41,6 @@ SILENT = [replace(row, alert_flag=False) for row in TABLE]
 def value(heart_rate: float, at: datetime = START, **changes: object) -> Value:
     fields = {"reading_id": 7, "patient_id": "P1", "attribute": "heart_rate", "value": Decimal(str(heart_rate))}
     return Value(**{**fields, "recorded_on": at.date(), "inserted_at": at, **changes})  # type: ignore[arg-type]
-
-
-def test_a_version_tells_when_it_came_into_force() -> None:
-    assert accepted_at("20260131T103000123Z-8d6ca909d50f") == START + timedelta(minutes=30, milliseconds=123)
 
 
 def test_a_value_outside_its_band_is_due_by_the_patients_own_age() -> None:

@@ -1,0 +1,47 @@
+"""Daily: forget what would grow for ever."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from airflow.sdk import DAG, CronDataIntervalTimetable
+
+from dags.lib.program import Program
+from dags.lib.tell_ops import tell_ops
+
+with DAG(
+    dag_id="housekeeping",
+    description="Forget alarms, mails, threshold snapshots and runs that are older than the settings say",
+    schedule=CronDataIntervalTimetable("30 3 * * *", timezone="UTC"),
+    start_date=datetime(2020, 1, 1, tzinfo=UTC),
+    catchup=False,
+    max_active_runs=1,
+    is_paused_upon_creation=False,
+    default_args={
+        "owner": "operators",
+        "retries": 2,
+        "retry_delay": timedelta(minutes=5),
+        "execution_timeout": timedelta(minutes=60),
+        "on_failure_callback": tell_ops,
+    },
+    tags=["daily"],
+    doc_md="""
+### Housekeeping
+
+Forgets what would otherwise grow for ever, by the settings `retention.…`:
+
+* **forget_alarms**: alarms that are over, their audit trail and their mails (which hold names and addresses), and the
+  mails of the embedded inbox. A mail that was never sent and an alarm that lasts are kept.
+* **forget_thresholds**: snapshots of the threshold table that were superseded long ago. The one in force is kept.
+* **forget_runs**: Airflow's own runs, events and task logs.
+
+Elsewhere: Kafka deletes by `kafka.retention_hours`, Spark keeps the newest hundred entries of each checkpoint, an
+import keeps `contacts.keep_snapshots`, compaction removes replaced directories, and every log rotates at 20 MB.
+Readings in Hive are kept until you drop their partitions.
+
+* **Interval and backfill**: none; a run for the past forgets what is old now, and running it again changes nothing.
+""",
+) as dag:
+    Program(task_id="forget_alarms", module="alerts.housekeeping")
+    Program(task_id="forget_thresholds", module="hbase.housekeeping")
+    Program(task_id="forget_runs", module="infra.housekeeping")

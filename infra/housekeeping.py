@@ -1,0 +1,76 @@
+"""Forgetting old runs and task logs of the embedded Airflow.
+
+python -m infra.housekeeping
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from infra.errors import WardError
+from infra.servers import airflow_environment, venv_program
+from infra.settings import Settings, load_settings
+
+TABLES = "callback,dag_run,import_error,job,log,revoked_token,task_instance,task_instance_history,trigger,xcom"
+"""What grows with each run; Airflow itself keeps the last run of each DAG."""
+
+
+def forget_runs(settings: Settings, before: datetime) -> None:
+    """Delete runs, task instances and events older than that from Airflow's database, by its own command.
+
+    Raises WardError with what the command said when it fails.
+    """
+    command = [
+        venv_program("airflow"),
+        "db",
+        "clean",
+        "--clean-before-timestamp",
+        before.isoformat(),
+        "--tables",
+        TABLES,
+    ]
+    done = subprocess.run(
+        [*command, "--skip-archive", "--yes"],
+        env=airflow_environment(settings),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode != 0:
+        raise WardError(f"`airflow db clean` ended with status {done.returncode}: {done.stderr.strip()[-1500:]}")
+
+
+def forget_logs(directory: Path, before: datetime) -> int:
+    """Delete files below `directory` last written before that, and directories that are empty; how many files."""
+    deleted = 0
+    for path in sorted(directory.rglob("*"), reverse=True):
+        if path.is_symlink():
+            continue
+        if path.is_file() and path.stat().st_mtime < before.timestamp():
+            path.unlink()
+            deleted += 1
+        elif path.is_dir() and not any(path.iterdir()) and path.stat().st_mtime < time.time() - 86_400:
+            path.rmdir()
+    return deleted
+
+
+def main() -> int:
+    """Forget what is older than `retention.airflow_days`. Prints what was deleted as JSON."""
+    settings = load_settings()
+    before = datetime.now(UTC) - timedelta(days=settings.retention.airflow_days)
+    try:
+        forget_runs(settings, before)
+    except WardError as error:
+        print(error, file=sys.stderr)
+        return 1
+    print(json.dumps({"task_logs": forget_logs(settings.state_dir / "airflow" / "logs", before)}), flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

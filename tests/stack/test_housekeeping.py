@@ -1,0 +1,97 @@
+"""What was over long ago is forgotten, and nothing else."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from pymysql.cursors import Cursor
+
+from alerts.housekeeping import forget_alarms
+from hbase.snapshots import forget, latest, new_snapshot, store, versions
+from infra.clients import alerts_connection, hdfs
+from infra.settings import Settings
+from tests.stack.alerting import query
+
+OLD_MS = int(datetime(2001, 5, 1, tzinfo=UTC).timestamp() * 1000)
+BEFORE = datetime(2002, 1, 1, tzinfo=UTC)
+"""Nothing of the stack is from before that time, but what these tests put there."""
+
+
+@pytest.fixture
+def alarms(stack: Settings) -> Iterator[Callable[..., str]]:
+    """Writes an alarm of long ago, with an event and a notification; gives its id. All are removed afterwards."""
+    made: list[str] = []
+
+    def write(kind: str, ended: bool, sent: bool) -> str:
+        alarm = uuid.uuid4().hex
+        made.append(alarm)
+        with closing(alerts_connection(stack)) as connection, connection.cursor() as cursor:
+            cursor.execute(
+                "INSERT INTO alarms (alarm_id, kind, started_at, last_breach_at, breaches, ended_at)"
+                " VALUES (%s, %s, %s, %s, 1, %s)",
+                (alarm, kind, OLD_MS, OLD_MS, OLD_MS if ended else None),
+            )
+            _event_and_notification(cursor, alarm, OLD_MS if sent else None)
+        return alarm
+
+    yield write
+    with closing(alerts_connection(stack)) as connection, connection.cursor() as cursor:
+        for table in ("notifications", "alarm_events", "alarms"):
+            cursor.executemany(f"DELETE FROM {table} WHERE alarm_id = %s", made)
+
+
+def _event_and_notification(cursor: Cursor, alarm: str, sent_at: int | None) -> None:
+    cursor.execute(
+        "INSERT INTO alarm_events (alarm_id, at, who, what, why) VALUES (%s, %s, 'test', 'began', 'a test')",
+        (alarm, OLD_MS),
+    )
+    # Refused for its own sake until far in the future, so that nobody sends it meanwhile.
+    cursor.execute(
+        "INSERT INTO notifications (notification_id, alarm_id, group_key, topic, notice, priority, severity, ward,"
+        " attribute, subject, body, created_at, not_before, sent_at)"
+        " VALUES (%s, %s, %s, 'doctors', 'first', 9, 'low', 'none', 'none', 'old', 'old', %s, %s, %s)",
+        (uuid.uuid4().hex, alarm, uuid.uuid4().bytes * 2, OLD_MS, 9_999_999_999_999, sent_at),
+    )
+
+
+def kept(settings: Settings, alarm: str) -> dict[str, int]:
+    return {
+        table: query(settings, f"SELECT COUNT(*) FROM {table} WHERE alarm_id = %s", alarm)[0][0]
+        for table in ("alarms", "alarm_events", "notifications")
+    }
+
+
+def test_alarms_that_are_over_go_with_their_trail_and_their_mails(stack: Settings, alarms: Callable[..., Any]) -> None:
+    clinical, technical = alarms("clinical", ended=False, sent=True), alarms("technical", ended=True, sent=True)
+    counts = forget_alarms(stack, int(BEFORE.timestamp() * 1000))
+    assert counts == {"notifications": 2, "alarm_events": 2, "alarms": 2}
+    for alarm in (clinical, technical):
+        assert kept(stack, alarm) == {"alarms": 0, "alarm_events": 0, "notifications": 0}
+
+
+def test_a_mail_that_was_never_sent_and_a_technical_alarm_that_lasts_are_kept(
+    stack: Settings, alarms: Callable[..., Any]
+) -> None:
+    lasting = alarms("technical", ended=False, sent=False)
+    forget_alarms(stack, int(BEFORE.timestamp() * 1000))
+    assert kept(stack, lasting) == {"alarms": 1, "alarm_events": 0, "notifications": 1}
+
+
+def test_threshold_snapshots_that_were_superseded_long_ago_go_and_the_one_then_in_force_stays(stack: Settings) -> None:
+    today = latest(stack)
+    assert today is not None
+    old = [new_snapshot(today.rows, OLD_MS + hour * 3_600_000).version for hour in range(3)]
+    try:
+        for hour in range(3):
+            store(stack, new_snapshot(today.rows, OLD_MS + hour * 3_600_000))
+        assert forget(stack, BEFORE) == old[:2]
+        assert set(old) & set(versions(stack)) == {old[2]}
+        assert latest(stack) == today
+    finally:
+        for version in set(old) & set(versions(stack)):
+            hdfs(stack).rm(stack.hdfs_path("thresholds", f"{version}.json"))
