@@ -16,6 +16,10 @@ LONG_FAULTS = ("--seeds=1,2,3", "--kills=7", "--server-kills=2", "--supervisor-k
 """The long form of the fault suite: 21 kills of each stream over three seeds."""
 
 
+SHORT_FAULTS = tuple(f"tests/faults/test_{name}.py" for name in ("kills", "poison", "two_at_once"))
+"""The short form: everything killed once, three at a time."""
+
+
 def steps(arguments: list[str], faults: bool = False) -> list[tuple[str, list[str]]]:
     """What is run, in order: a name and a command line each. `faults`: the long form of the fault suite alone."""
     if faults:
@@ -31,7 +35,7 @@ def steps(arguments: list[str], faults: bool = False) -> list[tuple[str, list[st
         *checks,
         ("unit tests", [venv_program("pytest"), "tests/unit"]),
         ("tests on the servers", [venv_program("pytest"), "tests/stack", "--durations=20"]),
-        ("faults, short form", [venv_program("pytest"), "tests/faults"]),
+        ("faults, short form", [venv_program("pytest"), *SHORT_FAULTS]),
     ]
 
 

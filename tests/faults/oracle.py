@@ -78,10 +78,11 @@ class Oracle:
         promised = [number for first, count in acknowledged for number in range(first, first + count)]
         found.compare("MySQL (acknowledged rows)", promised, (number for number in promised if number in kept))
         found.compare("vital-info", ids, (message["reading_id"] for message in self.messages(VITAL_INFO)))
-        found.compare("Hive vital_readings", ids, self.hive_ids("vital_readings", "reading_id"))
+        values = [(row[0], *row[len(row) - len(NORMAL) :]) for row in rows]
+        found.compare("Hive vital_readings", values, self.hive_readings())
         breaches = self.expected_breaches(rows)
         found.compare("doctors-queue", breaches, self.breaches_published(), repeats=True)
-        found.compare("Hive breaches", breaches, self.hive_ids("breaches", "breach_id"))
+        found.compare("Hive breaches", breaches, (identity for (identity,) in self.hive("breaches", "breach_id")))
         judged = Counter((patient, name, way) for patient, name, way in breaches.values())
         found.compare("breaches counted in alarms", judged.items(), self.breaches_in_alarms())
         sent = self.notifications()
@@ -135,14 +136,19 @@ class Oracle:
     def breaches_published(self) -> list[str]:
         return [message["breach_id"] for message in self.messages(DOCTORS_QUEUE)]
 
-    def hive_ids(self, table: str, column: str) -> list[Any]:
-        """Ids in a Hive table, by HQL, one for each row."""
+    def hive_readings(self) -> list[tuple[int, ...]]:
+        """Id and vitals of each reading in Hive."""
+        found = self.hive("vital_readings", f"reading_id, {', '.join(NORMAL)}")
+        return [(reading_id, *(int(value) for value in vitals)) for reading_id, *vitals in found]
+
+    def hive(self, table: str, columns: str) -> list[tuple[Any, ...]]:
+        """The campaign's rows of a Hive table, by HQL."""
         with hive_connection(self._settings) as connection, connection.cursor() as cursor:
             cursor.execute(
-                f"SELECT {column} FROM health.{table} WHERE event_date >= '{self._since:%Y-%m-%d}'"
+                f"SELECT {columns} FROM health.{table} WHERE event_date >= '{self._since:%Y-%m-%d}'"
                 f" AND patient_id LIKE '{self._prefix}%' AND inserted_at >= '{self._since:%Y-%m-%d %H:%M:%S}'"
             )
-            return [value for (value,) in cursor.fetchall()]
+            return list(cursor.fetchall())
 
     def breaches_in_alarms(self) -> list[tuple[tuple[str, str, str], int]]:
         """How many breaches each patient's attribute and direction were judged to have, over all of its alarms."""
