@@ -77,6 +77,12 @@ class Notes:
                 del self._unwritten[notification_id]
             yield connection
 
+    def write_kept(self) -> None:
+        """Write what was kept in memory, if MySQL is back."""
+        if self._unwritten:
+            with self.opened():
+                pass
+
     def was_mailed(self, connection: Connection[Any] | None, notification_id: str) -> bool:
         """Whether this was mailed for certain."""
         known = notification_id in self._unwritten
@@ -159,6 +165,7 @@ class QueueWorker:
             VisibilityTimeout=HIDDEN_SECONDS,
         ).get("Messages", [])
         if not messages:
+            self._notes.write_kept()
             return
         try:
             with (

@@ -8,8 +8,8 @@ It only reads. Both sides are streamed in ascending order of ids, so memory does
 from __future__ import annotations
 
 import sys
-from collections.abc import Generator
-from contextlib import closing
+from collections.abc import Generator, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -24,9 +24,9 @@ from pymysql.cursors import SSCursor
 from clinical.tables import REJECTED_READINGS, VITAL_READINGS
 from hive.client import hive_session
 from hive.id_merge import Difference, compare, stored_ids
-from hive.landed import NotYetLandedError, wait_until_landed
+from hive.landed import wait_until_landed
 from infra.clients import reader_connection
-from infra.errors import ConfigurationError, UnavailableError, WardError
+from infra.errors import ConfigurationError, WardError
 from infra.log import configure_logging
 from infra.settings import Settings, load_settings
 from infra.stream import EX_CONFIG, EX_TEMPFAIL
@@ -236,14 +236,8 @@ def main(
     setting.
     """
     configure_logging()
-    try:
+    with told_by_status():
         result = audit_hour(load_settings(), parse_time(start), parse_time(end), wait)
-    except (NotYetLandedError, UnavailableError) as error:
-        _end(error, EX_TEMPFAIL)
-    except ConfigurationError as error:
-        _end(error, EX_CONFIG)
-    except WardError as error:
-        _end(error, EX_TEMPFAIL)
     if missing_file is not None:
         missing_file.write_text("".join(f"{reading_id}\n" for reading_id in result.missing_ids))
     print(orjson.dumps(result.as_json()).decode(), flush=True)
@@ -252,9 +246,15 @@ def main(
         raise typer.Exit(1)
 
 
-def _end(error: WardError, status: int) -> None:
-    print(error, file=sys.stderr)
-    raise typer.Exit(status) from error
+@contextmanager
+def told_by_status() -> Iterator[None]:
+    """An error within becomes a sentence on standard error and an exit status: 78 for a wrong setting, else 75."""
+    try:
+        yield
+    except WardError as error:
+        print(error, file=sys.stderr)
+        status = EX_CONFIG if isinstance(error, ConfigurationError) else EX_TEMPFAIL
+        raise typer.Exit(status) from error
 
 
 if __name__ == "__main__":

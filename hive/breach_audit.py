@@ -29,13 +29,11 @@ from clinical.thresholds import ThresholdRow, judge
 from clinical.topics import DERIVED_VITALS, DOCTORS_QUEUE, VITAL_INFO
 from clinical.vitals import JUDGED, VITALS, round_half_up
 from hbase.snapshots import accepted_at, load, versions
-from hive.audit import DEFAULT_WAIT_SECONDS, literal, parse_time
+from hive.audit import DEFAULT_WAIT_SECONDS, literal, parse_time, told_by_status
 from hive.client import HiveSession, hive_session
-from hive.landed import NotYetLandedError, wait_until_passed
-from infra.errors import ConfigurationError, UnavailableError, WardError
+from hive.landed import wait_until_passed
 from infra.log import configure_logging
 from infra.settings import Settings, load_settings
-from infra.stream import EX_CONFIG, EX_TEMPFAIL
 
 SLACK = timedelta(seconds=15)
 """Around a switch either version counts: an edit is in force within 10 s, and clocks differ a little."""
@@ -305,23 +303,12 @@ def main(
     wrong setting.
     """
     configure_logging()
-    try:
+    with told_by_status():
         result = audit_breaches(load_settings(), parse_time(start), parse_time(end), wait)
-    except (NotYetLandedError, UnavailableError) as error:
-        _end(error, EX_TEMPFAIL)
-    except ConfigurationError as error:
-        _end(error, EX_CONFIG)
-    except WardError as error:
-        _end(error, EX_TEMPFAIL)
     print(orjson.dumps(result.as_json()).decode(), flush=True)
     if result.missing:
         print(result.sentence(), file=sys.stderr)
         raise typer.Exit(1)
-
-
-def _end(error: WardError, status: int) -> None:
-    print(error, file=sys.stderr)
-    raise typer.Exit(status) from error
 
 
 if __name__ == "__main__":

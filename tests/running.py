@@ -9,11 +9,14 @@ import os
 import signal
 import subprocess
 from collections import deque
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from infra.settings import PROJECT_ROOT, load_settings
+from infra.waiting import wait_for
 
 REUSE = os.environ.get("WARDWATCH_TEST_REUSE") == "1"
 TEST_STATE = PROJECT_ROOT / ".ward" / "test"
@@ -44,6 +47,20 @@ def run_ward(*arguments: str) -> None:
     finished = ward(*arguments)
     if finished.returncode != 0:
         pytest.fail(f"./ward {' '.join(arguments)} failed:\n{finished.stdout}\n{log_tails(load_settings().log_dir)}")
+
+
+def wait_or_fail(fn: Callable[[], Any], seconds: float, message: str, interval: float = 0.25) -> Any:
+    """The first truthy answer of `fn`; fails with `message` and the last answer when there is none within `seconds`."""
+    if not (answer := wait_for(fn, seconds, interval)):
+        pytest.fail(f"{message} (after {seconds:.0f} s; last answer: {answer!r})")
+    return answer
+
+
+def show_complaints(report: pytest.TestReport) -> pytest.TestReport:
+    """The report, with what servers and streams complained of last if the test failed."""
+    if report.failed:
+        report.sections.append(("the last complaints of each log", log_tails(load_settings().log_dir)))
+    return report
 
 
 def log_tails(directory: Path) -> str:

@@ -9,9 +9,8 @@ from typing import Any
 import pytest
 
 from infra.settings import Settings, load_settings
-from infra.waiting import wait_for
 from tests.faults.campaign import Campaign
-from tests.running import REUSE, log_tails, run_ward, use_test_stack
+from tests.running import REUSE, run_ward, show_complaints, use_test_stack, wait_or_fail
 
 LANDING_SECONDS = "5"
 """Shorter than the default of 30: so many more batches are hit, and recovery is seen sooner."""
@@ -56,23 +55,13 @@ def stack() -> Iterator[Settings]:
 
 @pytest.fixture(scope="session")
 def await_condition() -> Callable[..., Any]:
-    """`await_condition(fn, seconds, message, interval=0.25)`: the first truthy answer of `fn`, else a failure."""
-
-    def wait(fn: Callable[[], Any], seconds: float, message: str, interval: float = 0.25) -> Any:
-        if not (answer := wait_for(fn, seconds, interval)):
-            pytest.fail(f"{message} (after {seconds:.0f} s; last answer: {answer!r})")
-        return answer
-
-    return wait
+    """`await_condition(fn, seconds, message, interval=0.25)`, see `wait_or_fail`."""
+    return wait_or_fail
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport() -> Any:
-    """A failed test shows what servers and streams complained of last."""
-    report = yield
-    if report.failed:
-        report.sections.append(("the last complaints of each log", log_tails(load_settings().log_dir)))
-    return report
+    return show_complaints((yield))
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:

@@ -12,8 +12,7 @@ from pymysql.connections import Connection
 
 from infra.clients import devices_connection, mysql_connection
 from infra.settings import Settings, load_settings
-from infra.waiting import wait_for
-from tests.running import REUSE, TEST_STATE, log_tails, run_ward, use_test_stack, ward
+from tests.running import REUSE, TEST_STATE, run_ward, show_complaints, use_test_stack, wait_or_fail, ward
 
 
 def pytest_configure() -> None:
@@ -59,23 +58,10 @@ def devices(stack: Settings) -> Iterator[Connection[Any]]:
 
 @pytest.fixture(scope="session")
 def await_condition() -> Callable[..., Any]:
-    """`await_condition(fn, seconds, message, interval=0.25)`: the first truthy answer of `fn`.
-
-    Fails with `message` and the last answer when there is none within `seconds`.
-    """
-
-    def wait(fn: Callable[[], Any], seconds: float, message: str, interval: float = 0.25) -> Any:
-        if not (answer := wait_for(fn, seconds, interval)):
-            pytest.fail(f"{message} (after {seconds:.0f} s; last answer: {answer!r})")
-        return answer
-
-    return wait
+    """`await_condition(fn, seconds, message, interval=0.25)`, see `wait_or_fail`."""
+    return wait_or_fail
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """A failed test shows what servers and streams complained of last."""
-    report = yield
-    if report.failed:
-        report.sections.append(("the last complaints of each log", log_tails(load_settings().log_dir)))
-    return report
+    return show_complaints((yield))
