@@ -61,7 +61,7 @@ def watch_streams(settings: Settings) -> None:
     _keep(known)
     if troubles or down:
         reasons = [*down.values(), *(troubles[name].reason for name in sorted(troubles))]
-        key = f"servers {' '.join(_causes(settings, down))}" if down else key_of(troubles)
+        key = f"servers {' '.join(causes(settings, down))}" if down else key_of(troubles)
         raise ConditionError(f"{'. '.join(reasons)}. See `./ward status` and `./ward logs NAME`.", key)
     log.info("all streams get on: %s", ", ".join(known))
 
@@ -77,10 +77,13 @@ def servers_down(settings: Settings) -> dict[str, str]:
     return {name: f"{name} is down: {found[name]}" for name in sorted(found) if found[name]}
 
 
-def _causes(settings: Settings, down: Mapping[str, str]) -> list[str]:
+def causes(settings: Settings, down: Mapping[str, str]) -> list[str]:
     """Those servers of `down` that need none of the others: the rest come and go with them."""
-    needs = {server.name: server.depends_on for server in _servers(settings)}
-    return [name for name in down if not down.keys() & needs[name]]
+
+    def needs(name: str) -> set[str]:
+        return {server.name for server in servers.with_dependencies(settings, [name])} - {name}
+
+    return [name for name in down if not down.keys() & needs(name)]
 
 
 def _why_down(settings: Settings, server: servers.Server) -> str:
