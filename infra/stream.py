@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable
 from types import FrameType
 
@@ -18,6 +19,9 @@ EX_CONFIG = 78
 PAUSE_BEFORE_EXIT_SECONDS = 5.0
 """A stream that cannot start waits this long before it exits, so that its supervisor does not spin."""
 
+GOT_GOING_SECONDS = 60.0
+"""One that ran for longer than this did start, and is started again at once."""
+
 Body = Callable[[Settings, StreamMetrics, threading.Event], None]
 
 
@@ -30,6 +34,7 @@ def run_stream(name: str, body: Body) -> None:
     configure_logging()
     log = get_logger(name)
     stop = threading.Event()
+    begun = time.monotonic()
 
     def on_signal(_number: int, _frame: FrameType | None) -> None:
         stop.set()
@@ -56,5 +61,6 @@ def run_stream(name: str, body: Body) -> None:
     except Exception:
         log.exception("crashed")
         status = 1
-    stop.wait(PAUSE_BEFORE_EXIT_SECONDS)
+    if time.monotonic() - begun < GOT_GOING_SECONDS:
+        stop.wait(PAUSE_BEFORE_EXIT_SECONDS)
     sys.exit(status)
