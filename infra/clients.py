@@ -163,20 +163,23 @@ def _hdfs_adapter() -> Any:
 
     fsspec takes the page on which a DataNode says that it cannot read a file for the content of that file.
     """
+    from urllib.parse import urlparse
+
     import requests
     from requests.adapters import HTTPAdapter
 
     class Adapter(HTTPAdapter):
         def send(self, request: Any, *arguments: Any, **options: Any) -> Any:
-            address = request.url.split("?", 1)[0]
+            url = urlparse(request.url)
+            address = f"{url.scheme}://{url.netloc}"
             try:
                 answer = super().send(request, *arguments, **{**options, "timeout": HDFS_TIMEOUT_SECONDS})
             except requests.RequestException as error:
                 raise UnavailableError("HDFS", address, type(error).__name__) from error
             if DATANODE_REQUEST in request.url and not answer.ok:
                 if answer.status_code == requests.codes.not_found:
-                    raise FileNotFoundError(address)
-                raise UnavailableError("HDFS", address, f"status {answer.status_code}")
+                    raise FileNotFoundError(url.path)
+                raise UnavailableError("HDFS", address, f"status {answer.status_code} for {url.path}")
             if not answer.ok and (busy := next((word for word in NOT_NOW if word in answer.text), None)):
                 raise UnavailableError("HDFS", address, f"the NameNode says {busy}")
             return answer
