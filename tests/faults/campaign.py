@@ -19,7 +19,7 @@ import psutil
 
 from infra import supervise
 from infra.render import run_dir
-from infra.settings import PROJECT_ROOT, Settings
+from infra.settings import Settings
 from tests.running import run_ward
 
 STREAMS = ("vitals-producer", "land-vitals", "detect-breaches", "alert-engine", "mailer")
@@ -47,9 +47,6 @@ class Kills(NamedTuple):
     a_server: int
     supervisor: int
     together: int
-
-
-RESULTS = PROJECT_ROOT / ".ward" / "faults"
 
 
 @dataclass
@@ -82,24 +79,25 @@ class Campaign:
             if {*done["fault"].split(AND)} & {"sns", EVERYTHING, SUPERVISOR}
         ]
 
-    def save(self) -> None:
-        path = path_of(self.seed)
+    def save(self, settings: Settings) -> None:
+        """Keep it beside the data of the stack, with which it goes."""
+        path = path_of(settings, self.seed)
         path.parent.mkdir(parents=True, exist_ok=True)
         partial = path.with_suffix(".partial")
         partial.write_bytes(orjson.dumps(asdict(self)))
         partial.rename(path)
 
 
-def path_of(seed: int) -> Path:
+def path_of(settings: Settings, seed: int) -> Path:
     """The file of a seed's newest campaign."""
-    return RESULTS / f"seed-{seed}.json"
+    return settings.state_dir / "faults" / f"seed-{seed}.json"
 
 
-def begin_or_resume(seed: int, kills: Kills) -> Campaign:
+def begin_or_resume(settings: Settings, seed: int, kills: Kills) -> Campaign:
     """The campaign of this seed that was interrupted, if there is one with the same faults, else a new one."""
     faults = schedule(seed, kills)
     with suppress(FileNotFoundError, ValueError, TypeError):
-        kept = Campaign(**orjson.loads(path_of(seed).read_bytes()))
+        kept = Campaign(**orjson.loads(path_of(settings, seed).read_bytes()))
         if not kept.ended and kept.faults == faults:
             return kept
     return new_campaign(seed, faults)

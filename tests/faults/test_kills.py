@@ -28,9 +28,9 @@ def kills(request: pytest.FixtureRequest) -> Kills:
 
 
 def test_no_kill_loses_or_doubles_anything(stack: Settings, seed: int, kills: Kills, await_condition: Await) -> None:
-    campaign = begin_or_resume(seed, kills)
+    campaign = begin_or_resume(stack, seed, kills)
     world = World.begin(stack, campaign, await_condition)
-    campaign.save()
+    campaign.save(stack)
     chance = random.Random(f"{seed} {len(campaign.done)}")
     try:
         with world.loaded() as watch:
@@ -40,11 +40,11 @@ def test_no_kill_loses_or_doubles_anything(stack: Settings, seed: int, kills: Ki
                 until = time.time()
                 took = watch.recovered(struck, servers)
                 campaign.done.append({"fault": fault, "at": struck, "until": until, "recovered": took})
-                campaign.save()
+                campaign.save(stack)
     finally:
-        campaign.save()
+        campaign.save(stack)
     found = world.findings(await_condition)
-    campaign.findings, campaign.ended = str(found), found.clean
-    campaign.save()
+    campaign.findings, campaign.ended = str(found), True
+    campaign.save(stack)
     finished.append(campaign)
     assert found.clean, str(found)
