@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import sys
 from contextlib import closing
+from functools import partial
 from typing import Any
 
 import orjson
 import typer
 from pymysql.connections import Connection
+from pymysql.cursors import Cursor
 
 from alerts.database import in_transaction, mysql_errors, now_ms
 from alerts.inbox import forget_mails
@@ -21,32 +23,44 @@ from infra.log import configure_logging
 from infra.settings import Settings, load_settings
 from infra.stream import EX_TEMPFAIL
 
-ROWS_AT_ONCE = 5000
+ROWS_AT_ONCE = 1000
+SCAN_SECONDS = 600
+"""How long the search for old rows may take, once a day."""
+
 DAY_MS = 86_400_000
 
-OLD: tuple[tuple[str, str], ...] = (
-    ("notifications", "sent_at < %s"),
-    ("alarm_events", "at < %s"),
-    ("alarms", "last_breach_at < %s AND (kind = 'clinical' OR ended_at IS NOT NULL)"),
+OLD: tuple[tuple[str, str, str], ...] = (
+    ("alarms", "alarm_id", "last_breach_at < %s AND (kind = 'clinical' OR ended_at IS NOT NULL)"),
+    ("alarm_events", "event_id", "at < %s AND alarm_id NOT IN (SELECT alarm_id FROM alarms)"),
+    ("notifications", "seq", "sent_at < %s AND alarm_id NOT IN (SELECT alarm_id FROM alarms)"),
 )
-"""Table and which of its rows are old. A mail that was never sent, and a technical alarm that lasts, are never old."""
+"""Table, its key and which of its rows are old: alarms that are over, then what belongs to no alarm any more.
+
+A technical alarm that lasts is never old, nor is a mail that was never sent.
+"""
 
 
 def forget_alarms(settings: Settings, before_ms: int) -> dict[str, int]:
     """Delete what was over before that time (epoch ms); rows by table. Raises UnavailableError.
 
-    In small transactions, so that the alert engine never waits for it. A crash leaves the rest for the next time.
+    Old rows are found without a lock and deleted by their keys, few at a time, so that the alert engine never waits for
+    it. A crash leaves the rest for the next time.
     """
-    with mysql_errors(settings), closing(alerts_connection(settings)) as connection:
-        return {table: _delete(connection, table, condition, before_ms) for table, condition in OLD}
+    with mysql_errors(settings), closing(alerts_connection(settings, read_timeout=SCAN_SECONDS)) as connection:
+        return {table: _delete(connection, table, key, condition, before_ms) for table, key, condition in OLD}
 
 
-def _delete(connection: Connection[Any], table: str, condition: str, before_ms: int) -> int:
-    statement = f"DELETE FROM {table} WHERE {condition} LIMIT {ROWS_AT_ONCE}"
-    deleted = 0
-    while rows := in_transaction(connection, lambda cursor: cursor.execute(statement, (before_ms,))):
-        deleted += rows
-    return deleted
+def _delete(connection: Connection[Any], table: str, key: str, condition: str, before_ms: int) -> int:
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT {key} FROM {table} WHERE {condition}", (before_ms,))
+        old = [value for (value,) in cursor.fetchall()]
+    for start in range(0, len(old), ROWS_AT_ONCE):
+        some = old[start : start + ROWS_AT_ONCE]
+        marks = ", ".join(["%s"] * len(some))
+        in_transaction(
+            connection, partial(Cursor.execute, query=f"DELETE FROM {table} WHERE {key} IN ({marks})", args=some)
+        )
+    return len(old)
 
 
 def main() -> None:

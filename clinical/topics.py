@@ -18,7 +18,8 @@ DEAD_LETTER_HEADERS = ("error", "topic", "partition", "offset")
 """Of a dead letter: why it could not be read, and where it was read."""
 
 PARTLY_READ = "partly-read"
-"""A further header of a dead letter of which all but some attributes was stored: to send it again would double it."""
+"""A further header of a reading that was set aside: the attributes that were left out of it when it was stored (to send
+it again would double it), empty when it was not stored."""
 
 
 def dead_letter_topic(consumer: str) -> str:

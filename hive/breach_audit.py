@@ -5,9 +5,9 @@
 Detection judges in Spark SQL; here the readings in Hive are judged once more by the pure function, with the threshold
 snapshots that were in force, and compared by `breach_id` with `health.breaches`. It only reads.
 
-While an edit came into force a reading may have been judged by either table, and a patient who was imported or changed
-meanwhile by either age: a breach is *due* only if every judgement that was possible finds it. Readings that were
-rejected, and patients whose contact is no longer there, cannot be judged again and are counted.
+While an edit came into force a reading may have been judged by either table, and that of a patient whose contact
+changed of late by any age: a breach is *due* only if every judgement that was possible finds it. Readings that were
+rejected are not judged again; values of patients whose contact is no longer there are only counted.
 """
 
 from __future__ import annotations
@@ -26,12 +26,13 @@ from clinical.ages import age_years
 from clinical.messages import breach_id
 from clinical.tables import BREACHES, PATIENTS, VITAL_READINGS
 from clinical.thresholds import ThresholdRow, judge
-from clinical.topics import DERIVED_VITALS, DOCTORS_QUEUE, VITAL_INFO
+from clinical.topics import DERIVED_VITALS, DOCTORS_QUEUE, SENT_AGAIN, VITAL_INFO
 from clinical.vitals import JUDGED, VITALS, round_half_up
 from hbase.snapshots import accepted_at, load, versions
 from hive.audit import DEFAULT_WAIT_SECONDS, literal, parse_time, told_by_status
 from hive.client import HiveSession, hive_session
 from hive.landed import wait_until_passed
+from infra.kafka_io import committed_messages
 from infra.log import configure_logging
 from infra.settings import Settings, load_settings
 
@@ -133,6 +134,7 @@ def audit_breaches(
     wait_until_passed(settings, LANDING, [DOCTORS_QUEUE], "land-vitals", wait_seconds)
     with hive_session(settings) as session:
         published, delay = _published(session, settings, start, end)
+        delay = max(delay, _sent_again_until(settings, start) - start)
         tables = thresholds_in_force(settings, start, end + delay)
         judgement = Judgement(tables, delay, start)
         patients = _patients(session)
@@ -160,9 +162,6 @@ class Judgement:
 
     def is_due(self, value: Value, patient: Patient) -> bool:
         """Whether every possible judgement calls the value a breach."""
-        ages = {age_years(value.recorded_on, patient.born) if patient.born else None}
-        if patient.changed_at is None or patient.changed_at >= self._certain_before:
-            ages.add(None)
         possible = [
             number
             for number, table in enumerate(self._tables)
@@ -171,8 +170,16 @@ class Judgement:
         ]
         rounded = round_half_up(value.value, JUDGED[value.attribute].scale)
         return bool(possible) and all(
-            self._is_breach(number, value.attribute, rounded, age) for number in possible for age in ages
+            self._is_breach(number, value.attribute, rounded, age)
+            for number in possible
+            for age in self._ages(number, value, patient)
         )
+
+    def _ages(self, number: int, value: Value, patient: Patient) -> list[float | None]:
+        """The ages by which the value may have been judged: any, when the contact may have been another."""
+        if patient.changed_at is not None and patient.changed_at < self._certain_before:
+            return [age_years(value.recorded_on, patient.born) if patient.born else None]
+        return [float(row.low_age) for row in self._tables[number].rows if row.attribute == value.attribute]
 
     def _is_breach(self, number: int, attribute: str, rounded: Decimal, age: float | None) -> bool:
         case = (number, attribute, rounded, age)
@@ -273,6 +280,13 @@ def _published(session: HiveSession, settings: Settings, start: datetime, end: d
         found.add(identity)
         delay = max(delay, moment(detected_at) - moment(inserted_at))
     return found, delay
+
+
+def _sent_again_until(settings: Settings, start: datetime) -> datetime:
+    """When something was last sent again after `start`: it was judged then, by the table of that time."""
+    since = int(start.timestamp() * 1000)
+    times = [message.timestamp()[1] for message in committed_messages(settings, [SENT_AGAIN], since_ms=since)]
+    return datetime.fromtimestamp(max([since, *times]) / 1000, UTC)
 
 
 def _patients(session: HiveSession) -> dict[str, Patient]:

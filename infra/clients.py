@@ -22,6 +22,7 @@ HDFS_TIMEOUT_SECONDS = 60.0
 DATANODE_REQUEST = "namenoderpcaddress="
 """In the address to which the NameNode sends those who want to read or write a file's content."""
 
+GATEWAY_ERRORS = (502, 503, 504)
 NOT_NOW = ("SafeModeException", "RetriableException", "StandbyException")
 """With these a NameNode refuses what it would do at another time."""
 
@@ -174,12 +175,16 @@ def _hdfs_adapter() -> Any:
             address = f"{url.scheme}://{url.netloc}"
             try:
                 answer = super().send(request, *arguments, **{**options, "timeout": HDFS_TIMEOUT_SECONDS})
+                if not options.get("stream"):
+                    _ = answer.content  # read here, where it may break off
             except requests.RequestException as error:
                 raise UnavailableError("HDFS", address, type(error).__name__) from error
             if DATANODE_REQUEST in request.url and not answer.ok:
                 if answer.status_code == requests.codes.not_found:
                     raise FileNotFoundError(url.path)
                 raise UnavailableError("HDFS", address, f"status {answer.status_code} for {url.path}")
+            if answer.status_code in GATEWAY_ERRORS:
+                raise UnavailableError("HDFS", address, f"status {answer.status_code}")
             if not answer.ok and (busy := next((word for word in NOT_NOW if word in answer.text), None)):
                 raise UnavailableError("HDFS", address, f"the NameNode says {busy}")
             return answer

@@ -9,6 +9,7 @@ import json
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -49,13 +50,15 @@ def forget_logs(directory: Path, before: datetime) -> int:
     """Delete files below `directory` last written before that, and directories that are empty; how many files."""
     deleted = 0
     for path in sorted(directory.rglob("*"), reverse=True):
-        if path.is_symlink():
-            continue
-        if path.is_file() and path.stat().st_mtime < before.timestamp():
-            path.unlink()
-            deleted += 1
-        elif path.is_dir() and not any(path.iterdir()) and path.stat().st_mtime < time.time() - 86_400:
-            path.rmdir()
+        # Airflow writes here meanwhile: what is no longer there, or no longer empty, is none of ours.
+        with suppress(OSError):
+            if path.is_symlink():
+                continue
+            if path.is_file() and path.stat().st_mtime < before.timestamp():
+                path.unlink()
+                deleted += 1
+            elif path.is_dir() and not any(path.iterdir()) and path.stat().st_mtime < time.time() - 86_400:
+                path.rmdir()
     return deleted
 
 

@@ -47,7 +47,14 @@ def committed_messages(
     From epoch ms `since_ms` on, if given; where `offsets` names one for a partition, from that on. Raises
     UnavailableError when there is no such topic or the broker says nothing for `timeout_seconds`.
     """
-    config = {"group.id": "wardwatch-reader", "enable.auto.commit": False, "enable.partition.eof": True, "log_level": 0}
+    config = {
+        "group.id": "wardwatch-reader",
+        "enable.auto.commit": False,
+        "enable.partition.eof": True,
+        # An offset that Kafka no longer has: what it still has counts, not nothing.
+        "auto.offset.reset": "earliest",
+        "log_level": 0,
+    }
     with closing(Consumer(kafka_config(settings, **config))) as consumer:
         try:
             starts = list(_starts(consumer, topics, since_ms, timeout_seconds))

@@ -9,12 +9,13 @@ from typing import Any
 
 from confluent_kafka import Message
 
-from clinical.topics import DEAD_LETTER_SUFFIX, PARTLY_READ, TOPICS
+from clinical.topics import DEAD_LETTER_SUFFIX, PARTLY_READ, TOPICS, dead_letter_topic
 from infra.errors import ConfigurationError, WardError
 from infra.kafka_io import committed_messages
 from infra.settings import Settings
 from producers.sending_again import Item, Sent, send_again
 
+READINGS_SET_ASIDE = dead_letter_topic("land-vitals")
 TOPIC_NAMES = tuple(topic.name for topic in TOPICS if topic.name.endswith(DEAD_LETTER_SUFFIX))
 
 
@@ -23,7 +24,8 @@ class DeadLetter:
     """A message that could not be read.
 
     `name` is its place, `topic/partition/offset`; `source` the place where the message was read first. `partly_read`:
-    the attributes that were left out, when all the rest of a reading was stored. `key` and `value` are the original.
+    the attributes that were left out, when all the rest of a reading was stored; None when that is not known. `key` and
+    `value` are the original.
     """
 
     topic: str
@@ -33,7 +35,7 @@ class DeadLetter:
     error: str
     source_topic: str
     source: str
-    partly_read: str
+    partly_read: str | None
     key: bytes | None
     value: bytes | None
 
@@ -71,6 +73,11 @@ def replay(settings: Settings, letters: Sequence[DeadLetter], value: bytes | Non
     was stored is refused with WardError, and nothing is sent: to land it again would double it.
     """
     for letter in letters:
+        if letter.partly_read is None:
+            raise WardError(
+                f"{letter.name} was set aside by an older version, which did not say whether the rest of its reading "
+                f"was stored. See health.rejected_readings for {letter.source}, and let the device send a new reading."
+            )
         if letter.partly_read:
             raise WardError(
                 f"{letter.name} was stored already, but for {letter.partly_read}: sent again, its reading would be in "
@@ -106,7 +113,7 @@ def _letter(message: Message) -> DeadLetter:
         error=headers.get("error", "no reason given"),
         source_topic=headers.get("topic", ""),
         source="/".join(headers.get(part, "?") for part in ("topic", "partition", "offset")),
-        partly_read=headers.get(PARTLY_READ, ""),
+        partly_read=headers.get(PARTLY_READ, None if topic == READINGS_SET_ASIDE else ""),
         key=message.key(),
         value=message.value(),
     )

@@ -81,8 +81,8 @@ def replay_letters(
     settings = load_settings()
     if every:
         chosen = [letter for letter in _letters(topic) if letter.source_topic]
-        partly = [letter for letter in chosen if letter.partly_read]
-        chosen = [letter for letter in chosen if not letter.partly_read]
+        partly = [letter for letter in chosen if letter.partly_read != ""]
+        chosen = [letter for letter in chosen if letter.partly_read == ""]
     else:
         chosen, partly = find_letters(settings, list(dict.fromkeys(letters or []))), []
     sent = replay(settings, chosen, file.read_bytes() if file else None)
@@ -91,7 +91,7 @@ def replay_letters(
     if sent.before:
         console.print(f"{len(sent.before)} had been sent again before and were left alone.")
     if partly:
-        console.print(f"{len(partly)} were left alone: their readings are stored, but for some attributes.")
+        console.print(f"{len(partly)} were left alone: their readings are stored, or may be.")
 
 
 def _letters(topics: list[str] | None) -> list[DeadLetter]:
@@ -101,6 +101,8 @@ def _letters(topics: list[str] | None) -> list[DeadLetter]:
 def _state(letter: DeadLetter, known: set[str]) -> str:
     if letter.name in known:
         return "sent again"
+    if letter.partly_read is None:
+        return "not known whether stored"
     return "partly stored" if letter.partly_read else "waits"
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -21,6 +22,9 @@ from infra.kafka_io import committed_messages
 from infra.settings import Settings
 
 TIMEOUT_SECONDS = 30.0
+MAX_MESSAGE_BYTES = 8 * 1024 * 1024
+"""More than a topic takes: what came out of Kafka must not be too large for its client on the way back."""
+
 TRANSACTIONAL_ID = "wardwatch-sending-again"
 
 
@@ -50,11 +54,12 @@ def send_again(settings: Settings, items: Sequence[Item]) -> Sent:
     """Send those items that were not sent again before, all or none of them.
 
     Messages of one key keep their order. Raises UnavailableError when Kafka did not take them, or when another sender
-    took over meanwhile: nothing was sent then, and it may be tried again.
+    took over meanwhile: all of it was sent then or nothing, and asking again is safe.
     """
     config = {
         "transactional.id": TRANSACTIONAL_ID,
         "compression.type": "lz4",
+        "message.max.bytes": MAX_MESSAGE_BYTES,
         "partitioner": "murmur2_random",
         "log_level": 0,
     }
@@ -72,6 +77,9 @@ def send_again(settings: Settings, items: Sequence[Item]) -> Sent:
                 _produce(producer, SENT_AGAIN, item.name.encode(), note)
             producer.commit_transaction(TIMEOUT_SECONDS)
     except KafkaException as error:
+        # Left open, the transaction would keep every reader of the topic waiting until it times out.
+        with suppress(KafkaException):
+            producer.abort_transaction(TIMEOUT_SECONDS)
         raise UnavailableError("Kafka", settings.bootstrap_servers, error.args[0].str()) from error
     finally:
         producer.purge()

@@ -35,10 +35,21 @@ class AuditHour(Program):
                 return self.judge(status, output)
             first = json.loads(output[-1])
             sent = self._send_again(missing)
-            if sent:
-                tell_ops_that(context, "sent missing readings again", f"{difference(first)}\n\n{sentence(sent, first)}")
+            news = f"{difference(first)}\n\n{sentence(sent, first)}"
+            told = not sent or self._tell(context, news)
             found = self.judge(*self.run_program())
+            if not told:
+                # Failing, the task tells ops once more.
+                raise AirflowFailException(news)
             return found | {"sent_again": sent} if found else found
+
+    def _tell(self, context: Any, news: str) -> bool:
+        try:
+            tell_ops_that(context, "sent missing readings again", news)
+        except Exception as error:  # whatever SNS's client raises: the hour is still to be audited
+            self.log.error("ops could not be told: %s", error)
+            return False
+        return True
 
     def _send_again(self, missing: Path) -> int:
         """How many rows were sent; 0 when all of them had been sent again before."""

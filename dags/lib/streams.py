@@ -6,7 +6,6 @@ import logging
 import threading
 import time
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 
 from airflow.sdk import Variable
 
@@ -23,7 +22,8 @@ MEMORY = "streams_watch"
 """Airflow variable with what the last look left behind (JSON)."""
 
 POLL_SECONDS = 2.0
-SERVERS_AT_ONCE = 8
+ANSWER_SECONDS = 30.0
+"""A server that says nothing for so long hangs."""
 
 
 def start_streams(settings: Settings) -> None:
@@ -42,16 +42,16 @@ def start_streams(settings: Settings) -> None:
 def watch_streams(settings: Settings) -> None:
     """Look at every server and stream, restart streams that are stuck, and wait for what may come back by itself.
 
-    While a server is down, streams that need it are silent, which no restart mends: they are left alone. Raises
-    ConditionError, naming each server or stream and the reason, for those that are still in trouble afterwards.
+    A stream that needs a server that is down is silent, which no restart mends: it is left alone, and is not the news.
+    Raises ConditionError, naming each server or stream and the reason, for those that are still in trouble afterwards.
     """
     limits = Limits(**settings.streams.model_dump(exclude={"restart_grace_seconds"}))
     now = time.time()
     known, troubles = look(settings, _recall(), limits)
     down = servers_down(settings)
-    for trouble in troubles.values():
+    for trouble in unblocked(settings, troubles, down).values():
         log.warning("%s", trouble.reason)
-        if trouble.restart and not down:
+        if trouble.restart:
             log.warning("restarting %s", trouble.stream)
             supervise.stop(settings, trouble.stream)
             _start(settings, trouble.stream)
@@ -61,9 +61,16 @@ def watch_streams(settings: Settings) -> None:
     _keep(known)
     if troubles or down:
         reasons = [*down.values(), *(troubles[name].reason for name in sorted(troubles))]
-        key = f"servers {' '.join(causes(settings, down))}" if down else key_of(troubles)
-        raise ConditionError(f"{'. '.join(reasons)}. See `./ward status` and `./ward logs NAME`.", key)
+        key = " ".join(
+            [*(f"server:{name}" for name in causes(settings, down)), key_of(unblocked(settings, troubles, down))]
+        )
+        raise ConditionError(f"{'. '.join(reasons)}. See `./ward status` and `./ward logs NAME`.", key.strip())
     log.info("all streams get on: %s", ", ".join(known))
+
+
+def unblocked(settings: Settings, troubles: Mapping[str, Trouble], down: Mapping[str, str]) -> dict[str, Trouble]:
+    """The troubles of those streams that need none of the servers that are down."""
+    return {name: trouble for name, trouble in troubles.items() if not down.keys() & _needs(settings, name)}
 
 
 def servers_down(settings: Settings) -> dict[str, str]:
@@ -71,19 +78,30 @@ def servers_down(settings: Settings) -> dict[str, str]:
 
     A server elsewhere is not looked at: its streams tell when they cannot reach it.
     """
-    with ThreadPoolExecutor(SERVERS_AT_ONCE) as pool:
-        reasons = pool.map(lambda server: _why_down(settings, server), _servers(settings))
-        found = dict(zip((server.name for server in _servers(settings)), reasons, strict=True))
+    reasons = {server.name: f"it did not answer within {ANSWER_SECONDS:.0f} s" for server in _servers(settings)}
+
+    def ask(server: servers.Server) -> None:
+        reasons[server.name] = _why_down(settings, server)
+
+    # Not a pool: leaving that would wait for a server that hangs, and the watch with it.
+    threads = [threading.Thread(target=ask, args=(server,), daemon=True) for server in _servers(settings)]
+    for thread in threads:
+        thread.start()
+    deadline = time.monotonic() + ANSWER_SECONDS
+    for thread in threads:
+        thread.join(max(0.0, deadline - time.monotonic()))
+    found = dict(reasons)
     return {name: f"{name} is down: {found[name]}" for name in sorted(found) if found[name]}
 
 
 def causes(settings: Settings, down: Mapping[str, str]) -> list[str]:
     """Those servers of `down` that need none of the others: the rest come and go with them."""
+    return [name for name in down if not down.keys() & _needs(settings, name)]
 
-    def needs(name: str) -> set[str]:
-        return {server.name for server in servers.with_dependencies(settings, [name])} - {name}
 
-    return [name for name in down if not down.keys() & needs(name)]
+def _needs(settings: Settings, name: str) -> set[str]:
+    """Every server that a server or stream needs, by way of others too."""
+    return {server.name for server in servers.with_dependencies(settings, [name])} - {name}
 
 
 def _why_down(settings: Settings, server: servers.Server) -> str:
@@ -91,6 +109,8 @@ def _why_down(settings: Settings, server: servers.Server) -> str:
         server.ready(settings)
     except UnavailableError as error:
         return str(error).split(" Is it running?", 1)[0].rstrip(".")
+    except Exception as error:  # one that dies while it is asked may end the question in any way
+        return f"it does not do its work ({type(error).__name__})"
     return ""
 
 

@@ -46,10 +46,11 @@ def rejections(parsed: DataFrame) -> DataFrame:
 def reading_dead_letters(parsed: DataFrame) -> DataFrame:
     """Dead letters of the messages in which anything was rejected, with every reason.
 
-    One that was stored but for some attributes says which, in the header PARTLY_READ.
+    The header PARTLY_READ says which attributes were left out of a reading that was stored; it is empty for one that
+    was not stored.
     """
     reasons = "concat_ws(' ', transform(problems, problem -> problem.reason))"
-    attributes = "CASE WHEN accepted THEN concat_ws(',', transform(problems, problem -> problem.attribute)) END"
+    attributes = "CASE WHEN accepted THEN concat_ws(',', transform(problems, problem -> problem.attribute)) ELSE '' END"
     return _dead_letters(parsed.where("has_problem"), reasons, {PARTLY_READ: attributes})
 
 
@@ -116,10 +117,9 @@ def _problem(table: StoredTable) -> str:
 def _dead_letters(df: DataFrame, error: str, further: Mapping[str, str] | None = None) -> DataFrame:
     """Kafka's sink columns: the original key and bytes, with the error and the source's place in the headers.
 
-    `further`: more headers, each left out where its expression is NULL.
+    `further`: more headers, name and expression.
     """
     values = (error, "topic", "CAST(partition AS STRING)", "CAST(offset AS STRING)")
     headers = dict(zip(DEAD_LETTER_HEADERS, values, strict=True)) | dict(further or {})
     pairs = ", ".join(struct(key=text(key), value=f"CAST({value} AS BINARY)") for key, value in headers.items())
-    present = f"filter(array({pairs}), header -> header.value IS NOT NULL)"
-    return df.selectExpr("key", "CAST(raw AS BINARY) AS value", f"{present} AS headers")
+    return df.selectExpr("key", "CAST(raw AS BINARY) AS value", f"array({pairs}) AS headers")

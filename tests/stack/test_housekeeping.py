@@ -69,7 +69,7 @@ def kept(settings: Settings, alarm: str) -> dict[str, int]:
 def test_alarms_that_are_over_go_with_their_trail_and_their_mails(stack: Settings, alarms: Callable[..., Any]) -> None:
     clinical, technical = alarms("clinical", ended=False, sent=True), alarms("technical", ended=True, sent=True)
     counts = forget_alarms(stack, int(BEFORE.timestamp() * 1000))
-    assert counts == {"notifications": 2, "alarm_events": 2, "alarms": 2}
+    assert counts == {"alarms": 2, "alarm_events": 2, "notifications": 2}
     for alarm in (clinical, technical):
         assert kept(stack, alarm) == {"alarms": 0, "alarm_events": 0, "notifications": 0}
 
@@ -77,9 +77,11 @@ def test_alarms_that_are_over_go_with_their_trail_and_their_mails(stack: Setting
 def test_a_mail_that_was_never_sent_and_a_technical_alarm_that_lasts_are_kept(
     stack: Settings, alarms: Callable[..., Any]
 ) -> None:
-    lasting = alarms("technical", ended=False, sent=False)
+    lasting = alarms("technical", ended=False, sent=True)
+    unsent = alarms("clinical", ended=False, sent=False)
     forget_alarms(stack, int(BEFORE.timestamp() * 1000))
-    assert kept(stack, lasting) == {"alarms": 1, "alarm_events": 0, "notifications": 1}
+    assert kept(stack, lasting) == {"alarms": 1, "alarm_events": 1, "notifications": 1}
+    assert kept(stack, unsent) == {"alarms": 0, "alarm_events": 0, "notifications": 1}
 
 
 def test_threshold_snapshots_that_were_superseded_long_ago_go_and_the_one_then_in_force_stays(stack: Settings) -> None:

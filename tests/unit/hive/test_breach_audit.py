@@ -67,9 +67,9 @@ def test_when_detection_was_late_a_later_table_may_have_judged() -> None:
     assert not Judgement(tables, timedelta(minutes=10), START).is_due(early, ADULT)
 
 
-@pytest.mark.parametrize(("heart_rate", "due"), [(125, False), (72, False), (200, True)])
+@pytest.mark.parametrize(("heart_rate", "due"), [(125, False), (72, False), (250, True)])
 def test_a_contact_that_changed_of_late_may_have_been_unknown(heart_rate: int, due: bool) -> None:
-    """72 is a breach of the infant's bands alone, 125 of an adult's, 200 of both."""
+    """72 is a breach of the infant's bands alone, 125 of an adult's, 250 of every age."""
     judgement = Judgement([Thresholds(TABLE, LONG_AGO, None)], timedelta(), START)
     fresh = Patient(INFANT.born, START - timedelta(minutes=1))
     assert judgement.is_due(value(heart_rate), fresh) is due
