@@ -43,7 +43,8 @@ that they run and that they get on.
   progress for two minutes (ten after a start), or that has handled nothing of its backlog for an hour, is restarted and
   given time to come back. If it stays bad, or has a backlog that does not shrink for ten minutes, the task fails and
   says which stream and why. It fails, too, when a server (MySQL, Kafka, HDFS, HBase, Hive, SNS, …) does not do its
-  work for longer than `streams.restart_grace_seconds`; streams that need it are then left alone.
+  work for longer than `streams.restart_grace_seconds`; streams that need it are then left alone. Airflow's own servers
+  are not looked at, for without them this DAG does not run: see `./ward status`.
 * **Mails to ops**: one when trouble begins or changes and one when it is over, straight through SNS, not each minute.
   What ops know is kept in the variable `ops_told_streams_watch`.
 * **Interval and backfill**: none. A run for the past does nothing and says so.

