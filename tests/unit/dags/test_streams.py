@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from dags.lib.streams import causes
+from dags.lib.streams import causes, unblocked
+from dags.lib.watch import Trouble
 from infra.settings import Settings
 
 
@@ -21,3 +22,20 @@ from infra.settings import Settings
 )
 def test_a_server_that_needs_another_that_is_down_is_no_cause(down: list[str], expected: list[str]) -> None:
     assert causes(Settings(), dict.fromkeys(down, "why")) == expected
+
+
+@pytest.mark.parametrize(
+    ("down", "left"),
+    [
+        ([], ["detect-breaches", "mailer", "vitals-producer"]),
+        (["hbase"], ["mailer", "vitals-producer"]),
+        (["mariadb"], ["detect-breaches", "mailer"]),
+        (["inbox"], ["detect-breaches", "vitals-producer"]),
+        (["hiveserver2"], ["detect-breaches", "mailer", "vitals-producer"]),
+    ],
+)
+def test_a_stream_that_needs_a_server_that_is_down_is_not_the_trouble(down: list[str], left: list[str]) -> None:
+    troubles = {
+        name: Trouble(name, "silent", "why", restart=True) for name in ("vitals-producer", "detect-breaches", "mailer")
+    }
+    assert sorted(unblocked(Settings(), troubles, dict.fromkeys(down, "why"))) == left
