@@ -125,21 +125,29 @@ def hbase_connection(settings: Settings) -> Iterator[Any]:
         connection.close()
 
 
-def hive_connection(settings: Settings, **options: Any) -> Any:
-    """A PyHive (DB-API) connection to HiveServer2. DATE comes back as text."""
+def hive_connection(settings: Settings, answer_seconds: float | None = None, **options: Any) -> Any:
+    """A PyHive (DB-API) connection to HiveServer2. DATE comes back as text.
+
+    `answer_seconds`: how long each answer may take; without it a query may run for hours, and a server that hangs is
+    waited for.
+    """
     from pyhive import hive
+    from thrift.transport.TSocket import TSocket
     from thrift.transport.TTransport import TTransportException
+    from thrift_sasl import TSaslClientTransport
+
+    host, port, user = settings.hadoop.hiveserver2_host, settings.hiveserver2_port, settings.hadoop.user
+    socket = TSocket(host, port)
+    if answer_seconds is not None:
+        socket.setTimeout(answer_seconds * 1000)
+
+    def login() -> Any:
+        return hive.get_installed_sasl(host=host, sasl_auth="PLAIN", username=user, password="unused")
 
     try:
-        return hive.Connection(
-            host=settings.hadoop.hiveserver2_host,
-            port=settings.hiveserver2_port,
-            username=settings.hadoop.user,
-            **options,
-        )
+        return hive.Connection(username=user, thrift_transport=TSaslClientTransport(login, "PLAIN", socket), **options)
     except (TTransportException, OSError) as error:
-        address = f"{settings.hadoop.hiveserver2_host}:{settings.hiveserver2_port}"
-        raise UnavailableError("HiveServer2", address, error) from error
+        raise UnavailableError("HiveServer2", f"{host}:{port}", error) from error
 
 
 def hdfs(settings: Settings) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
@@ -15,6 +16,7 @@ from infra.errors import UnavailableError
 from infra.settings import Settings
 
 TIMEOUT_SECONDS = 5
+HIVE_ANSWER_SECONDS = 10.0
 READINESS_TABLE = "wardwatch_readiness"
 
 # The Thrift libraries print every refused connection; while a server starts, that is what is expected.
@@ -142,20 +144,22 @@ def metastore(settings: Settings) -> None:
 
 
 def hiveserver2(settings: Settings) -> None:
-    """HiveServer2 answers a statement that goes through to the metastore."""
+    """HiveServer2 answers a statement that goes through to the metastore; it hangs when the metastore does."""
     from pyhive.exc import Error
+    from thrift.transport.TTransport import TTransportException
 
-    connection = hive_connection(settings)
+    connection = hive_connection(settings, answer_seconds=HIVE_ANSWER_SECONDS)
     try:
         cursor = connection.cursor()
         cursor.execute("SHOW DATABASES")
         cursor.fetchall()
-    except Error as error:
+    except (Error, TTransportException, OSError) as error:
         raise UnavailableError(
             "HiveServer2", f"{settings.hadoop.hiveserver2_host}:{settings.hiveserver2_port}", error
         ) from error
     finally:
-        connection.close()
+        with suppress(Exception):  # what is left of an answer that came too late may be anything
+            connection.close()
 
 
 def sns(settings: Settings) -> None:
