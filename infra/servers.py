@@ -314,7 +314,7 @@ def _stream(name: str, module: str, *depends_on: str, wanted: Predicate = always
 STREAMS: tuple[Server, ...] = (
     _stream("vitals-producer", "producers.vitals_producer", "mariadb", "kafka"),
     _stream("land-vitals", "spark_jobs.land_vitals", "kafka", "metastore", "mariadb", stop_seconds=60),
-    _stream("detect-breaches", "spark_jobs.detect_breaches", "kafka", "datanode", "hbase-thrift", stop_seconds=60),
+    _stream("detect-breaches", "spark_jobs.detect_breaches", "kafka", "metastore", "hbase-thrift", stop_seconds=60),
     _stream("alert-engine", "alerts.engine", "kafka", "mariadb", "sns"),
     _stream("mailer", "alerts.mailer", "sns", "inbox", wanted=lambda settings: settings.embedded_email),
 )

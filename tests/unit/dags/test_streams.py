@@ -29,7 +29,7 @@ def test_a_server_that_needs_another_that_is_down_is_no_cause(down: list[str], e
     [
         ([], ["detect-breaches", "mailer", "vitals-producer"]),
         (["hbase"], ["mailer", "vitals-producer"]),
-        (["mariadb"], ["detect-breaches", "mailer"]),
+        (["mariadb"], ["mailer"]),
         (["inbox"], ["detect-breaches", "vitals-producer"]),
         (["hiveserver2"], ["detect-breaches", "mailer", "vitals-producer"]),
     ],
