@@ -7,7 +7,7 @@ snapshots that were in force, and compared by `breach_id` with `health.breaches`
 
 While an edit came into force a reading may have been judged by either table, and that of a patient whose contact
 changed of late by any age: a breach is *due* only if every judgement that was possible finds it. Readings that were
-rejected are not judged again; values of patients whose contact is no longer there are only counted.
+rejected are not judged again; those that were sent again, or of patients whose contact is gone, are only counted.
 """
 
 from __future__ import annotations
@@ -88,7 +88,8 @@ class Due(NamedTuple):
 class BreachAudit:
     """What was found. `due`: breaches that every possible judgement finds; `missing`: those that were not published.
 
-    `unknown`: values of patients whose contact is not there any more, which were not judged again.
+    `unknown`: values of readings that were sent again, and of patients whose contact is not there any more, which were
+    not judged again.
     """
 
     start: datetime
@@ -134,14 +135,13 @@ def audit_breaches(
     wait_until_passed(settings, LANDING, [DOCTORS_QUEUE], "land-vitals", wait_seconds)
     with hive_session(settings) as session:
         published, delay = _published(session, settings, start, end)
-        delay = max(delay, _sent_again_until(settings, start) - start)
         tables = thresholds_in_force(settings, start, end + delay)
         judgement = Judgement(tables, delay, start)
-        patients = _patients(session)
+        patients, again = _patients(session), _sent_again(settings)
         found = BreachAudit(start, end, published=len(published))
         for value in _suspects(session, settings, start, end, tables):
             patient = patients.get(value.patient_id)
-            if patient is None:
+            if patient is None or f"{settings.source.table}:{value.reading_id}" in again:
                 found.unknown += 1
             elif judgement.is_due(value, patient):
                 found.due += 1
@@ -282,11 +282,14 @@ def _published(session: HiveSession, settings: Settings, start: datetime, end: d
     return found, delay
 
 
-def _sent_again_until(settings: Settings, start: datetime) -> datetime:
-    """When something was last sent again after `start`: it was judged then, by the table of that time."""
-    since = int(start.timestamp() * 1000)
-    times = [message.timestamp()[1] for message in committed_messages(settings, [SENT_AGAIN], since_ms=since)]
-    return datetime.fromtimestamp(max([since, *times]) / 1000, UTC)
+def _sent_again(settings: Settings) -> set[str]:
+    """Names of what was sent again: such readings were judged later, by the table of that time."""
+    return {key.decode() for message in committed_messages(settings, [SENT_AGAIN]) if (key := _key(message))}
+
+
+def _key(message: Any) -> bytes | None:
+    found: bytes | None = message.key()
+    return found
 
 
 def _patients(session: HiveSession) -> dict[str, Patient]:
