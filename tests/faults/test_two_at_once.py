@@ -12,6 +12,8 @@ from infra.metrics import metrics_port, read_state
 from infra.servers import STREAMS, project_environment
 from infra.settings import PROJECT_ROOT, Settings
 from infra.supervise import processes
+from tests.faults.campaign import new_campaign
+from tests.faults.world import World
 
 Await = Callable[..., Any]
 SECONDS = 180
@@ -41,8 +43,14 @@ def second_copy(settings: Settings, name: str, command: list[str]) -> subprocess
 
 
 def test_a_second_copy_of_each_stream_stops_and_says_why_and_one_goes_on(
-    stack: Settings, await_condition: Await
+    stack: Settings, seed: int, await_condition: Await
 ) -> None:
+    """Under load, for a producer finds out that it was replaced when it writes."""
+    with World.begin(stack, new_campaign(seed, ["two at once"]), await_condition).loaded():
+        start_and_compare(stack, await_condition)
+
+
+def start_and_compare(stack: Settings, await_condition: Await) -> None:
     copies = {stream.name: second_copy(stack, stream.name, stream.command(stack)) for stream in STREAMS}
     said: dict[str, str] = {}
     try:
