@@ -133,23 +133,30 @@ def audit_hour(
 
 
 def hive_statement(settings: Settings, start: datetime, end: datetime) -> str:
-    """HQL for the ids of all readings (`landed` 1) and rejected ones (0) inserted in `[start, end)`, ascending.
-
-    Readings lie in partitions by time of recording, which may be `max_age_days` before the insertion and
-    `max_future_seconds` after it.
-    """
-    inserted = f"inserted_at >= TIMESTAMP '{literal(start)}' AND inserted_at < TIMESTAMP '{literal(end)}'"
-    oldest = start - timedelta(days=settings.readings.max_age_days)
-    newest = end + timedelta(seconds=settings.readings.max_future_seconds)
+    """HQL for the ids of all readings (`landed` 1) and rejected ones (0) inserted in `[start, end)`, ascending."""
     return (
         "SELECT reading_id, landed FROM ("
         f" SELECT reading_id, 1 AS landed FROM {VITAL_READINGS.full_name}"
-        f" WHERE event_date BETWEEN '{oldest:%Y-%m-%d}' AND '{newest:%Y-%m-%d}' AND {inserted}"
+        f" WHERE {recorded_and_inserted(settings, start, end)}"
         f" UNION ALL SELECT reading_id, 0 AS landed FROM {REJECTED_READINGS.full_name}"
-        f" WHERE event_date BETWEEN '{start:%Y-%m-%d}' AND '{end:%Y-%m-%d}' AND {inserted}"
+        f" WHERE event_date BETWEEN '{start:%Y-%m-%d}' AND '{end:%Y-%m-%d}' AND {_inserted(start, end)}"
         " AND attribute IS NULL AND reading_id IS NOT NULL"
         ") r ORDER BY reading_id"
     )
+
+
+def recorded_and_inserted(settings: Settings, start: datetime, end: datetime) -> str:
+    """HQL condition: inserted in `[start, end)`, in a table that is partitioned by the day of recording.
+
+    That may be `max_age_days` before the insertion and `max_future_seconds` after it.
+    """
+    oldest = start - timedelta(days=settings.readings.max_age_days)
+    newest = end + timedelta(seconds=settings.readings.max_future_seconds)
+    return f"event_date BETWEEN '{oldest:%Y-%m-%d}' AND '{newest:%Y-%m-%d}' AND {_inserted(start, end)}"
+
+
+def _inserted(start: datetime, end: datetime) -> str:
+    return f"inserted_at >= TIMESTAMP '{_literal(start)}' AND inserted_at < TIMESTAMP '{_literal(end)}'"
 
 
 def _hive_ids(settings: Settings, start: datetime, end: datetime) -> Generator[int, None, None]:
@@ -196,14 +203,14 @@ def _source_bounds(settings: Settings, connection: Connection[Any], start: datet
     if row is None:
         raise ConfigurationError(f"{settings.source.table} has no column {settings.source.inserted_at_column}.")
     zone = ZoneInfo(settings.source.time_zone) if row[0].lower() == "datetime" else UTC
-    return literal(start.astimezone(zone)), literal(end.astimezone(zone))
+    return _literal(start.astimezone(zone)), _literal(end.astimezone(zone))
 
 
 def _quoted_table(settings: Settings) -> str:
     return ".".join(f"`{part}`" for part in settings.source.table.split(".", 1))
 
 
-def literal(at: datetime) -> str:
+def _literal(at: datetime) -> str:
     """A time as HQL and MySQL write it."""
     return f"{at:%Y-%m-%d %H:%M:%S}.{at.microsecond // 1000:03d}"
 

@@ -29,10 +29,10 @@ from clinical.thresholds import ThresholdRow, judge
 from clinical.topics import DERIVED_VITALS, DOCTORS_QUEUE, SENT_AGAIN, VITAL_INFO
 from clinical.vitals import JUDGED, VITALS, round_half_up
 from hbase.snapshots import accepted_at, load, versions
-from hive.audit import DEFAULT_WAIT_SECONDS, literal, parse_time, told_by_status
+from hive.audit import DEFAULT_WAIT_SECONDS, parse_time, recorded_and_inserted, told_by_status
 from hive.client import HiveSession, hive_session
 from hive.landed import wait_until_passed
-from infra.kafka_io import committed_messages
+from infra.kafka_io import committed_keys
 from infra.log import configure_logging
 from infra.settings import Settings, load_settings
 
@@ -137,7 +137,8 @@ def audit_breaches(
         published, delay = _published(session, settings, start, end)
         tables = thresholds_in_force(settings, start, end + delay)
         judgement = Judgement(tables, delay, start)
-        patients, again = _patients(session), _sent_again(settings)
+        # What was sent again was judged later, by the table of that time.
+        patients, again = _patients(session), committed_keys(settings, SENT_AGAIN)
         found = BreachAudit(start, end, published=len(published))
         for value in _suspects(session, settings, start, end, tables):
             patient = patients.get(value.patient_id)
@@ -233,14 +234,11 @@ def suspects_statement(
     harmless: Mapping[str, tuple[Decimal | None, Decimal | None] | None],
 ) -> str:
     """HQL for the values of readings inserted in `[start, end)` that some table may call a breach."""
-    oldest = start - timedelta(days=settings.readings.max_age_days)
-    newest = end + timedelta(seconds=settings.readings.max_future_seconds)
     suspicious = " OR ".join(f"(attribute = '{name}' AND {_outside(limits)})" for name, limits in harmless.items())
     return (
         "SELECT reading_id, patient_id, attribute, value, CAST(recorded_at AS DATE), inserted_at"
         f" FROM {VITAL_READINGS.full_name}_long"
-        f" WHERE event_date BETWEEN '{oldest:%Y-%m-%d}' AND '{newest:%Y-%m-%d}'"
-        f" AND inserted_at >= TIMESTAMP '{literal(start)}' AND inserted_at < TIMESTAMP '{literal(end)}'"
+        f" WHERE {recorded_and_inserted(settings, start, end)}"
         f" AND value IS NOT NULL AND ({suspicious or 'false'})"
     )
 
@@ -267,12 +265,9 @@ def _suspects(
 
 def _published(session: HiveSession, settings: Settings, start: datetime, end: datetime) -> tuple[set[str], timedelta]:
     """The breaches of readings that were published, and the longest that detection took for one."""
-    oldest = start - timedelta(days=settings.readings.max_age_days)
-    newest = end + timedelta(seconds=settings.readings.max_future_seconds)
     statement = (
         f"SELECT breach_id, inserted_at, detected_at FROM {BREACHES.full_name}"
-        f" WHERE event_date BETWEEN '{oldest:%Y-%m-%d}' AND '{newest:%Y-%m-%d}' AND source_topic = '{VITAL_INFO}'"
-        f" AND inserted_at >= TIMESTAMP '{literal(start)}' AND inserted_at < TIMESTAMP '{literal(end)}'"
+        f" WHERE {recorded_and_inserted(settings, start, end)} AND source_topic = '{VITAL_INFO}'"
     )
     found: set[str] = set()
     delay = timedelta()
@@ -280,16 +275,6 @@ def _published(session: HiveSession, settings: Settings, start: datetime, end: d
         found.add(identity)
         delay = max(delay, moment(detected_at) - moment(inserted_at))
     return found, delay
-
-
-def _sent_again(settings: Settings) -> set[str]:
-    """Names of what was sent again: such readings were judged later, by the table of that time."""
-    return {key.decode() for message in committed_messages(settings, [SENT_AGAIN]) if (key := _key(message))}
-
-
-def _key(message: Any) -> bytes | None:
-    found: bytes | None = message.key()
-    return found
 
 
 def _patients(session: HiveSession) -> dict[str, Patient]:

@@ -142,6 +142,7 @@ def hive_connection(settings: Settings, answer_seconds: float | None = None, **o
         socket.setTimeout(answer_seconds * 1000)
 
     def login() -> Any:
+        # HiveServer2 asks for no password; SASL only demands that there is one.
         return hive.get_installed_sasl(host=host, sasl_auth="PLAIN", username=user, password="unused")
 
     try:

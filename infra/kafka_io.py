@@ -66,6 +66,11 @@ def committed_messages(
             raise UnavailableError("Kafka", settings.bootstrap_servers, error.args[0]) from error
 
 
+def committed_keys(settings: Settings, topic: str) -> set[str]:
+    """The keys of every committed message that the topic holds now. Raises UnavailableError."""
+    return {key.decode() for message in committed_messages(settings, [topic]) if (key := message.key())}
+
+
 def _starts(
     consumer: Any, topics: Iterable[str], since_ms: int | None, timeout_seconds: float
 ) -> Iterator[TopicPartition]:

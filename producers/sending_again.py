@@ -18,7 +18,7 @@ from confluent_kafka import KafkaException, Producer
 from clinical.topics import SENT_AGAIN
 from infra.clients import kafka_config
 from infra.errors import UnavailableError
-from infra.kafka_io import committed_messages
+from infra.kafka_io import committed_keys
 from infra.settings import Settings
 
 TIMEOUT_SECONDS = 30.0
@@ -47,7 +47,7 @@ class Sent(NamedTuple):
 
 def sent_before(settings: Settings) -> set[str]:
     """Names of everything that was ever sent again. Raises UnavailableError."""
-    return {key.decode() for message in committed_messages(settings, [SENT_AGAIN]) if (key := message.key())}
+    return committed_keys(settings, SENT_AGAIN)
 
 
 def send_again(settings: Settings, items: Sequence[Item]) -> Sent:

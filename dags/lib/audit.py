@@ -15,13 +15,30 @@ from dags.lib.tell_ops import tell_ops_that
 EX_DIFFERENCE = 1
 
 
-class AuditHour(Program):
-    """Runs the audit and returns its finding, the JSON object that it prints.
+class Audit(Program):
+    """Runs an audit and returns its finding, the JSON object that it prints.
+
+    A difference fails the task without another try, and the message says which. Anything else that is not success, such
+    as landing or detection not having passed the hour yet, is tried again.
+    """
+
+    def judge(self, status: int, output: list[str]) -> dict[str, Any]:
+        if status == EX_DIFFERENCE and output:
+            raise AirflowFailException(self.describe(json.loads(output[-1])))
+        super().judge(status, output)
+        found: dict[str, Any] = json.loads(output[-1])
+        return found
+
+    def describe(self, found: dict[str, Any]) -> str:
+        """The difference for a person."""
+        raise NotImplementedError
+
+
+class AuditHour(Audit):
+    """The audit of readings, by id.
 
     Rows that are in MySQL and not in Hive are sent again, once, and the hour is audited again; the finding then says in
-    `sent_again` how many they were, and ops are told. A difference that remains fails the task without another try, and
-    the message names the ids. Anything else that is not success, such as landing not having passed the hour yet, is
-    tried again.
+    `sent_again` how many they were, and ops are told. Only a difference that remains fails the task.
     """
 
     def __init__(self, **kwargs: Any) -> None:
@@ -41,7 +58,7 @@ class AuditHour(Program):
             if not told:
                 # Failing, the task tells ops once more.
                 raise AirflowFailException(news)
-            return found | {"sent_again": sent} if found else found
+            return found | {"sent_again": sent}
 
     def _tell(self, context: Any, news: str) -> bool:
         try:
@@ -54,38 +71,25 @@ class AuditHour(Program):
     def _send_again(self, missing: Path) -> int:
         """How many rows were sent; 0 when all of them had been sent again before."""
         status, output = self.run_program("producers.resend", "--ids-file", str(missing))
-        super().judge(status, output)
+        Program.judge(self, status, output)  # what this prints is no finding
         return int(json.loads(output[-1])["sent"])
 
-    def judge(self, status: int, output: list[str]) -> dict[str, Any] | None:
-        if status == EX_DIFFERENCE and output:
-            raise AirflowFailException(difference(json.loads(output[-1])))
-        super().judge(status, output)
-        found: dict[str, Any] = json.loads(output[-1])
-        return found
+    def describe(self, found: dict[str, Any]) -> str:
+        return difference(found)
 
 
-class AuditBreaches(Program):
-    """Runs the audit of breaches and returns its finding, the JSON object that it prints.
-
-    A breach that should have been published and was not fails the task without another try, and the message names it.
-    Anything else that is not success, such as detection not having passed the hour yet, is tried again.
-    """
+class AuditBreaches(Audit):
+    """The audit of breaches: the difference are those that should have been published and were not."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(module="hive.breach_audit", **kwargs)
 
-    def judge(self, status: int, output: list[str]) -> dict[str, Any] | None:
-        if status == EX_DIFFERENCE and output:
-            found = json.loads(output[-1])
-            more = ", …" if found["missing"] > len(found["missing_breaches"]) else ""
-            raise AirflowFailException(
-                f"{found['missing']} of {found['due']} breaches among the readings inserted from {found['from']} to "
-                f"{found['to']} were never published: {', '.join(found['missing_breaches'])}{more}."
-            )
-        super().judge(status, output)
-        finding: dict[str, Any] = json.loads(output[-1])
-        return finding
+    def describe(self, found: dict[str, Any]) -> str:
+        more = ", …" if found["missing"] > len(found["missing_breaches"]) else ""
+        return (
+            f"{found['missing']} of {found['due']} breaches among the readings inserted from {found['from']} to "
+            f"{found['to']} were never published: {', '.join(found['missing_breaches'])}{more}."
+        )
 
 
 def sentence(sent: int, found: dict[str, Any]) -> str:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
@@ -164,8 +163,3 @@ def _killed(victims: list[psutil.Process]) -> float:
         with suppress(psutil.NoSuchProcess):
             victim.kill()
     return at
-
-
-def wait_random(chance: random.Random, longest: float, wait: Callable[[float], Any]) -> None:
-    """Let the seed decide at which moment of a batch, an epoch or a transaction the next fault strikes."""
-    wait(chance.uniform(0, longest))

@@ -38,9 +38,8 @@ SILENT = [replace(row, alert_flag=False) for row in TABLE]
 """The same table with every alert switched off."""
 
 
-def value(heart_rate: float, at: datetime = START, **changes: object) -> Value:
-    fields = {"reading_id": 7, "patient_id": "P1", "attribute": "heart_rate", "value": Decimal(str(heart_rate))}
-    return Value(**{**fields, "recorded_on": at.date(), "inserted_at": at, **changes})  # type: ignore[arg-type]
+def value(heart_rate: int, at: datetime = START) -> Value:
+    return Value(7, "P1", "heart_rate", Decimal(heart_rate), recorded_on=at.date(), inserted_at=at)
 
 
 def test_a_value_outside_its_band_is_due_by_the_patients_own_age() -> None:
