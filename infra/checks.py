@@ -12,9 +12,8 @@ from infra import install
 from infra.servers import venv_program
 from infra.settings import PROJECT_ROOT, Settings
 
-LONG_FAULTS = ("--seeds=1,2,3", "--kills=7", "--server-kills=2", "--supervisor-kills=1", "--together=1")
-"""The long form of the fault suite: 21 kills of each stream over three seeds."""
-
+LONG_FAULTS = ("--seeds=1,2,3", "--kills=7", "--server-kills=2", "--supervisor-kills=1", "--alone=1")
+"""The long form of the fault suite: 21 kills of each stream over three seeds, the first of each seed alone."""
 
 SHORT_FAULTS = tuple(f"tests/faults/test_{name}.py" for name in ("kills", "poison"))
 """The short form: everything killed once, three at a time, and a thousand malformed messages."""

@@ -40,12 +40,17 @@ AND = " and "
 
 
 class Kills(NamedTuple):
-    """How often each stream, each server and the supervisor are killed, and how many of them at a time."""
+    """How often each stream, each server and the supervisor are killed.
+
+    The first `alone` kills of each strike nothing else, which tells how soon that one recovers; of the others,
+    `together` strike at a time.
+    """
 
     a_stream: int
     a_server: int
     supervisor: int
     together: int
+    alone: int
 
 
 @dataclass
@@ -110,11 +115,26 @@ def new_campaign(seed: int, faults: list[str]) -> Campaign:
 
 def schedule(seed: int, kills: Kills) -> list[str]:
     """What is killed, in an order that the seed decides; everything at once comes last."""
-    victims = [*STREAMS * kills.a_stream, *SERVERS * kills.a_server]
-    random.Random(seed).shuffle(victims)
-    groups = [victims[start : start + kills.together] for start in range(0, len(victims), kills.together)]
-    faults = [AND.join(dict.fromkeys(group)) for group in groups]
+    chance = random.Random(seed)
+    single = [*STREAMS * min(kills.alone, kills.a_stream), *SERVERS * min(kills.alone, kills.a_server)]
+    others = [*STREAMS * max(kills.a_stream - kills.alone, 0), *SERVERS * max(kills.a_server - kills.alone, 0)]
+    chance.shuffle(others)
+    faults = [*single, *(AND.join(group) for group in _groups(others, kills.together))]
+    chance.shuffle(faults)
     return [*faults, *[SUPERVISOR] * kills.supervisor, EVERYTHING]
+
+
+def _groups(victims: list[str], size: int) -> list[list[str]]:
+    """All of them, each in the first group that has room and does not hold it yet."""
+    groups: list[list[str]] = []
+    for victim in victims:
+        for group in groups:
+            if len(group) < size and victim not in group:
+                group.append(victim)
+                break
+        else:
+            groups.append([victim])
+    return groups
 
 
 def strike(settings: Settings, fault: str, chance: random.Random) -> tuple[float, tuple[str, ...]]:

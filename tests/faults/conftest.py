@@ -26,7 +26,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         ("--kills", 1, "how often each stream is killed"),
         ("--server-kills", 1, "how often each server is killed"),
         ("--supervisor-kills", 0, "how often the supervisor alone is killed"),
-        ("--together", 3, "how many are killed at a time; 1 for the recovery time of each"),
+        ("--together", 3, "how many are killed at a time"),
+        ("--alone", 0, "how many of these kills strike nothing else, for the recovery time of each"),
     ):
         group.addoption(option, type=int, default=default, help=f"{what}, by seed; default: {default}")
 
