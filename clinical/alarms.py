@@ -82,10 +82,12 @@ def judge(state: AlarmState | None, recorded_at: int, severity: Severity, now: i
     `recorded_at` (event time) and `now` (clock) are epoch ms. Breaches may come late and out of order: a late one
     never begins an alarm beside a newer one, never moves its time back and never reminds, but it is told when it is
     more severe than what was told. A time of recording in the future counts as now, so that a device whose clock runs
-    ahead cannot put reminders off. A repeat is the caller's to drop, by `breach_id`; one that slips through only
-    counts as one more breach.
+    ahead cannot put reminders off; and so does what the state says of the future, because our own clock was set back
+    since, else the alarm would be silent until the clock has caught up. A repeat is the caller's to drop, by
+    `breach_id`; one that slips through only counts as one more breach.
     """
     at = min(recorded_at, now)
+    state = _not_ahead(state, now)
     if state is None or at - state.last_breach_at >= rule.lapse_seconds * 1000:
         state = AlarmState(started_at=at, last_breach_at=at, severity=severity, breaches=1, told=None)
         began = True
@@ -102,6 +104,18 @@ def judge(state: AlarmState | None, recorded_at: int, severity: Severity, now: i
     if notice is not Notice.NONE:
         state = replace(state, told=Told(severity, at, now))
     return Verdict(state, began, notice)
+
+
+def _not_ahead(state: AlarmState | None, now: int) -> AlarmState | None:
+    """The state with no time later than `now`."""
+    if state is None or max(state.last_breach_at, state.told.clock_at if state.told else 0) <= now:
+        return state
+    told = state.told and replace(
+        state.told, event_at=min(state.told.event_at, now), clock_at=min(state.told.clock_at, now)
+    )
+    return replace(
+        state, started_at=min(state.started_at, now), last_breach_at=min(state.last_breach_at, now), told=told
+    )
 
 
 def _notice(told: Told | None, at: int, severity: Severity, now: int, rule: Rule) -> Notice:

@@ -67,6 +67,11 @@ def _create_threshold_table(settings: Settings) -> None:
     first = move_mark(settings, MARK, None, LOADING)
     if not first and read_mark(settings, MARK) == LOADED:
         log.warning("the threshold table had been dropped and is created empty", table=settings.thresholds.table)
+    create_empty(settings)
+
+
+def create_empty(settings: Settings) -> None:
+    """Create the threshold table, without a row, unless it is there. Raises UnavailableError."""
     _create(settings, settings.thresholds.table, {FAMILY: {"max_versions": VERSIONS}})
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import sys
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -78,9 +79,11 @@ def up(
 ) -> None:
     """Install what is missing, start all servers and streams, and wait until they work."""
     from infra import lifecycle
+    from infra.backup import require_finished
     from infra.log import configure_logging
 
     configure_logging("WARNING")
+    require_finished(_settings())
     lifecycle.up(_settings(), names or [], _console())
 
 
@@ -103,6 +106,42 @@ def restart(
         supervise.restart(_settings(), name)
         supervise.wait_ready(_settings(), name)
         _console().print(f"[green]✓[/] {name}")
+
+
+@app.command()
+def backup(
+    directory: Annotated[
+        Path | None, typer.Argument(help="a new directory; default: .ward/backups/ and the time")
+    ] = None,
+) -> None:
+    """Copy what is not on HDFS: MySQL with the metastore, Airflow's database, the thresholds. The stack must be up."""
+    from infra import backup as backups
+
+    settings = _settings()
+    target = directory or backups.default_directory(settings)
+    backups.save(settings, target, _console())
+    typer.echo(f"{target} holds patients' data: keep it where only you can read it, and off this machine.")
+
+
+@app.command()
+def restore(
+    directory: Annotated[Path, typer.Argument(help="what `./ward backup` made")],
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+) -> None:
+    """Stop everything, put a backup back, start everything. What was written since the backup is lost.
+
+    Readings are on HDFS and stay as they are; those of the time since the backup stay in Hive.
+    """
+    from infra import backup as backups
+    from infra.log import configure_logging
+
+    configure_logging("WARNING")
+    settings = _settings()
+    made_at = backups.check(settings, directory)
+    if not yes:
+        what = ", ".join(part.what for part in backups.parts_of(settings))
+        typer.confirm(f"Replace {what} by those of {made_at:%Y-%m-%d %H:%M} UTC?", abort=True)
+    backups.restore(settings, directory, _console())
 
 
 @app.command()

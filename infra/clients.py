@@ -214,7 +214,7 @@ def hdfs_rename(files: Any, source: str, target: str) -> None:
 def aws_client(settings: Settings, service: str) -> Any:
     """A boto3 client of `sns` or `sqs`: the embedded stand-in unless `alerts.sns_endpoint_url` is `aws`.
 
-    boto3 retries by itself; each request is bounded by `publish_timeout_seconds`.
+    It asks once, for at most `publish_timeout_seconds`; trying again is the caller's.
     """
     import boto3
     from botocore.config import Config

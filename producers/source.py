@@ -103,7 +103,7 @@ class SourceReader:
             raise self._unavailable(error) from error
         self._connection = connection
         self._key = _quote(plan.key)
-        self._table = ".".join(_quote(part) for part in split_table_name(self._settings.source.table))
+        self._table = quoted_table(self._settings)
         self._select = f"SELECT {', '.join(_expressions(plan))} FROM {self._table} WHERE "
         return plan
 
@@ -147,6 +147,11 @@ class SourceReader:
 
     def _unavailable(self, reason: object) -> UnavailableError:
         return UnavailableError("MySQL", f"{self._settings.mysql.host}:{self._settings.mysql_port}", reason)
+
+
+def quoted_table(settings: Settings) -> str:
+    """`source.table`, quoted for a statement."""
+    return ".".join(_quote(part) for part in split_table_name(settings.source.table))
 
 
 def _expressions(plan: ColumnPlan) -> list[str]:

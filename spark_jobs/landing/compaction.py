@@ -58,8 +58,8 @@ class Compactor:
         self._table = table
         self._checkpoint = checkpoint
         self._files = hdfs(settings)
-        self._root = settings.hdfs_path("hive", f"{table.name}_compacted")
-        self._ledger = Ledger(self._files, f"{self._root}/_retired")
+        self._root = f.compacted_root(settings, table)
+        self._ledger = Ledger(self._files, f.ledger_root(settings, table))
 
     def compact(self, spec: Mapping[str, str]) -> Compacted:
         """Compact one partition, if it has files of finished batches.

@@ -12,7 +12,9 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlparse
 
+from clinical.tables import StoredTable
 from infra.errors import WardError
+from infra.settings import Settings
 
 ALREADY_MERGED = "_batches"
 """In a compacted directory: names of the batch files that were merged into it, one a line. Hive skips `_` names."""
@@ -28,6 +30,16 @@ class StagedFile:
 
     path: str
     partition: str
+
+
+def compacted_root(settings: Settings, table: StoredTable) -> str:
+    """Below it lie the directories that compaction wrote, `<partition>/<time>` each."""
+    return settings.hdfs_path("hive", f"{table.name}_compacted")
+
+
+def ledger_root(settings: Settings, table: StoredTable) -> str:
+    """The directory of the ledger of retired directories."""
+    return f"{compacted_root(settings, table)}/_retired"
 
 
 def batch_name(query_id: str, batch: int) -> str:
@@ -67,7 +79,19 @@ def data_files(files: Any, directory: str) -> list[dict[str, Any]]:
 
 def staged_files(files: Any, staging: str, depth: int) -> list[StagedFile]:
     """What Spark wrote below `staging`, whose partitions are `depth` directories deep, ordered by partition."""
-    directories = [staging]
+    return sorted(
+        (
+            StagedFile(entry["name"], directory.removeprefix(f"{staging}/"))
+            for directory in directories_below(files, staging, depth)
+            for entry in data_files(files, directory)
+        ),
+        key=lambda staged: staged.partition,
+    )
+
+
+def directories_below(files: Any, root: str, depth: int) -> list[str]:
+    """The directories `depth` levels below `root`, without hidden ones. Raises FileNotFoundError without `root`."""
+    directories = [root]
     for _ in range(depth):
         directories = [
             entry["name"]
@@ -75,14 +99,7 @@ def staged_files(files: Any, staging: str, depth: int) -> list[StagedFile]:
             for entry in files.ls(directory, detail=True)
             if entry["type"] == "directory" and is_data(base_name(entry["name"]))
         ]
-    return sorted(
-        (
-            StagedFile(entry["name"], directory.removeprefix(f"{staging}/"))
-            for directory in directories
-            for entry in data_files(files, directory)
-        ),
-        key=lambda staged: staged.partition,
-    )
+    return directories
 
 
 def has_landed(files: Any, directory: str, name: str) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 
 from pyspark.errors import AnalysisException
@@ -39,12 +39,23 @@ def location_of(spark: SparkSession, table: StoredTable, spec: Mapping[str, str]
 
 def add_partition(spark: SparkSession, table: StoredTable, spec: Mapping[str, str], location: str) -> None:
     """Make a new partition visible, all its files at once."""
-    spark.sql(f"ALTER TABLE {table.full_name} ADD IF NOT EXISTS {_clause(table, spec)} LOCATION '{location}'")
+    spark.sql(adding(table, [(spec, location)]))
 
 
 def set_location(spark: SparkSession, table: StoredTable, spec: Mapping[str, str], location: str) -> None:
     """Switch a partition to another directory; queries that have begun go on in the old one."""
-    spark.sql(f"ALTER TABLE {table.full_name} {_clause(table, spec)} SET LOCATION '{location}'")
+    spark.sql(switching(table, spec, location))
+
+
+def adding(table: StoredTable, partitions: Iterable[tuple[Mapping[str, str], str]]) -> str:
+    """The statement (of Hive and of Spark) that adds partitions, each with its location, where they are missing."""
+    clauses = " ".join(f"{_clause(table, spec)} LOCATION '{location}'" for spec, location in partitions)
+    return f"ALTER TABLE {table.full_name} ADD IF NOT EXISTS {clauses}"
+
+
+def switching(table: StoredTable, spec: Mapping[str, str], location: str) -> str:
+    """The statement that lets a partition point at another directory."""
+    return f"ALTER TABLE {table.full_name} {_clause(table, spec)} SET LOCATION '{location}'"
 
 
 def _clause(table: StoredTable, spec: Mapping[str, str]) -> str:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Sequence
-from contextlib import closing
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
@@ -14,13 +14,18 @@ from confluent_kafka import Producer
 from typer.testing import CliRunner
 
 from alerts.cli import subscriptions
+from alerts.engine import LOCK, STREAM, TOPICS, Engine
+from alerts.feed import Feed
 from alerts.inbox import ReceivedMail, received_mails
 from clinical.messages import Breach
 from clinical.topics import DOCTORS_QUEUE
 from infra.clients import alerts_connection, kafka_config
+from infra.locks import named_lock
 from infra.settings import Settings
+from infra.supervise import start, stop
 from tests.unit.alerts.breaches import breach
 
+Await = Callable[..., Any]
 MAIL_SECONDS = 60
 """How long a test waits for a mail; on a quiet machine it takes one second."""
 
@@ -51,6 +56,43 @@ class Reader:
             "detected_at": now,
         }
         return breach(**{**fields, **changes})
+
+
+@dataclass
+class OwnEngine:
+    """An engine in this process, at a clock that the test moves (epoch ms). Nothing is published while it works."""
+
+    settings: Settings
+    resources: ExitStack
+    now: int = field(default_factory=now_ms)
+    imports_asked_for: int = 0
+
+    def __post_init__(self) -> None:
+        stop(self.settings, STREAM)
+        self.resources.enter_context(named_lock(self.settings, LOCK, 30))
+        connection = self.resources.enter_context(closing(alerts_connection(self.settings)))
+        feed = self.resources.enter_context(closing(Feed(self.settings, TOPICS)))
+        self.engine = Engine(self.settings, connection, feed, self.ask_import, lambda: self.now)
+        self.engine.start()
+
+    def ask_import(self) -> None:
+        self.imports_asked_for += 1
+
+    def drain(self, await_condition: Await) -> None:
+        """Work until everything on the topics has been taken."""
+        quiet = 0
+
+        def step() -> bool:
+            nonlocal quiet
+            quiet = 0 if self.engine.step(0.5).offsets else quiet + 1
+            return quiet >= 4
+
+        await_condition(step, 60, "the engine does not come to the end of its topics", 0.0)
+
+    def hand_over(self) -> None:
+        """Let the stack's engine work again."""
+        self.resources.close()
+        start(self.settings, STREAM)
 
 
 def unique(prefix: str) -> str:

@@ -5,14 +5,18 @@ from __future__ import annotations
 import shutil
 import subprocess
 from collections.abc import Callable, Generator, Iterator
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
 from pymysql.connections import Connection
 
+from alerts.engine import STREAM
 from infra.clients import devices_connection, mysql_connection
 from infra.settings import Settings, load_settings
+from infra.supervise import wait_ready
 from tests.running import REUSE, TEST_STATE, run_ward, show_complaints, use_test_stack, wait_or_fail, ward
+from tests.stack.alerting import OwnEngine, Reader, forget_ward, unique, ward_subscriptions
 
 
 def pytest_configure() -> None:
@@ -65,3 +69,25 @@ def await_condition() -> Callable[..., Any]:
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
     return show_complaints((yield))
+
+
+@pytest.fixture
+def reader(stack: Settings) -> Iterator[Reader]:
+    """A doctor who hears one ward that only this test uses."""
+    one = Reader(f"{unique('doctor')}@wardwatch.example", unique("Ward"))
+    ward_subscriptions("add", one.email, "--ward", one.ward)
+    yield one
+    ward_subscriptions("remove", one.email)
+    forget_ward(stack, one.ward)
+
+
+@pytest.fixture
+def own_engine(stack: Settings) -> Iterator[OwnEngine]:
+    """The stack's engine is stopped, and one of the test's own works instead until the test hands over."""
+    with ExitStack() as resources:
+        own = OwnEngine(stack, resources)
+        try:
+            yield own
+        finally:
+            own.hand_over()
+            wait_ready(stack, STREAM)

@@ -6,89 +6,37 @@ import os
 import signal
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from contextlib import closing
 from threading import Event
 from typing import Any
 
 import pytest
 from confluent_kafka import Consumer, TopicPartition
 
-from alerts.engine import LOCK, STREAM, TOPICS, Engine
-from alerts.feed import Feed
+from alerts.engine import STREAM
 from alerts.inbox import received_mails
 from alerts.message import NOT_IMPORTED, NOT_ON_RECORD
 from alerts.publisher import Publisher
 from clinical.topics import DOCTORS_QUEUE, TECHNICAL_ALARMS, dead_letter_topic
 from infra.clients import alerts_connection, kafka_config
 from infra.kafka_io import publish
-from infra.locks import named_lock
 from infra.settings import Settings
 from infra.supervise import processes, start, stop, wait_ready
-from tests.stack.alerting import MAIL_SECONDS, Reader, forget_ward, now_ms, produce, query, unique, ward_subscriptions
+from tests.stack.alerting import (
+    MAIL_SECONDS,
+    OwnEngine,
+    Reader,
+    forget_ward,
+    now_ms,
+    produce,
+    query,
+    unique,
+    ward_subscriptions,
+)
 from tests.unit.alerts.breaches import technical_alarm
 
 Await = Callable[..., Any]
-
-
-@pytest.fixture
-def reader(stack: Settings) -> Iterator[Reader]:
-    """A doctor who hears one ward that only this test uses."""
-    one = Reader(f"{unique('doctor')}@wardwatch.example", unique("Ward"))
-    ward_subscriptions("add", one.email, "--ward", one.ward)
-    yield one
-    ward_subscriptions("remove", one.email)
-    forget_ward(stack, one.ward)
-
-
-@dataclass
-class OwnEngine:
-    """An engine in this process, at a clock that the test moves (epoch ms). Nothing is published while it works."""
-
-    settings: Settings
-    resources: ExitStack
-    now: int = field(default_factory=now_ms)
-    imports_asked_for: int = 0
-
-    def __post_init__(self) -> None:
-        stop(self.settings, STREAM)
-        self.resources.enter_context(named_lock(self.settings, LOCK, 30))
-        connection = self.resources.enter_context(closing(alerts_connection(self.settings)))
-        feed = self.resources.enter_context(closing(Feed(self.settings, TOPICS)))
-        self.engine = Engine(self.settings, connection, feed, self.ask_import, lambda: self.now)
-        self.engine.start()
-
-    def ask_import(self) -> None:
-        self.imports_asked_for += 1
-
-    def drain(self, await_condition: Await) -> None:
-        """Work until everything on the topics has been taken."""
-        quiet = 0
-
-        def step() -> bool:
-            nonlocal quiet
-            quiet = 0 if self.engine.step(0.5).offsets else quiet + 1
-            return quiet >= 4
-
-        await_condition(step, 60, "the engine does not come to the end of its topics", 0.0)
-
-    def hand_over(self) -> None:
-        """Let the stack's engine work again."""
-        self.resources.close()
-        start(self.settings, STREAM)
-
-
-@pytest.fixture
-def own_engine(stack: Settings) -> Iterator[OwnEngine]:
-    """The stack's engine is stopped, and one of the test's own works instead until the test hands over."""
-    with ExitStack() as resources:
-        own = OwnEngine(stack, resources)
-        try:
-            yield own
-        finally:
-            own.hand_over()
-            wait_ready(stack, STREAM)
 
 
 def test_a_breach_becomes_one_mail_that_names_patient_contact_ward_and_attribute(
@@ -165,6 +113,30 @@ def test_reminders_follow_event_time_and_clock(
     mails = await_condition(lambda: len(found := reader.mails(stack)) > 2 and found, MAIL_SECONDS, "reminders missing")
     assert ["reminder: " in mail.subject for mail in mails] == [False, True, True]
     assert "4 values so far" in mails[1].text
+
+
+@pytest.mark.parametrize("hours", [-1, 1])
+def test_a_clock_that_was_moved_by_an_hour_neither_loses_nor_repeats_a_notification(
+    stack: Settings, reader: Reader, own_engine: OwnEngine, await_condition: Await, hours: int
+) -> None:
+    """One reminder five minutes after the move, by the clock as it goes on; devices' own clocks are not moved."""
+    patient, began = unique("P"), now_ms() - 900_000
+    for seconds, moved in ((0, 0), (200, hours * 3600), (450, hours * 3600), (510, hours * 3600)):
+        recorded_at = began + seconds * 1000
+        own_engine.now = recorded_at + moved * 1000
+        produce(stack, [reader.breach(patient_id=patient, recorded_at=recorded_at)])
+        own_engine.drain(await_condition)
+    own_engine.now = now_ms()
+    other = reader.breach()
+    produce(stack, [other])
+    own_engine.drain(await_condition)
+    own_engine.hand_over()
+    mails = await_condition(lambda: len(found := reader.mails(stack)) > 2 and found, MAIL_SECONDS, "a mail is missing")
+    assert [("reminder: " in mail.subject, patient in mail.subject) for mail in mails] == [
+        (False, True),
+        (True, True),
+        (False, False),
+    ]
 
 
 def test_a_message_that_cannot_be_read_goes_to_the_dead_letter_topic_and_the_rest_goes_on(

@@ -15,6 +15,7 @@ from spark_jobs.compact_readings import compact
 from spark_jobs.landing.compaction import Compacted, Compactor
 from spark_jobs.landing.files import ALREADY_MERGED, data_files, parse_batch_file, path_of
 from spark_jobs.landing.partitions import location_of
+from spark_jobs.landing.rebuild import rebuild
 from spark_jobs.session import spark_session
 from tests.stack.landing_world import ID_BASE, LandingWorld, reading
 
@@ -140,3 +141,46 @@ def test_compaction_and_late_readings_keep_every_row_exactly_once(world: Landing
     finally:
         spark.stop()
     assert world.ids(world.readings) == everything
+
+
+class Killed(BaseException):
+    """What ends a compaction in the middle of a test; no `except` of ours takes it for an error to handle."""
+
+
+def test_a_crash_in_the_middle_of_the_switch_changes_no_reading_and_is_made_up_for(
+    world: LandingWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def readings_after_landing(numbers: range) -> list[int]:
+        minutes = HOUR + timedelta(minutes=45)
+        world.produce(world.reading_stream.topic, [reading(number, minutes) for number in numbers])
+        with world.running():
+            world.land()
+        return world.ids(world.readings)
+
+    def killed(*_arguments: object) -> None:
+        raise Killed
+
+    everything = readings_after_landing(range(2000, 2010))
+    before = directory(world)
+    with monkeypatch.context() as patched:
+        patched.setattr("spark_jobs.landing.compaction.set_location", killed)
+        with pytest.raises(Killed):
+            run(world)
+    assert directory(world) == before
+    assert world.ids(world.readings) == everything
+
+    # Whoever then asks the files, as after the loss of the metastore, gets what has landed since as well.
+    everything = readings_after_landing(range(2010, 2020))
+    rebuild(world.settings, {table.name: table for table in world.tables})
+    rebuilt = directory(world)
+    assert rebuilt != before
+    assert world.ids(world.readings) == everything
+    world.query(f"ALTER TABLE {world.readings.full_name} DROP PARTITION (event_hour >= 0)")
+    assert world.ids(world.readings) == []
+    rebuild(world.settings, {table.name: table for table in world.tables})
+    assert directory(world) == rebuilt
+    assert world.ids(world.readings) == everything
+
+    assert readings_after_landing(range(2020, 2030)) == [*everything, *range(ID_BASE + 2020, ID_BASE + 2030)]
+    assert run(world).files_before > 0
+    assert world.ids(world.readings) == [*everything, *range(ID_BASE + 2020, ID_BASE + 2030)]

@@ -17,7 +17,7 @@ from typing import Any
 import orjson
 import pymysql
 import pytest
-from confluent_kafka import OFFSET_BEGINNING, Consumer, Message, TopicPartition
+from confluent_kafka import OFFSET_BEGINNING, Consumer, Message, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from clinical.messages import READING_FIELDS
@@ -340,6 +340,23 @@ def test_killed_again_and_again_under_concurrent_writers_it_publishes_each_row_e
         highest = bench.ids()[-1]
         await_that(lambda: bench.state().cursor == highest, "reading to the end")
     assert len(bench.ids()) > 200
+
+
+def test_what_a_producer_wrote_before_it_was_killed_in_its_transaction_is_published_once(bench: Bench) -> None:
+    """Messages and cursor have reached the broker, and the commit has not."""
+    ids = bench.insert(20)
+    killed = Producer(kafka_config(bench.settings, **{"transactional.id": bench.settings.producer.transactional_id}))
+    killed.init_transactions(DEADLINE_SECONDS)
+    killed.begin_transaction()
+    for reading_id in ids:
+        killed.produce(bench.readings, orjson.dumps({"reading_id": reading_id}), b"P1")
+    killed.produce(bench.cursor, CursorState(ids[-1]).to_bytes(0.0), bench.table.encode())
+    assert killed.flush(DEADLINE_SECONDS) == 0
+    assert bench.received_ids() == []
+    with bench.producing():
+        bench.await_ids(ids)
+        later = bench.insert(1)
+        bench.await_ids([*ids, *later])
 
 
 def test_a_second_producer_takes_over_and_the_first_says_so(bench: Bench) -> None:

@@ -43,6 +43,24 @@ def test_a_breach_every_second_gives_one_reminder_in_five_minutes() -> None:
     assert told == [(0, Notice.FIRST), (300, Notice.REMINDER), (600, Notice.REMINDER), (900, Notice.REMINDER)]
 
 
+def test_after_the_clock_was_set_back_reminders_go_on_from_then() -> None:
+    ward = Ward()
+    assert ward.breach(0).notice is Notice.FIRST
+    notices = [(second, ward.breach(second, clock=second - 3600).notice) for second in range(10, 701, 10)]
+    assert [entry for entry in notices if entry[1] is not Notice.NONE] == [
+        (310, Notice.REMINDER),
+        (610, Notice.REMINDER),
+    ]
+
+
+def test_after_the_clock_was_set_forward_an_alarm_is_told_at_most_once_more() -> None:
+    ward = Ward()
+    assert ward.breach(0).notice is Notice.FIRST
+    notices = [ward.breach(second, clock=second + 3600).notice for second in range(10, 300, 10)]
+    assert [notice for notice in notices if notice is not Notice.NONE] == []
+    assert ward.breach(300, clock=3900).notice is Notice.REMINDER
+
+
 def test_low_severity_is_recorded_and_not_told() -> None:
     verdict = Ward().breach(0, "low")
     assert verdict.began

@@ -1,0 +1,33 @@
+"""After MySQL was restored to an earlier time: the ids that it gives out next must be new to everybody else."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+from clinical.topics import PRODUCER_CURSOR, VITAL_INFO
+from infra.clients import devices_connection
+from infra.log import get_logger
+from infra.settings import Settings
+from producers.cursor import CursorState
+from producers.source import quoted_table
+from producers.transactions import ReadingLog
+
+log = get_logger("restore")
+
+
+def reconcile(settings: Settings) -> None:
+    """Let the source table give out ids above the producer's cursor.
+
+    A row with an id that was read before would be taken for one that is in Hive already, and be lost. Raises
+    UnavailableError when MySQL or Kafka is away. Doing it again changes nothing.
+    """
+    readings = ReadingLog(settings, VITAL_INFO, PRODUCER_CURSOR, settings.source.table, threading.Event())
+    stored = readings.load_cursor()
+    if stored is None:
+        return
+    cursor = CursorState.from_bytes(stored, time.monotonic()).cursor
+    with devices_connection(settings) as connection, connection.cursor() as statement:
+        # MySQL goes on above the highest id of the table when that is higher still.
+        statement.execute(f"ALTER TABLE {quoted_table(settings)} AUTO_INCREMENT = {cursor + 1}")
+    log.info("new ids begin above what was read", table=settings.source.table, cursor=cursor)

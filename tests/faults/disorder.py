@@ -1,0 +1,92 @@
+"""Faults other than a kill: servers that hang, connections that are cut, disks that are full."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import psutil
+
+from infra import supervise
+from infra.render import data_dir
+from infra.servers import find
+from infra.settings import Settings
+
+CUTS = 5
+CUT_PAUSE_SECONDS = 2.0
+MIB = 2**20
+
+
+def hang(settings: Settings, name: str, seconds: float) -> None:
+    """Stop a server's processes (SIGSTOP) for so long: its connections stay, and nothing answers."""
+    parent = psutil.Process(supervise.processes(settings)[name].pid)
+    family = [parent, *parent.children(recursive=True)]
+    for process in family:
+        process.suspend()
+    try:
+        threading.Event().wait(seconds)
+    finally:
+        for process in family:
+            with suppress(psutil.NoSuchProcess):
+                process.resume()
+
+
+def cut_connections(settings: Settings, name: str) -> None:
+    """Have the kernel end every connection to a server, on both sides, several times in a few seconds."""
+    ports = [getattr(settings.ports, port) for port in find(settings, name).ports]
+    condition = " or ".join(f"dport = :{port} or sport = :{port}" for port in ports)
+    for _ in range(CUTS):
+        subprocess.run(["ss", "-K", "-t", "state", "established", f"( {condition} )"], check=True, capture_output=True)
+        threading.Event().wait(CUT_PAUSE_SECONDS)
+
+
+@contextmanager
+def on_a_small_disk(settings: Settings, name: str, room_mib: int) -> Iterator[Path]:
+    """Move a server's data, with it stopped, to a file system of its own with `room_mib` to spare, and back again."""
+    directory = data_dir(settings, name)
+    elsewhere = directory.with_name(f"{name}-elsewhere")
+    size = sum(path.stat().st_size for path in directory.rglob("*") if path.is_file())
+    with _stopped(settings, name):
+        directory.rename(elsewhere)
+        directory.mkdir(mode=0o700)
+        _run("mount", "-t", "tmpfs", "-o", f"size={size // MIB + room_mib}m,mode=700", "tmpfs", str(directory))
+        shutil.copytree(elsewhere, directory, dirs_exist_ok=True)
+    try:
+        yield directory
+    finally:
+        with _stopped(settings, name):
+            shutil.rmtree(elsewhere)
+            shutil.copytree(directory, elsewhere)
+            _run("umount", str(directory))
+            directory.rmdir()
+            elsewhere.rename(directory)
+
+
+@contextmanager
+def full(directory: Path) -> Iterator[None]:
+    """Fill the file system of `directory` to its last byte, and give the room back."""
+    filler = directory / "filler"
+    with filler.open("wb") as file, suppress(OSError):
+        while True:
+            file.write(b"\0" * MIB)
+            file.flush()
+    try:
+        yield
+    finally:
+        filler.unlink()
+
+
+@contextmanager
+def _stopped(settings: Settings, name: str) -> Iterator[None]:
+    supervise.stop(settings, name)
+    yield
+    supervise.start(settings, name)
+    supervise.wait_ready(settings, name)
+
+
+def _run(*command: str) -> None:
+    subprocess.run(command, check=True, capture_output=True)

@@ -1,0 +1,95 @@
+"""A proxy before the embedded SNS that errs as the real one may: what a sound server cannot be made to show."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import parse_qs
+
+import requests
+
+from infra.settings import Settings
+
+PASS, THROTTLE, FAIL, ACCEPT_AND_HANG, ACCEPT_AND_CUT = "pass", "throttle", "fail", "accept and hang", "accept and cut"
+BEHAVIOURS = (PASS, THROTTLE, PASS, FAIL, PASS, ACCEPT_AND_HANG, PASS, PASS, ACCEPT_AND_CUT)
+HANG_SECONDS = 1.5
+REFUSAL = "<ErrorResponse><Error><Type>Sender</Type><Code>{code}</Code><Message>no</Message></Error></ErrorResponse>"
+
+
+@dataclass
+class UnrulySns:
+    """`settings` lead to it. `asked`: when each publish came (monotonic, s); `accepted`: notification ids in order."""
+
+    settings: Settings
+    shown: list[str] = field(default_factory=list)
+    asked: list[float] = field(default_factory=list)
+    accepted: list[str] = field(default_factory=list)
+
+
+@contextmanager
+def unruly_sns(settings: Settings) -> Iterator[UnrulySns]:
+    """Every publish is answered by the next of BEHAVIOURS; everything else is passed on."""
+    behaviours = itertools.cycle(BEHAVIOURS)
+    behind = settings.sns_endpoint_url
+    assert behind is not None
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            words = parse_qs(body.decode())
+            if words.get("Action") != ["Publish"]:
+                self._pass_on(body)
+                return
+            behaviour = next(behaviours)
+            unruly.shown.append(behaviour)
+            unruly.asked.append(time.monotonic())
+            if behaviour == THROTTLE:
+                self._answer(400, REFUSAL.format(code="Throttling").encode())
+            elif behaviour == FAIL:
+                self._answer(500, REFUSAL.format(code="InternalError").encode())
+            else:
+                unruly.accepted.append(_notification_id(words))
+                self._pass_on(body, behaviour)
+
+        def _pass_on(self, body: bytes, behaviour: str = PASS) -> None:
+            headers = {name: value for name, value in self.headers.items() if name.lower() != "content-length"}
+            answer = requests.post(behind + self.path, data=body, headers=headers, timeout=30)
+            if behaviour == ACCEPT_AND_HANG:
+                threading.Event().wait(HANG_SECONDS)
+            elif behaviour == PASS:
+                self._answer(answer.status_code, answer.content)
+            self.close_connection = True
+
+        def _answer(self, status: int, content: bytes) -> None:
+            self.send_response(status)
+            self.send_header("Content-Type", "text/xml")
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+
+        def log_message(self, format: str, *args: Any) -> None:
+            """Say nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        ports = settings.ports.model_copy(update={"sns": server.server_port})
+        alerts = settings.alerts.model_copy(update={"publish_timeout_seconds": HANG_SECONDS / 2})
+        unruly = UnrulySns(settings.model_copy(update={"ports": ports, "alerts": alerts}))
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        try:
+            yield unruly
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def _notification_id(words: dict[str, list[str]]) -> str:
+    names = {name: value for name, (value, *_) in words.items()}
+    [entry] = [name for name, value in names.items() if name.endswith(".Name") and value == "notification_id"]
+    return names[entry.removesuffix(".Name") + ".Value.StringValue"]

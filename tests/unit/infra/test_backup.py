@@ -1,0 +1,93 @@
+"""A backup as a directory: whole under its name, and refused when it is not what was written."""
+
+import stat
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import orjson
+import pytest
+from rich.console import Console
+
+from infra import backup
+from infra.errors import ConfigurationError, WardError
+from infra.settings import Settings
+
+WORDS = "a patient's address"
+
+
+def write_words(_settings: Settings, path: Path) -> None:
+    path.write_text(WORDS)
+
+
+def fail(_settings: Settings, _path: Path) -> None:
+    raise WardError("The server is away.")
+
+
+@pytest.fixture
+def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    monkeypatch.setattr(backup, "PARTS", (backup.Part("words.txt", "words", "mariadb", write_words, fail),))
+    return Settings(state_dir=tmp_path / "state")
+
+
+@pytest.fixture
+def saved(settings: Settings, tmp_path: Path) -> Path:
+    directory = tmp_path / "backup"
+    backup.save(settings, directory, Console(quiet=True))
+    return directory
+
+
+def test_a_backup_says_when_it_was_made_and_is_its_owners_only(settings: Settings, saved: Path) -> None:
+    assert datetime.now(UTC) - backup.check(settings, saved) < timedelta(minutes=5)
+    assert stat.S_IMODE(saved.stat().st_mode) == 0o700
+    assert stat.S_IMODE((saved / "words.txt").stat().st_mode) == 0o600
+
+
+def test_a_directory_that_is_there_is_never_written_into(settings: Settings, saved: Path) -> None:
+    with pytest.raises(ConfigurationError, match="is there already"):
+        backup.save(settings, saved, Console(quiet=True))
+
+
+def test_a_backup_that_failed_has_not_its_name(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(backup, "PARTS", (backup.Part("words.txt", "words", "mariadb", fail, fail),))
+    with pytest.raises(WardError, match="is away"):
+        backup.save(settings, tmp_path / "backup", Console(quiet=True))
+    assert not (tmp_path / "backup").exists()
+
+
+def test_a_changed_file_is_refused_by_name(settings: Settings, saved: Path) -> None:
+    (saved / "words.txt").write_text(WORDS.replace("a", "o", 1))
+    with pytest.raises(ConfigurationError, match=r"words.txt is not what the backup wrote.*nothing was changed"):
+        backup.check(settings, saved)
+
+
+def test_a_missing_file_is_refused_by_name(settings: Settings, saved: Path) -> None:
+    (saved / "words.txt").unlink()
+    with pytest.raises(ConfigurationError, match=r"has no words.txt"):
+        backup.check(settings, saved)
+
+
+def test_a_directory_that_is_no_backup_is_said_to_be_none(settings: Settings, tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="is no backup"):
+        backup.check(settings, tmp_path)
+
+
+def test_a_backup_of_another_format_says_what_to_do(settings: Settings, saved: Path) -> None:
+    manifest = orjson.loads((saved / backup.MANIFEST).read_bytes())
+    (saved / backup.MANIFEST).write_bytes(orjson.dumps({**manifest, "format": 99}))
+    with pytest.raises(ConfigurationError, match="restore it with the version of Wardwatch that made it"):
+        backup.check(settings, saved)
+
+
+def test_a_server_elsewhere_is_left_to_its_own_backups(settings: Settings) -> None:
+    elsewhere = settings.model_copy(update={"mysql": settings.mysql.model_copy(update={"host": "rds.example"})})
+    assert backup.parts_of(elsewhere) == []
+
+
+def test_an_interrupted_restore_is_said_at_the_next_start(settings: Settings) -> None:
+    settings.state_dir.mkdir()
+    backup.require_finished(settings)
+    (settings.state_dir / backup.MARK).write_text("/backups/of-yesterday")
+    with pytest.raises(WardError, match=r"\./ward restore /backups/of-yesterday"):
+        backup.require_finished(settings)
