@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import closing
 from pathlib import Path
 
@@ -11,15 +12,18 @@ from alerts.database import now_ms
 from alerts.subscriptions import reconcile
 from alerts.subscriptions_table import add_default_ops
 from infra.clients import alerts_connection
+from infra.errors import ConfigurationError
 from infra.settings import Settings
 
 SCHEMA = Path(__file__).with_name("schema.sql")
+CREATION = re.compile(r"CREATE TABLE IF NOT EXISTS (?P<table>\w+) ")
+MODEL = "table_as_it_should_be"
 
 
 def bootstrap(settings: Settings) -> None:
     """Create what is missing; a second run changes nothing, a run cut short is completed by the next.
 
-    Raises UnavailableError when MySQL or SNS does not answer.
+    Raises UnavailableError when MySQL or SNS does not answer, ConfigurationError when a table is of another version.
     """
     with closing(alerts_connection(settings)) as connection:
         with connection.cursor() as cursor:
@@ -29,6 +33,36 @@ def bootstrap(settings: Settings) -> None:
 
 
 def create_tables(cursor: Cursor) -> None:
-    """Apply `schema.sql`, every statement of which leaves an existing table alone."""
+    """Apply `schema.sql`, every statement of which leaves an existing table alone.
+
+    Raises ConfigurationError naming the columns of an existing table that are missing or of another type: another
+    version made it, and to write into it might lose an alarm.
+    """
     for statement in SCHEMA.read_text().split("\n--;\n"):
         cursor.execute(statement)
+        if created := CREATION.search(statement):
+            _require_same(cursor, created["table"], CREATION.sub(f"CREATE TEMPORARY TABLE {MODEL} ", statement))
+
+
+def _require_same(cursor: Cursor, table: str, create_model: str) -> None:
+    """The server itself says how it would make the table now, so that spellings of a type do not differ."""
+    cursor.execute(create_model)
+    try:
+        expected, found = _columns(cursor, MODEL), _columns(cursor, table)
+    finally:
+        cursor.execute(f"DROP TEMPORARY TABLE {MODEL}")
+    wrong = [
+        f"{name} is missing" if name not in found else f"{name} is {found[name]} and should be {kind}"
+        for name, kind in expected.items()
+        if found.get(name) != kind
+    ]
+    if wrong:
+        raise ConfigurationError(
+            f"The table {table} of the alerts database was made by another version of Wardwatch: {'; '.join(wrong)}. "
+            "Nothing was changed. Go on with that version, or make a backup and alter the table."
+        )
+
+
+def _columns(cursor: Cursor, table: str) -> dict[str, str]:
+    cursor.execute(f"SHOW COLUMNS FROM {table}")
+    return {name: kind for name, kind, *_ in cursor.fetchall()}

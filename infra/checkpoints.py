@@ -11,6 +11,11 @@ from typing import Any
 
 import orjson
 
+from infra.errors import ConfigurationError
+
+KNOWN_FORM = b"v1"
+"""The first line of what Spark writes."""
+
 Offsets = dict[str, dict[int, int]]
 """Topic -> partition -> the next offset to read."""
 
@@ -32,15 +37,23 @@ class Checkpoint:
 
 
 def read_checkpoint(files: Any, path: str) -> Checkpoint | None:
-    """The checkpoint in the directory `path` of the file system `files` (see `infra.clients.hdfs`); None: not begun."""
+    """The checkpoint in the directory `path` of the file system `files` (see `infra.clients.hdfs`); None: not begun.
+
+    Raises ConfigurationError when another version of Spark wrote it in a form that is not known here.
+    """
     try:
         query_id = orjson.loads(files.cat_file(f"{path}/metadata"))["id"]
         names = [name.rsplit("/", 1)[-1] for name in files.ls(f"{path}/commits", detail=False)]
     except FileNotFoundError:
         return None
     last = max((int(name) for name in names if name.isdigit()), default=-1)
-    offsets = parse_offsets(files.cat_file(f"{path}/offsets/{last}")) if last >= 0 else {}
-    return Checkpoint(query_id, last, offsets)
+    raw = files.cat_file(f"{path}/offsets/{last}") if last >= 0 else KNOWN_FORM
+    if raw.splitlines()[:1] != [KNOWN_FORM]:
+        raise ConfigurationError(
+            f"The checkpoint {path} is of the form {raw[:20]!r}, and this version reads {KNOWN_FORM.decode()}. Go on "
+            "with the version of Wardwatch that wrote it: a new checkpoint would read everything in Kafka again."
+        )
+    return Checkpoint(query_id, last, parse_offsets(raw))
 
 
 def parse_offsets(raw: bytes) -> Offsets:

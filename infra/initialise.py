@@ -24,6 +24,10 @@ from infra.errors import ConfigurationError, WardError
 from infra.render import conf_dir, data_dir
 from infra.settings import Settings
 
+LAYOUT = "1"
+"""Raised when a server's data below the state directory can no longer be read by what a newer version installs."""
+
+LAYOUT_STAMP = "layout"
 POSTGRES_SYSTEM_USER = "postgres"
 POSTGRES_FALLBACK = Path("/var/lib/wardwatch")
 """Where PostgreSQL's data goes when its system user may not enter the state directory (below /root, for example)."""
@@ -39,6 +43,18 @@ def once(settings: Settings, name: str, action: Callable[[], None], content: str
     partial = stamp.with_name(f"{name}.partial")
     partial.write_text(content)
     partial.rename(stamp)
+
+
+def require_known_layout(settings: Settings) -> None:
+    """Leave a stamp of how the state directory is laid out. Raises ConfigurationError when another version made it."""
+    stamp = settings.state_dir / "initialised" / LAYOUT_STAMP
+    found = stamp.read_text() if stamp.exists() else LAYOUT
+    if found != LAYOUT:
+        raise ConfigurationError(
+            f"{settings.state_dir} has the layout {found}, and this version of Wardwatch knows {LAYOUT}: start it with "
+            "the version that made it, make a backup there, and restore that here into another WARDWATCH_STATE_DIR."
+        )
+    once(settings, LAYOUT_STAMP, lambda: None, content=LAYOUT)
 
 
 def find_program(name: str) -> str:
@@ -179,6 +195,7 @@ def postgres(settings: Settings) -> None:
     """A new cluster whose superuser is `airflow`; every connection needs its password."""
     directory = postgres_dir(settings)
     owner = postgres_user()
+    _require_postgres_version(directory)
 
     def create() -> None:
         for parent in (directory.parent, *directory.parents):
@@ -208,6 +225,17 @@ def postgres(settings: Settings) -> None:
             password_file.unlink()
 
     once(settings, "postgres", create)
+
+
+def _require_postgres_version(directory: Path) -> None:
+    """Raise ConfigurationError when the data was made by another major version than the one that is installed."""
+    made_by = directory / "PG_VERSION"
+    installed = Path(find_postgres("postgres")).parts[-3]
+    if made_by.exists() and installed.isdigit() and (found := made_by.read_text().strip()) != installed:
+        raise ConfigurationError(
+            f"{directory} was made by PostgreSQL {found}, and the newest that is installed is {installed}. Have {found} "
+            "as the only one and make a backup (`./ward backup`); then move the directory away and restore it."
+        )
 
 
 def airflow(settings: Settings) -> None:

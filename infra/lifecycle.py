@@ -17,6 +17,7 @@ from rich.console import Console
 from infra import install, preflight, supervise
 from infra.certificates import ensure_certificates
 from infra.errors import UnavailableError, WardError
+from infra.initialise import require_known_layout
 from infra.render import render_all
 from infra.secrets import ensure_secrets
 from infra.servers import Server, all_of, with_dependencies
@@ -53,6 +54,7 @@ def _up(settings: Settings, wanted: list[Server], everything: bool, console: Con
         preflight.check(settings, to_start, preflight.NEEDED_MEMORY if not running else 0)
     install.ensure_installed(settings, console)
     preflight.check_java()
+    require_known_layout(settings)
     ensure_secrets(settings)
     ensure_certificates(settings)
     render_all(settings)

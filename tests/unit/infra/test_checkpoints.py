@@ -6,6 +6,7 @@ import pytest
 from fsspec.implementations.memory import MemoryFileSystem
 
 from infra.checkpoints import Checkpoint, parse_offsets, read_checkpoint
+from infra.errors import ConfigurationError
 from infra.lag import Extent, waiting
 
 OFFSETS = b'v1\n{"batchWatermarkMs":0,"conf":{}}\n{"vital-info":{"0":12,"1":7}}'
@@ -42,6 +43,13 @@ def test_batches_up_to_the_newest_and_those_of_other_queries_are_committed() -> 
     assert checkpoint.committed("q", 10)
     assert not checkpoint.committed("q", 11)
     assert checkpoint.committed("abandoned", 11)
+
+
+def test_a_checkpoint_of_another_form_is_refused_with_what_to_do(files: Any) -> None:
+    files.pipe_file("/c/commits/0", b"v2\n{}")
+    files.pipe_file("/c/offsets/0", OFFSETS.replace(b"v1", b"v2"))
+    with pytest.raises(ConfigurationError, match=r"/c is of the form .*v2.*Go on with the version"):
+        read_checkpoint(files, "/c")
 
 
 def test_an_absent_source_line_is_no_offset() -> None:

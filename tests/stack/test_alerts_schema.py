@@ -1,0 +1,43 @@
+"""Tables of the alerts database that another version made."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from pymysql.connections import Connection
+
+from alerts.bootstrap import create_tables
+from infra.errors import ConfigurationError
+
+
+@pytest.fixture
+def database(mysql_root: Connection[Any]) -> Iterator[Connection[Any]]:
+    """An empty database of the test's own."""
+    name = f"alerts_test_{uuid.uuid4().hex[:8]}"
+    with mysql_root.cursor() as cursor:
+        cursor.execute(f"CREATE DATABASE {name} CHARACTER SET utf8mb4")
+    mysql_root.select_db(name)
+    yield mysql_root
+    with mysql_root.cursor() as cursor:
+        cursor.execute(f"DROP DATABASE {name}")
+
+
+def test_tables_are_made_and_a_second_start_leaves_them(database: Connection[Any]) -> None:
+    with database.cursor() as cursor:
+        create_tables(cursor)
+        cursor.execute("INSERT INTO alarm_events (alarm_id, at, who, what, why) VALUES ('a', 1, 'b', 'c', 'd')")
+        create_tables(cursor)
+        assert cursor.execute("SELECT 1 FROM alarm_events") == 1
+
+
+def test_a_table_of_another_version_is_refused_by_its_columns_and_left_alone(database: Connection[Any]) -> None:
+    with database.cursor() as cursor:
+        create_tables(cursor)
+        cursor.execute("ALTER TABLE notifications DROP COLUMN last_error, MODIFY attempts BIGINT NOT NULL")
+        with pytest.raises(ConfigurationError, match=r"notifications .* attempts is bigint.*last_error is"):
+            create_tables(cursor)
+        cursor.execute("SHOW COLUMNS FROM notifications LIKE 'last_error'")
+        assert cursor.fetchall() == ()
