@@ -233,8 +233,8 @@ def _require_postgres_version(directory: Path) -> None:
     installed = Path(find_postgres("postgres")).parts[-3]
     if made_by.exists() and installed.isdigit() and (found := made_by.read_text().strip()) != installed:
         raise ConfigurationError(
-            f"{directory} was made by PostgreSQL {found}, and the newest that is installed is {installed}. Have {found} "
-            "as the only one and make a backup (`./ward backup`); then move the directory away and restore it."
+            f"{directory} was made by PostgreSQL {found}, and the newest that is installed is {installed}. Have "
+            f"{found} as the only one and make a backup (`./ward backup`); then move the directory away and restore it."
         )
 
 
