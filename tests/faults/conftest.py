@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -38,9 +39,18 @@ def pytest_configure() -> None:
     load_settings.cache_clear()
 
 
+turn = itertools.count()
+"""Whose turn it is among the seeds."""
+
+
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    if "seed" in metafunc.fixturenames:
-        metafunc.parametrize("seed", [int(seed) for seed in metafunc.config.getoption("--seeds").split(",")])
+    """What a seed changes runs with every one; each of the other tests with one of them, so that none takes long."""
+    if "seed" not in metafunc.fixturenames:
+        return
+    seeds = [int(seed) for seed in metafunc.config.getoption("--seeds").split(",")]
+    if metafunc.definition.get_closest_marker("every_seed") is None:
+        seeds = [seeds[next(turn) % len(seeds)]]
+    metafunc.parametrize("seed", seeds)
 
 
 @pytest.fixture(scope="session")

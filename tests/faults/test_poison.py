@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 import orjson
+import pytest
 from confluent_kafka import Producer
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
@@ -20,6 +21,8 @@ from hive.client import query
 from infra.clients import kafka_config
 from infra.kafka_io import committed_messages
 from infra.settings import Settings
+
+pytestmark = pytest.mark.every_seed
 
 Await = Callable[..., Any]
 LETTERS = dead_letter_topic("land-vitals")
