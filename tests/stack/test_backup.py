@@ -75,7 +75,7 @@ class Patient:
 
 def subscribed(settings: Settings) -> bool:
     with alerts_connection(settings) as connection, connection.cursor() as cursor:
-        return bool(cursor.execute("SELECT 1 FROM subscriptions WHERE endpoint = %s", (DOCTOR,)))
+        return bool(cursor.execute("SELECT 1 FROM subscriptions WHERE email = %s AND state <> 'removed'", (DOCTOR,)))
 
 
 def said(settings: Settings) -> str:
