@@ -142,5 +142,7 @@ class Publisher:
                 raise
             log.error("SNS refuses this notification", notification_id=ready.notification_id, reason=reason)
             return
+        # An SNS that refuses now and then is not away: the next refusal is a first one again.
+        self._backoff.succeeded()
         message_id = answer["MessageId"]
         in_transaction(connection, lambda cursor: mark_sent(cursor, ready.seq, message_id, now_ms()))
