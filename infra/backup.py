@@ -23,7 +23,7 @@ from typing import Any, NamedTuple
 import orjson
 from rich.console import Console
 
-from infra import databases, initialise, lifecycle
+from infra import databases, initialise, lifecycle, supervise
 from infra.errors import ConfigurationError, WardError
 from infra.servers import all_of
 from infra.settings import Settings
@@ -91,13 +91,25 @@ def default_directory(settings: Settings) -> Path:
 def save(settings: Settings, directory: Path, console: Console) -> None:
     """Make a backup. Under its name it is whole: until then it is `directory` with `.partial` after it.
 
-    Raises ConfigurationError when the directory is there already, WardError when a server does not give its data.
+    Raises ConfigurationError when the directory is there already, WardError when a server does not run or does not give
+    its data; nothing is left behind then.
     """
     if directory.exists():
         raise ConfigurationError(f"{directory} is there already: name a new directory.")
+    if down := [part.server for part in parts_of(settings) if not _runs(settings, part.server)]:
+        raise WardError(f"Not running: {', '.join(down)}. Start the stack with `./ward up`, then make the backup.")
     partial = directory.with_name(f"{directory.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True, mode=0o700)
+    try:
+        _fill(settings, partial, console)
+        partial.rename(directory)
+    except BaseException:
+        shutil.rmtree(partial)
+        raise
+
+
+def _fill(settings: Settings, partial: Path, console: Console) -> None:
     files = {}
     for part in parts_of(settings):
         path = partial / part.file
@@ -112,7 +124,11 @@ def save(settings: Settings, directory: Path, console: Console) -> None:
         "files": {name: listed._asdict() for name, listed in files.items()},
     }
     (partial / MANIFEST).write_bytes(orjson.dumps(manifest, option=orjson.OPT_INDENT_2))
-    partial.rename(directory)
+
+
+def _runs(settings: Settings, server: str) -> bool:
+    found = supervise.processes(settings).get(server)
+    return found is not None and found.running
 
 
 def check(settings: Settings, directory: Path) -> datetime:

@@ -26,6 +26,7 @@ def fail(_settings: Settings, _path: Path) -> None:
 @pytest.fixture
 def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
     monkeypatch.setattr(backup, "PARTS", (backup.Part("words.txt", "words", "mariadb", write_words, fail),))
+    monkeypatch.setattr(backup, "_runs", lambda _settings, _server: True)
     return Settings(state_dir=tmp_path / "state")
 
 
@@ -47,13 +48,21 @@ def test_a_directory_that_is_there_is_never_written_into(settings: Settings, sav
         backup.save(settings, saved, Console(quiet=True))
 
 
-def test_a_backup_that_failed_has_not_its_name(
+def test_without_the_stack_it_says_what_to_start(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(backup, "_runs", lambda _settings, _server: False)
+    with pytest.raises(WardError, match=r"Not running: mariadb. Start the stack with `./ward up`"):
+        backup.save(settings, tmp_path / "backup", Console(quiet=True))
+
+
+def test_a_backup_that_failed_leaves_nothing_behind(
     settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(backup, "PARTS", (backup.Part("words.txt", "words", "mariadb", fail, fail),))
     with pytest.raises(WardError, match="is away"):
         backup.save(settings, tmp_path / "backup", Console(quiet=True))
-    assert not (tmp_path / "backup").exists()
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_changed_file_is_refused_by_name(settings: Settings, saved: Path) -> None:
