@@ -48,7 +48,7 @@ def _require_same(cursor: Cursor, table: str, create_model: str) -> None:
     """The server itself says how it would make the table now, so that spellings of a type do not differ."""
     cursor.execute(create_model)
     try:
-        expected, found = _columns(cursor, MODEL), _columns(cursor, table)
+        (expected, _), (found, needed) = _columns(cursor, MODEL), _columns(cursor, table)
     finally:
         cursor.execute(f"DROP TEMPORARY TABLE {MODEL}")
     wrong = [
@@ -56,6 +56,7 @@ def _require_same(cursor: Cursor, table: str, create_model: str) -> None:
         for name, kind in expected.items()
         if found.get(name) != kind
     ]
+    wrong += [f"{name} is unknown and must have a value" for name in found.keys() - expected.keys() if name in needed]
     if wrong:
         raise ConfigurationError(
             f"The table {table} of the alerts database was made by another version of Wardwatch: {'; '.join(wrong)}. "
@@ -63,6 +64,9 @@ def _require_same(cursor: Cursor, table: str, create_model: str) -> None:
         )
 
 
-def _columns(cursor: Cursor, table: str) -> dict[str, str]:
+def _columns(cursor: Cursor, table: str) -> tuple[dict[str, str], set[str]]:
+    """The type of each column, and those for which a row must bring a value."""
     cursor.execute(f"SHOW COLUMNS FROM {table}")
-    return {name: kind for name, kind, *_ in cursor.fetchall()}
+    rows = cursor.fetchall()
+    needed = {name for name, _, null, _, default, extra in rows if null == "NO" and default is None and not extra}
+    return {name: kind for name, kind, *_ in rows}, needed

@@ -9,8 +9,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from hbase.bootstrap import CREATION_TIMEOUT_MS, bootstrap, create_empty
-from hbase.table import FAMILY, VERSIONS, connected
+from hbase.table import FAMILY, VERSIONS, connected, read_state
+from infra.errors import WardError
 from infra.settings import Settings
+
+TRIES = 5
 
 
 class Cell(NamedTuple):
@@ -24,10 +27,18 @@ class Cell(NamedTuple):
 
 
 def save(settings: Settings, path: Path) -> None:
-    """Write all versions of all cells. Raises UnavailableError, ConfigurationError without the table."""
-    with connected(settings) as connection:
-        cells = sorted(_cells(connection.table(settings.thresholds.table)))
-    path.write_text(json.dumps(cells, indent=0), encoding="ascii")
+    """Write all versions of all cells, as of one moment.
+
+    Raises UnavailableError, ConfigurationError without the table, WardError when it is being edited all the time.
+    """
+    for _ in range(TRIES):
+        before = read_state(settings)
+        with connected(settings) as connection:
+            cells = sorted(_cells(connection.table(settings.thresholds.table)))
+        if read_state(settings) == before:
+            path.write_text(json.dumps(cells, indent=0), encoding="ascii")
+            return
+    raise WardError("The thresholds were edited while they were copied, again and again: make the backup later.")
 
 
 def load(settings: Settings, path: Path) -> None:

@@ -15,7 +15,7 @@ import hashlib
 import importlib
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -34,7 +34,6 @@ MARK = "restore.unfinished"
 RECONCILED_BY = (
     ("metastore", "hive.bootstrap:bootstrap"),
     ("metastore", "spark_jobs.landing.rebuild:rebuild"),
-    ("mariadb", "producers.bootstrap:bootstrap"),
     ("mariadb", "producers.restored:reconcile"),
 )
 """An embedded server, and the function of `settings` that brings it, restored, into line with HDFS and Kafka."""
@@ -80,7 +79,8 @@ class Listed(NamedTuple):
 
 def parts_of(settings: Settings) -> list[Part]:
     """Those whose server is embedded; a server elsewhere (RDS, a cluster's HBase) has backups of its own."""
-    return [part for part in PARTS if part.server in _embedded(settings)]
+    embedded = {server.name for server in all_of(settings)}
+    return [part for part in PARTS if part.server in embedded]
 
 
 def default_directory(settings: Settings) -> Path:
@@ -92,20 +92,23 @@ def save(settings: Settings, directory: Path, console: Console) -> None:
     """Make a backup. Under its name it is whole: until then it is `directory` with `.partial` after it.
 
     Raises ConfigurationError when the directory is there already, WardError when a server does not run or does not give
-    its data; nothing is left behind then.
+    its data, when the disk does not take it, or when a restore was interrupted; nothing is left behind then.
     """
+    require_finished(settings)
     if directory.exists():
         raise ConfigurationError(f"{directory} is there already: name a new directory.")
     if down := [part.server for part in parts_of(settings) if not _runs(settings, part.server)]:
         raise WardError(f"Not running: {', '.join(down)}. Start the stack with `./ward up`, then make the backup.")
     partial = directory.with_name(f"{directory.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True, mode=0o700)
     try:
+        shutil.rmtree(partial, ignore_errors=True)
+        partial.mkdir(parents=True, mode=0o700)
         _fill(settings, partial, console)
         partial.rename(directory)
-    except BaseException:
-        shutil.rmtree(partial)
+    except BaseException as error:
+        shutil.rmtree(partial, ignore_errors=True)
+        if isinstance(error, OSError):
+            raise WardError(f"{directory} cannot be written: {error.strerror or error}.") from error
         raise
 
 
@@ -162,27 +165,37 @@ def restore(settings: Settings, directory: Path, console: Console) -> None:
     Raises WardError naming the step that failed; doing it again goes through all of it again.
     """
     check(settings, directory)
-    lifecycle.down(settings, console)
-    parts = parts_of(settings)
-    with _marked(settings, directory):
+    parts, embedded = parts_of(settings), {server.name for server in all_of(settings)}
+    with lifecycle.only_one(settings, "`./ward restore`", "restore"):
+        lifecycle.down(settings, console)
         lifecycle.up(settings, [part.server for part in parts], console)
-        for part in parts:
-            with console.status(f"putting back {part.what} …"):
-                part.load(settings, directory / part.file)
-            console.print(f"[green]✓[/] {part.what} put back")
-        # The dump brought the metastore's tables: its first start must not make them anew.
-        initialise.once(settings, "metastore", lambda: None)
-        lifecycle.up(settings, [name for name in ("hiveserver2", "kafka") if name in _embedded(settings)], console)
-        with console.status("bringing it into line with HDFS and Kafka …"):
-            for server, reconcile in RECONCILED_BY:
-                if server in _embedded(settings):
-                    _room(reconcile)(settings)
-        console.print("[green]✓[/] brought into line with HDFS and Kafka")
+        with _marked(settings, directory):
+            with _writers_kept_out(settings):
+                for part in parts:
+                    with console.status(f"putting back {part.what} …"):
+                        part.load(settings, directory / part.file)
+                    console.print(f"[green]✓[/] {part.what} put back")
+                # The dump brought the metastore's tables, which its first start must not make anew, and Airflow's,
+                # which may be those of an older Airflow.
+                initialise.once(settings, "metastore", lambda: None)
+                initialise.forget(settings, "airflow")
+                if needed := sorted({"hiveserver2", "kafka"} & embedded):
+                    lifecycle.up(settings, needed, console)
+                with console.status("bringing it into line with HDFS and Kafka …"):
+                    for server, reconcile in RECONCILED_BY:
+                        if server in embedded:
+                            _room(reconcile)(settings)
+            with console.status("importing the contacts anew …"):
+                # What the restore took back is older than the mark of the last import, and only a full one sees it.
+                _room("sqoop.importer:import_contacts")(settings, full=True, reason="restore")
+            console.print("[green]✓[/] brought into line with HDFS and Kafka, contacts imported anew")
     lifecycle.up(settings, [], console)
-    with console.status("importing the contacts anew …"):
-        # What the restore took back is older than the mark of the last import, and only a full one sees it.
-        _room("sqoop.importer:import_contacts")(settings, full=True, reason="restore")
-    console.print("[green]✓[/] contacts imported anew")
+
+
+def _writers_kept_out(settings: Settings) -> AbstractContextManager[None]:
+    """A row that is written before ids go on above those that were read would never be read."""
+    embedded = "mariadb" in {server.name for server in all_of(settings)}
+    return databases.devices_kept_out(settings) if embedded else nullcontext()
 
 
 def require_finished(settings: Settings) -> None:
@@ -199,10 +212,6 @@ def _marked(settings: Settings, directory: Path) -> Iterator[None]:
     mark.write_text(str(directory.resolve()))
     yield
     mark.unlink()
-
-
-def _embedded(settings: Settings) -> set[str]:
-    return {server.name for server in all_of(settings)}
 
 
 def _listed(path: Path) -> Listed:

@@ -142,6 +142,10 @@ def restore(
         what = ", ".join(part.what for part in backups.parts_of(settings))
         typer.confirm(f"Replace {what} by those of {made_at:%Y-%m-%d %H:%M} UTC?", abort=True)
     backups.restore(settings, directory, _console())
+    typer.echo(
+        f"Restored as of {made_at:%Y-%m-%d %H:%M} UTC. To name what MySQL has lost since, backfill the DAG audit from "
+        f"{made_at:%Y-%m-%dT%H}:00 to the last full hour."
+    )
 
 
 @app.command()

@@ -12,10 +12,11 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import IO
 
+from infra.clients import mysql_connection
 from infra.errors import WardError
 from infra.initialise import find_postgres, find_program
 from infra.render import run_dir
@@ -51,6 +52,23 @@ def load_mysql(settings: Settings, source: Path) -> None:
         assert process.stdin is not None
         shutil.copyfileobj(file, process.stdin, COPY_BYTES)
         process.stdin.close()
+
+
+@contextmanager
+def devices_kept_out(settings: Settings) -> Iterator[None]:
+    """The bedside devices' account is locked, and has no connection, until the block has ended well.
+
+    After a crash it stays locked: what was begun must be ended first.
+    """
+    account = f"'{settings.mysql.devices_user}'@'%'"
+    with closing(mysql_connection(settings, "root", settings.secret("mysql_root_password"))) as connection:
+        with connection.cursor() as cursor:
+            cursor.execute(f"ALTER USER {account} ACCOUNT LOCK")
+            cursor.execute(f"KILL HARD USER {settings.mysql.devices_user}")
+        yield
+        connection.ping(reconnect=True)
+        with connection.cursor() as cursor:
+            cursor.execute(f"ALTER USER {account} ACCOUNT UNLOCK")
 
 
 def dump_postgres(settings: Settings, target: Path) -> None:

@@ -45,6 +45,11 @@ def once(settings: Settings, name: str, action: Callable[[], None], content: str
     partial.rename(stamp)
 
 
+def forget(settings: Settings, name: str) -> None:
+    """Have the step of that name done again at the next start; it must be one that may be."""
+    (settings.state_dir / "initialised" / name).unlink(missing_ok=True)
+
+
 def require_known_layout(settings: Settings) -> None:
     """Leave a stamp of how the state directory is laid out. Raises ConfigurationError when another version made it."""
     stamp = settings.state_dir / "initialised" / LAYOUT_STAMP
@@ -195,7 +200,7 @@ def postgres(settings: Settings) -> None:
     """A new cluster whose superuser is `airflow`; every connection needs its password."""
     directory = postgres_dir(settings)
     owner = postgres_user()
-    _require_postgres_version(directory)
+    _require_postgres_version(settings, directory)
 
     def create() -> None:
         for parent in (directory.parent, *directory.parents):
@@ -227,14 +232,15 @@ def postgres(settings: Settings) -> None:
     once(settings, "postgres", create)
 
 
-def _require_postgres_version(directory: Path) -> None:
+def _require_postgres_version(settings: Settings, directory: Path) -> None:
     """Raise ConfigurationError when the data was made by another major version than the one that is installed."""
     made_by = directory / "PG_VERSION"
     installed = Path(find_postgres("postgres")).parts[-3]
     if made_by.exists() and installed.isdigit() and (found := made_by.read_text().strip()) != installed:
         raise ConfigurationError(
             f"{directory} was made by PostgreSQL {found}, and the newest that is installed is {installed}. Have "
-            f"{found} as the only one and make a backup (`./ward backup`); then move the directory away and restore it."
+            f"{found} as the only one and make a backup (`./ward backup`); then move the directory and "
+            f"{settings.state_dir / 'initialised' / 'postgres'} away and restore it."
         )
 
 

@@ -41,7 +41,7 @@ def up(settings: Settings, names: list[str], console: Console) -> None:
     on from there.
     """
     wanted = with_dependencies(settings, names) if names else all_of(settings)
-    with _only_one(settings):
+    with only_one(settings):
         _up(settings, wanted, not names, console)
 
 
@@ -75,7 +75,7 @@ def down(settings: Settings, console: Console) -> None:
         supervise.shut_down(settings)
         console.print("Nothing is running.")
         return
-    with _only_one(settings):
+    with only_one(settings):
         _down(settings, console)
 
 
@@ -92,14 +92,17 @@ def _down(settings: Settings, console: Console) -> None:
 
 
 @contextmanager
-def _only_one(settings: Settings) -> Iterator[None]:
-    """Keep a second `up` or `down` of the same stack out. The lock goes with the process, however it ends."""
+def only_one(settings: Settings, what: str = "`./ward up` or `./ward down`", lock: str = "lifecycle") -> Iterator[None]:
+    """Keep a second one of the same stack out. The lock goes with the process, however it ends.
+
+    Raises WardError when another holds it.
+    """
     settings.state_dir.mkdir(parents=True, exist_ok=True)
-    with (settings.state_dir / "lifecycle.lock").open("w") as file:
+    with (settings.state_dir / f"{lock}.lock").open("w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            raise WardError("Another `./ward up` or `./ward down` of this stack is at work: wait for it.") from error
+            raise WardError(f"Another {what} of this stack is at work: wait for it.") from error
         yield
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import threading
 import time
 
-from clinical.topics import PRODUCER_CURSOR, VITAL_INFO
-from infra.clients import devices_connection
+from clinical.topics import PRODUCER_CURSOR, TOPICS, VITAL_INFO
+from infra.clients import mysql_connection, with_retries
 from infra.log import get_logger
 from infra.settings import Settings
+from producers.bootstrap import create_topics
 from producers.cursor import CursorState
 from producers.source import quoted_table
 from producers.transactions import ReadingLog
@@ -20,14 +21,17 @@ def reconcile(settings: Settings) -> None:
     """Let the source table give out ids above the producer's cursor.
 
     A row with an id that was read before would be taken for one that is in Hive already, and be lost. Raises
-    UnavailableError when MySQL or Kafka is away. Doing it again changes nothing.
+    UnavailableError when MySQL or Kafka is away. Doing it again changes nothing. Only for the embedded MySQL, whose
+    devices are kept out meanwhile; a Kafka without a cursor has read nothing.
     """
+    with_retries(settings, lambda: create_topics(settings, TOPICS))
     readings = ReadingLog(settings, VITAL_INFO, PRODUCER_CURSOR, settings.source.table, threading.Event())
     stored = readings.load_cursor()
     if stored is None:
         return
     cursor = CursorState.from_bytes(stored, time.monotonic()).cursor
-    with devices_connection(settings) as connection, connection.cursor() as statement:
+    password = settings.secret("mysql_root_password")
+    with mysql_connection(settings, "root", password) as connection, connection.cursor() as statement:
         # MySQL goes on above the highest id of the table when that is higher still.
         statement.execute(f"ALTER TABLE {quoted_table(settings)} AUTO_INCREMENT = {cursor + 1}")
     log.info("new ids begin above what was read", table=settings.source.table, cursor=cursor)

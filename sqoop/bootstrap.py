@@ -5,7 +5,7 @@ from __future__ import annotations
 from infra.clients import with_retries
 from infra.settings import Settings
 from sqoop.importer import PATIENTS_TABLE
-from sqoop.location import put_in_force
+from sqoop.location import follow_newest
 from sqoop.snapshots import Snapshots
 
 
@@ -17,6 +17,4 @@ def bootstrap(settings: Settings) -> None:
     """
     snapshots = Snapshots(settings, PATIENTS_TABLE)
     with_retries(settings, snapshots.create_directories)
-    if versions := snapshots.versions():
-        location = settings.default_fs + snapshots.path(versions[-1])
-        with_retries(settings, lambda: put_in_force(settings, PATIENTS_TABLE, location))
+    with_retries(settings, lambda: follow_newest(settings, PATIENTS_TABLE, snapshots))

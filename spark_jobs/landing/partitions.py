@@ -53,6 +53,11 @@ def adding(table: StoredTable, partitions: Iterable[tuple[Mapping[str, str], str
     return f"ALTER TABLE {table.full_name} ADD IF NOT EXISTS {clauses}"
 
 
+def dropping(table: StoredTable) -> str:
+    """The statement that makes the metastore forget every partition of an external table; its files stay."""
+    return f"ALTER TABLE {table.full_name} DROP IF EXISTS PARTITION ({table.partitions[0].name} > '')"
+
+
 def switching(table: StoredTable, spec: Mapping[str, str], location: str) -> str:
     """The statement that lets a partition point at another directory."""
     return f"ALTER TABLE {table.full_name} {_clause(table, spec)} SET LOCATION '{location}'"

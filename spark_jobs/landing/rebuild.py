@@ -2,8 +2,9 @@
 
 Of a partition's directories the newest that compaction finished holds everything that the older ones held when it was
 written (its `_batches` names each batch). What landed in an older one afterwards, because the compaction was never put
-in force, is copied to it, file by file under the same names. Then the partition points at it. Every batch is therefore
-seen once, whatever the metastore said before. Nothing may be landing or compacting meanwhile.
+in force, is copied to it, file by file under the same names. Then all partitions are forgotten and added anew, each
+pointing at its directory. Every batch is therefore seen once, whatever the metastore said before. Nothing may be
+landing or compacting meanwhile, and whoever asks Hive meanwhile misses readings.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from infra.clients import hdfs
 from infra.log import get_logger
 from infra.settings import Settings
 from spark_jobs.landing import files as f
-from spark_jobs.landing.partitions import adding, switching
+from spark_jobs.landing.partitions import adding, dropping
 from spark_jobs.landing.retired import Ledger, Retired
 
 ADDED_AT_ONCE = 100
@@ -29,7 +30,7 @@ log = get_logger("rebuild")
 
 
 def rebuild(settings: Settings, tables: Mapping[str, StoredTable] = TABLES) -> None:
-    """Let every partition of the landed tables point where its files are; a partition that is missing is added.
+    """Let the landed tables have exactly the partitions that have files, each pointing where they are.
 
     Doing it again changes nothing. Raises UnavailableError when HDFS or HiveServer2 is away, WardError when a file
     could not be copied; what was done by then stays.
@@ -66,7 +67,7 @@ def complete(files: Any, newest: str, older: list[str]) -> list[str]:
     copied = []
     for entry in itertools.chain.from_iterable(f.data_files(files, directory) for directory in older):
         name = f.base_name(entry["name"])
-        if f.parse_batch_file(name) and name not in merged and held.get(name) != entry["size"]:
+        if f.parse_batch_file(name) and name not in merged and held.get(name, -1) < entry["size"]:
             f.copy(files, entry["name"], f"{newest}/{name}")
             held[name] = entry["size"]
             copied.append(name)
@@ -85,9 +86,8 @@ def _rebuild(settings: Settings, files: Any, session: HiveSession, table: Stored
     locations = [
         (f.parse_spec(partition), settings.default_fs + directories[-1]) for partition, directories in found.items()
     ]
+    session.run(f"ALTER TABLE {table.full_name} SET LOCATION '{settings.default_fs + table_path(settings, table)}'")
+    session.run(dropping(table))
     for start in range(0, len(locations), ADDED_AT_ONCE):
         session.run(adding(table, locations[start : start + ADDED_AT_ONCE]))
-    for spec, location in locations:
-        if f.path_of(location).startswith(f.compacted_root(settings, table)):
-            session.run(switching(table, spec, location))
     log.info("partitions rebuilt", table=table.full_name, partitions=len(found), files_copied=copied)

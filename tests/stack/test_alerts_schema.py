@@ -33,6 +33,14 @@ def test_tables_are_made_and_a_second_start_leaves_them(database: Connection[Any
         assert cursor.execute("SELECT 1 FROM alarm_events") == 1
 
 
+def test_a_column_of_a_newer_version_that_needs_a_value_is_refused(database: Connection[Any]) -> None:
+    with database.cursor() as cursor:
+        create_tables(cursor)
+        cursor.execute("ALTER TABLE alarms ADD COLUMN hint VARCHAR(9) NULL, ADD COLUMN owner VARCHAR(9) NOT NULL")
+        with pytest.raises(ConfigurationError, match=r"alarms .*: owner is unknown and must have a value\."):
+            create_tables(cursor)
+
+
 def test_a_table_of_another_version_is_refused_by_its_columns_and_left_alone(database: Connection[Any]) -> None:
     with database.cursor() as cursor:
         create_tables(cursor)

@@ -56,6 +56,19 @@ def test_without_the_stack_it_says_what_to_start(
         backup.save(settings, tmp_path / "backup", Console(quiet=True))
 
 
+def test_a_directory_that_cannot_be_written_is_one_sentence(settings: Settings, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(WardError, match=r"file/backup cannot be written: Not a directory"):
+        backup.save(settings, tmp_path / "file" / "backup", Console(quiet=True))
+
+
+def test_no_backup_is_made_of_half_a_restore(settings: Settings, tmp_path: Path) -> None:
+    settings.state_dir.mkdir()
+    (settings.state_dir / backup.MARK).write_text("/backups/of-yesterday")
+    with pytest.raises(WardError, match="A restore was interrupted"):
+        backup.save(settings, tmp_path / "backup", Console(quiet=True))
+
+
 def test_a_backup_that_failed_leaves_nothing_behind(
     settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
