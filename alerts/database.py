@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, TypeVar
 
 import pymysql
@@ -55,10 +55,9 @@ def in_transaction(connection: Connection[Any], work: Callable[[Cursor], T]) -> 
 
 
 def _roll_back(connection: Connection[Any]) -> None:
-    try:
+    # Fails when the connection was lost, and then there is nothing to roll back. It is its owner's to close.
+    with suppress(pymysql.err.Error):
         connection.rollback()
-    except pymysql.err.Error:
-        connection.close()
 
 
 @contextmanager
