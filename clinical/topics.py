@@ -45,5 +45,6 @@ TOPICS = (
     Topic(SENT_AGAIN, 1, compacted=True),
     Topic(dead_letter_topic("land-vitals"), 1),
     Topic(dead_letter_topic("land-breaches"), 1),
+    Topic(dead_letter_topic("land-derived"), 1),
     Topic(dead_letter_topic("alert-engine"), 1),
 )

@@ -11,7 +11,11 @@ from dags.lib.hours import ARGUMENTS, MACROS
 from dags.lib.program import Program
 from dags.lib.tell_ops import tell_ops
 
-TABLES = ("--table", "vital_readings", "--table", "breaches", "--table", "rejected_readings")
+TABLES = tuple(
+    word
+    for table in ("vital_readings", "breaches", "derived_vitals", "rejected_readings")
+    for word in ("--table", table)
+)
 
 with DAG(
     dag_id="compact_readings",
@@ -34,9 +38,9 @@ with DAG(
 ### Compaction
 
 Landing writes a small file every half minute. A quarter of an hour after an hour has ended, this DAG rewrites the
-files of that hour of `health.vital_readings` and `health.breaches` into files of at most 256 MiB and switches the
-partition to them; `health.rejected_readings`, which has a partition a day, when the day has ended. Queries see either
-the old files or the new ones, never both, and the readings stay the same.
+files of that hour of `health.vital_readings` into files of at most 256 MiB and switches the partition to them; those of
+`health.breaches`, `derived_vitals` and `rejected_readings`, which have a partition a day, when the day has ended.
+Queries see either the old files or the new ones, never both, and the readings stay the same.
 
 * **Interval**: the hour in which the readings were *recorded*, in UTC. A run started by hand without a logical date
   takes the last full hour.

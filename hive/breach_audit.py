@@ -1,4 +1,4 @@
-"""The audit of breaches: what should have been found among the readings of some time was found.
+"""The audit of breaches: what should have been found among the readings and derived values of some time was found.
 
     python -m hive.breach_audit --from 2026-01-31T10:00:00Z --to 2026-01-31T11:00:00Z
 
@@ -8,6 +8,7 @@ snapshots that were in force, and compared by `breach_id` with `health.breaches`
 While an edit came into force a reading may have been judged by either table, and that of a patient whose contact
 changed of late by any age: a breach is *due* only if every judgement that was possible finds it. Readings that were
 rejected are not judged again; those that were sent again, or of patients whose contact is gone, are only counted.
+A reading belongs to the time of its insertion, a derived value to the time for which it was computed.
 """
 
 from __future__ import annotations
@@ -22,12 +23,13 @@ from typing import Annotated, Any, NamedTuple
 import orjson
 import typer
 
+from clinical import tables
 from clinical.ages import age_years
 from clinical.messages import breach_id
 from clinical.tables import BREACHES, PATIENTS, VITAL_READINGS
 from clinical.thresholds import ThresholdRow, judge
 from clinical.topics import DERIVED_VITALS, DOCTORS_QUEUE, SENT_AGAIN, VITAL_INFO
-from clinical.vitals import JUDGED, VITALS, round_half_up
+from clinical.vitals import DERIVED, JUDGED, VITALS, Vital, round_half_up
 from hbase.snapshots import accepted_at, load, versions
 from hive.audit import DEFAULT_WAIT_SECONDS, parse_time, recorded_and_inserted, told_by_status
 from hive.client import HiveSession, hive_session
@@ -42,9 +44,13 @@ SLACK = timedelta(seconds=15)
 CONTACTS_SLACK = timedelta(minutes=15)
 """A contact that changed later than this before the hour may not have been imported when a reading was judged."""
 
+DERIVED_SLACK = timedelta(minutes=10)
+"""A derived value is judged once it was computed, so long after the time it is for at most."""
+
 NAMED = 20
 DETECTION = ("checkpoints", "detect-breaches")
 LANDING = ("checkpoints", "land-vitals", BREACHES.name)
+DERIVED_LANDING = ("checkpoints", "land-vitals", tables.DERIVED_VITALS.name)
 
 
 class Thresholds(NamedTuple):
@@ -56,14 +62,14 @@ class Thresholds(NamedTuple):
 
 
 class Value(NamedTuple):
-    """A stored value of one attribute."""
+    """A stored value of one attribute: a reading's, or a derived one. `at`: of its insertion, or what it is for."""
 
-    reading_id: int
+    source_id: str
     patient_id: str
     attribute: str
     value: Decimal
     recorded_on: date
-    inserted_at: datetime
+    at: datetime
 
 
 @dataclass(frozen=True)
@@ -77,11 +83,12 @@ class Patient:
 class Due(NamedTuple):
     """A breach that should have been found."""
 
-    reading_id: int
+    topic: str
+    source_id: str
     attribute: str
 
     def __str__(self) -> str:
-        return f"reading {self.reading_id} {self.attribute}"
+        return f"{'reading' if self.topic == VITAL_INFO else 'derived value'} {self.source_id} {self.attribute}"
 
 
 @dataclass
@@ -114,7 +121,7 @@ class BreachAudit:
 
     def sentence(self) -> str:
         """The finding for a person."""
-        when = f"readings inserted from {self.start:%Y-%m-%d %H:%M:%S} to {self.end:%Y-%m-%d %H:%M:%S} UTC"
+        when = f"readings and derived values of {self.start:%Y-%m-%d %H:%M:%S} to {self.end:%Y-%m-%d %H:%M:%S} UTC"
         if not self.missing:
             return f"All {self.due} breaches that are due among the {when} were published."
         more = ", …" if len(self.missing) > NAMED else ""
@@ -125,29 +132,33 @@ class BreachAudit:
 def audit_breaches(
     settings: Settings, start: datetime, end: datetime, wait_seconds: float = DEFAULT_WAIT_SECONDS
 ) -> BreachAudit:
-    """Judge the readings inserted in `[start, end)` again, once detection and landing have passed what Kafka holds.
+    """Judge the readings inserted in `[start, end)`, and the values derived for that time, again.
 
-    Raises NotYetLandedError when they have not within `wait_seconds`, ConfigurationError when a threshold snapshot is
-    gone, UnavailableError when a server is away.
+    That is done once detection and landing have passed what Kafka holds. Raises NotYetLandedError when they have not
+    within `wait_seconds`, ConfigurationError when a threshold snapshot is gone, UnavailableError when a server is away.
     """
     start, end = start.astimezone(UTC), end.astimezone(UTC)
     wait_until_passed(settings, DETECTION, [VITAL_INFO, DERIVED_VITALS], "detect-breaches", wait_seconds)
     wait_until_passed(settings, LANDING, [DOCTORS_QUEUE], "land-vitals", wait_seconds)
+    wait_until_passed(settings, DERIVED_LANDING, [DERIVED_VITALS], "land-vitals", wait_seconds)
+    found = BreachAudit(start, end)
     with hive_session(settings) as session:
-        published, delay = _published(session, settings, start, end)
-        tables = thresholds_in_force(settings, start, end + delay)
-        judgement = Judgement(tables, delay, start)
+        patients = _patients(session)
         # What was sent again was judged later, by the table of that time.
-        patients, again = _patients(session), committed_keys(settings, SENT_AGAIN)
-        found = BreachAudit(start, end, published=len(published))
-        for value in _suspects(session, settings, start, end, tables):
-            patient = patients.get(value.patient_id)
-            if patient is None or f"{settings.source.table}:{value.reading_id}" in again:
-                found.unknown += 1
-            elif judgement.is_due(value, patient):
-                found.due += 1
-                if breach_id(VITAL_INFO, str(value.reading_id), value.attribute) not in published:
-                    found.missing.append(Due(value.reading_id, value.attribute))
+        again = {name.removeprefix(f"{settings.source.table}:") for name in committed_keys(settings, SENT_AGAIN)}
+        for source in (of_readings(settings, start, end), of_derived(start, end)):
+            published, delay = _published(session, source)
+            tables_then = thresholds_in_force(settings, start, end + max(delay, source.slack))
+            judgement = Judgement(tables_then, max(delay, source.slack), start)
+            found.published += len(published)
+            for value in _values(session, source, suspicious(never_breaches(tables_then, source.catalogue))):
+                patient = patients.get(value.patient_id)
+                if patient is None or (source.topic == VITAL_INFO and value.source_id in again):
+                    found.unknown += 1
+                elif judgement.is_due(value, patient):
+                    found.due += 1
+                    if breach_id(source.topic, value.source_id, value.attribute) not in published:
+                        found.missing.append(Due(source.topic, value.source_id, value.attribute))
     return found
 
 
@@ -166,8 +177,7 @@ class Judgement:
         possible = [
             number
             for number, table in enumerate(self._tables)
-            if value.inserted_at + self._delay + SLACK >= table.first
-            and (table.last is None or value.inserted_at - SLACK < table.last)
+            if value.at + self._delay + SLACK >= table.first and (table.last is None or value.at - SLACK < table.last)
         ]
         rounded = round_half_up(value.value, JUDGED[value.attribute].scale)
         return bool(possible) and all(
@@ -205,13 +215,17 @@ def thresholds_in_force(settings: Settings, start: datetime, end: datetime) -> l
     return tables
 
 
-def never_breaches(tables: Iterable[Thresholds]) -> dict[str, tuple[Decimal | None, Decimal | None] | None]:
-    """For each vital the values that no table calls a breach at any age, as lowest and highest (None: open).
+Harmless = Mapping[str, tuple[Decimal | None, Decimal | None] | None]
 
-    A vital that no table judges is left out; None stands for a vital of which any value may be a breach.
+
+def never_breaches(tables: Iterable[Thresholds], catalogue: Mapping[str, Vital] = VITALS) -> Harmless:
+    """The values that no table calls a breach at any age, for each vital of the catalogue, as lowest and highest.
+
+    A limit that is None is open. A vital that no table judges is left out; None stands for a vital of which any value
+    may be a breach.
     """
     judged: dict[str, list[ThresholdRow]] = {}
-    for row in (row for table in tables for row in table.rows if row.attribute in VITALS):
+    for row in (row for table in tables for row in table.rows if row.attribute in catalogue):
         normal = judged.setdefault(row.attribute, [])
         if row.direction == "normal":
             normal.append(row)
@@ -227,20 +241,50 @@ def _common(rows: Sequence[ThresholdRow]) -> tuple[Decimal | None, Decimal | Non
     return low, high
 
 
-def suspects_statement(
-    settings: Settings,
-    start: datetime,
-    end: datetime,
-    harmless: Mapping[str, tuple[Decimal | None, Decimal | None] | None],
-) -> str:
-    """HQL for the values of readings inserted in `[start, end)` that some table may call a breach."""
-    suspicious = " OR ".join(f"(attribute = '{name}' AND {_outside(limits)})" for name, limits in harmless.items())
-    return (
+class Source(NamedTuple):
+    """What detection judges: `values`, HQL for those of some time, and `breaches`, HQL condition for what they gave.
+
+    `at` is the column of `health.breaches` from which detection's delay counts; it took `slack` at least.
+    """
+
+    topic: str
+    catalogue: Mapping[str, Vital]
+    values: str
+    breaches: str
+    at: str
+    slack: timedelta
+
+
+def of_readings(settings: Settings, start: datetime, end: datetime) -> Source:
+    """The readings that were inserted in `[start, end)`."""
+    where = recorded_and_inserted(settings, start, end)
+    values = (
         "SELECT reading_id, patient_id, attribute, value, CAST(recorded_at AS DATE), inserted_at"
-        f" FROM {VITAL_READINGS.full_name}_long"
-        f" WHERE {recorded_and_inserted(settings, start, end)}"
-        f" AND value IS NOT NULL AND ({suspicious or 'false'})"
+        f" FROM {VITAL_READINGS.full_name}_long WHERE {where} AND value IS NOT NULL"
     )
+    return Source(VITAL_INFO, VITALS, values, where, "inserted_at", timedelta())
+
+
+def of_derived(start: datetime, end: datetime) -> Source:
+    """The values that were derived for `[start, end)`."""
+    values = (
+        "SELECT derived_id, patient_id, attribute, value, CAST(computed_for AS DATE), computed_for"
+        f" FROM {tables.DERIVED_VITALS.full_name} WHERE {_within(start, end, 'computed_for')} AND value IS NOT NULL"
+    )
+    breaches = _within(start, end, "recorded_at")
+    return Source(DERIVED_VITALS, DERIVED, values, breaches, "recorded_at", DERIVED_SLACK)
+
+
+def _within(start: datetime, end: datetime, column: str) -> str:
+    """HQL condition on a table that is partitioned by the day of that column."""
+    first, last = (f"TIMESTAMP '{at:%Y-%m-%d %H:%M:%S.%f}'" for at in (start, end))
+    days = f"event_date BETWEEN '{start:%Y-%m-%d}' AND '{end:%Y-%m-%d}'"
+    return f"{days} AND {column} >= {first} AND {column} < {last}"
+
+
+def suspicious(harmless: Harmless) -> str:
+    """HQL condition for the values that some table may call a breach."""
+    return " OR ".join(f"(attribute = '{name}' AND {_outside(limits)})" for name, limits in harmless.items()) or "false"
 
 
 def _outside(limits: tuple[Decimal | None, Decimal | None] | None) -> str:
@@ -253,27 +297,23 @@ def _outside(limits: tuple[Decimal | None, Decimal | None] | None) -> str:
     return f"({' OR '.join(parts) or 'false'})"
 
 
-def _suspects(
-    session: HiveSession, settings: Settings, start: datetime, end: datetime, tables: Sequence[Thresholds]
-) -> Iterator[Value]:
-    statement = suspects_statement(settings, start, end, never_breaches(tables))
-    for reading_id, patient_id, attribute, value, day, inserted_at in session.run(statement).rows:
-        yield Value(
-            reading_id, patient_id, attribute, Decimal(str(value)), date.fromisoformat(str(day)), moment(inserted_at)
-        )
+def _values(session: HiveSession, source: Source, condition: str) -> Iterator[Value]:
+    for source_id, patient_id, attribute, value, day, at in session.run(f"{source.values} AND ({condition})").rows:
+        on = date.fromisoformat(str(day))
+        yield Value(str(source_id), patient_id, attribute, Decimal(str(value)), on, moment(at))
 
 
-def _published(session: HiveSession, settings: Settings, start: datetime, end: datetime) -> tuple[set[str], timedelta]:
-    """The breaches of readings that were published, and the longest that detection took for one."""
+def _published(session: HiveSession, source: Source) -> tuple[set[str], timedelta]:
+    """The breaches of a source that were published, and the longest that detection took for one."""
     statement = (
-        f"SELECT breach_id, inserted_at, detected_at FROM {BREACHES.full_name}"
-        f" WHERE {recorded_and_inserted(settings, start, end)} AND source_topic = '{VITAL_INFO}'"
+        f"SELECT breach_id, {source.at}, detected_at FROM {BREACHES.full_name}"
+        f" WHERE {source.breaches} AND source_topic = '{source.topic}'"
     )
     found: set[str] = set()
     delay = timedelta()
-    for identity, inserted_at, detected_at in session.run(statement).rows:
+    for identity, began, detected_at in session.run(statement).rows:
         found.add(identity)
-        delay = max(delay, moment(detected_at) - moment(inserted_at))
+        delay = max(delay, moment(detected_at) - moment(began))
     return found, delay
 
 

@@ -89,7 +89,8 @@ def main(
     start: Annotated[str, typer.Option("--from", help="Start, ISO 8601; UTC unless it says so.")],
     end: Annotated[str, typer.Option("--to", help="End, not included.")],
     table: Annotated[
-        list[str] | None, typer.Option(help="vital_readings, rejected_readings or breaches; may be given again.")
+        list[str] | None,
+        typer.Option(help="A table that landing writes; may be given again. Default: vital_readings."),
     ] = None,
 ) -> None:
     """Rewrite the closed hours of tables into few large files; an hour that has nothing new is left alone.

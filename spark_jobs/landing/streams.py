@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pyspark.sql import DataFrame, Observation, Row, SparkSession
 from pyspark.sql import functions as F
 
-from clinical.tables import BREACHES, REJECTED_READINGS, VITAL_READINGS, StoredTable
+from clinical import topics
+from clinical.tables import BREACHES, DERIVED_VITALS, REJECTED_READINGS, VITAL_READINGS, StoredTable
 from clinical.topics import DOCTORS_QUEUE, VITAL_INFO, dead_letter_topic
 from infra.settings import Settings
 from spark_jobs.landing.batch import Batch, publish, stage
@@ -147,7 +148,11 @@ class RecordStream(LandingStream):
         return records.join(known.select(table.id_column), table.id_column, "left_anti").select(*records.columns)
 
 
-STREAMS: tuple[LandingStream, ...] = (ReadingStream(), RecordStream())
+STREAMS: tuple[LandingStream, ...] = (
+    ReadingStream(),
+    RecordStream(),
+    RecordStream(topics.DERIVED_VITALS, DERIVED_VITALS, topics.dead_letter_topic("land-derived")),
+)
 
 
 def kafka_source(spark: SparkSession, settings: Settings, topic: str) -> DataFrame:

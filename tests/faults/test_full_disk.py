@@ -18,7 +18,7 @@ Await = Callable[..., Any]
 FULL_SECONDS = 30.0
 
 
-@pytest.mark.parametrize(("server", "room_mib"), [("kafka", 256), ("datanode", 1024)])
+@pytest.mark.parametrize(("server", "room_mib"), [("kafka", 256), ("datanode", 4096)])
 def test_nothing_is_lost_or_doubled_and_all_goes_on_afterwards(
     stack: Settings, seed: int, server: str, room_mib: int, await_condition: Await
 ) -> None:

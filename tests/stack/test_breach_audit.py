@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import random
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
+import orjson
 import pytest
+from confluent_kafka import Producer
 from pymysql.connections import Connection
 
+from clinical.topics import DERIVED_VITALS
 from hbase.snapshots import ThresholdSnapshot, latest, new_snapshot, store
 from hive.breach_audit import audit_breaches
 from hive.client import query
-from infra.clients import devices_connection, hdfs
+from infra.clients import devices_connection, hdfs, kafka_config
 from infra.settings import Settings
 
 Await = Callable[..., Any]
@@ -55,7 +60,7 @@ def insert(connection: Connection[Any], patient: str, **columns: object) -> int:
 
 @pytest.fixture
 def in_force_then(stack: Settings) -> Iterator[Callable[[bool], None]]:
-    """Puts a snapshot of long ago on HDFS: today's table, or one that calls every heart rate a breach."""
+    """Puts a snapshot of long ago on HDFS: today's table, or one strict on heart rate and mean glucose."""
     stored: list[ThresholdSnapshot] = []
 
     def put(strict: bool) -> None:
@@ -63,7 +68,7 @@ def in_force_then(stack: Settings) -> Iterator[Callable[[bool], None]]:
         assert today is not None
         rows = [
             replace(row, direction="high", alert_flag=True, severity="high", alert_message="strict")
-            if strict and row.attribute == "heart_rate"
+            if strict and row.attribute in ("heart_rate", "glucose_mean_10m")
             else row
             for row in today.rows
         ]
@@ -91,6 +96,47 @@ def test_a_breach_of_a_reading_of_now_is_due_and_was_published(
     assert found.missing == [], found.sentence()
     assert found.due >= 1
     assert found.published >= found.due
+
+
+def derive(settings: Settings, patient: str, attribute: str, value: int, at: datetime, await_condition: Await) -> str:
+    """Publish a derived value twice, as after a restart, and wait until it has landed; its id."""
+    identity = f"{patient}|{attribute}|{uuid.uuid4().hex}"
+    message = {
+        "derived_id": identity,
+        "patient_id": patient,
+        "attribute": attribute,
+        "value": value,
+        "computed_for": int(at.timestamp() * 1000),
+        "inputs_used": 7,
+        "inputs_expected": 7,
+    }
+    producer = Producer(kafka_config(settings))
+    for _ in range(2):
+        producer.produce(DERIVED_VITALS, orjson.dumps(message), patient.encode())
+    assert producer.flush(30) == 0
+    statement = f"SELECT value FROM health.derived_vitals WHERE derived_id = '{identity}'"
+    [(stored,)] = await_condition(lambda: query(settings, statement), 120, "the derived value did not land", 2)
+    assert Decimal(str(stored)) == value
+    return identity
+
+
+def test_a_derived_value_is_landed_and_audited_too(stack: Settings, patient: str, await_condition: Await) -> None:
+    at = datetime.now(UTC) - timedelta(minutes=5)
+    derive(stack, patient, "news2", 9, at, await_condition)
+    found = audit_breaches(stack, at - timedelta(seconds=1), at + timedelta(seconds=1), WAIT_SECONDS)
+    assert found.missing == [], found.sentence()
+    assert found.due >= 1
+
+
+def test_a_breach_of_a_derived_value_that_was_never_published_is_named(
+    stack: Settings, patient: str, in_force_then: Callable[[bool], None], await_condition: Await
+) -> None:
+    """A mean of glucose within today's limits, and outside those of the table that was in force then."""
+    at = datetime(2001, 1, 1, tzinfo=UTC) + timedelta(hours=random.SystemRandom().randrange(19 * 365 * 24))
+    identity = derive(stack, patient, "glucose_mean_10m", 100, at, await_condition)
+    in_force_then(True)
+    found = audit_breaches(stack, at, at + timedelta(hours=1), WAIT_SECONDS)
+    assert [str(missing) for missing in found.missing] == [f"derived value {identity} glucose_mean_10m"]
 
 
 def test_a_breach_by_the_table_of_that_time_that_was_never_published_is_named(

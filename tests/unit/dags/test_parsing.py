@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from spark_jobs.landing.streams import STREAMS
+
 ROOT = Path(__file__).resolve().parents[3]
 FILES = sorted(path.name for path in (ROOT / "dags").glob("*.py") if path.name != "__init__.py")
 HEAVY = {"pyspark", "boto3", "requests", "confluent_kafka", "pymysql", "happybase", "pyhive", "infra", "supervisor"}
@@ -104,8 +106,9 @@ def test_compaction_and_audit_get_the_hour_of_their_run(dags: dict[str, dict[str
     interval = ["--from", "{{ hour_start(dag_run) }}", "--to", "{{ hour_end(dag_run) }}"]
     compaction = dags["compact_readings"]["tasks"]["compact_hour"]
     assert compaction["arguments"][-4:] == interval
-    assert compaction["arguments"][:-4:2] == ["--table"] * 3
-    assert set(compaction["arguments"][1:-4:2]) == {"vital_readings", "breaches", "rejected_readings"}
+    landed = {table.name for stream in STREAMS for table in stream.tables}
+    assert compaction["arguments"][:-4:2] == ["--table"] * len(landed)
+    assert set(compaction["arguments"][1:-4:2]) == landed
     assert compaction["after"] == ["wait_for_late_readings"]
     assert dags["audit"]["tasks"]["audit_hour"]["arguments"][:4] == interval
     assert dags["audit"]["tasks"]["audit_hour"]["after"] == ["wait_for_late_commits"]

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clinical.thresholds import judge, read_table
-from clinical.vitals import VITALS
+from clinical.topics import DERIVED_VITALS, VITAL_INFO
+from clinical.vitals import DERIVED, VITALS
 from hbase.files import DEFAULT_TABLE, keyed, read_csv
 from hive.breach_audit import (
     BreachAudit,
@@ -21,7 +22,9 @@ from hive.breach_audit import (
     Thresholds,
     Value,
     never_breaches,
-    suspects_statement,
+    of_derived,
+    of_readings,
+    suspicious,
 )
 from infra.settings import Settings
 
@@ -39,7 +42,7 @@ SILENT = [replace(row, alert_flag=False) for row in TABLE]
 
 
 def value(heart_rate: int, at: datetime = START) -> Value:
-    return Value(7, "P1", "heart_rate", Decimal(heart_rate), recorded_on=at.date(), inserted_at=at)
+    return Value("7", "P1", "heart_rate", Decimal(heart_rate), recorded_on=at.date(), at=at)
 
 
 def test_a_value_outside_its_band_is_due_by_the_patients_own_age() -> None:
@@ -92,16 +95,31 @@ def test_a_value_that_is_left_out_unseen_is_a_breach_at_no_age(attribute: str, s
 
 def test_only_values_that_some_table_may_call_a_breach_are_read() -> None:
     harmless = {"heart_rate": (Decimal(60), Decimal(100)), "spo2": (Decimal(96), None), "glucose": None}
-    statement = suspects_statement(Settings(), START, START + HOUR, harmless)
-    assert "(attribute = 'heart_rate' AND (value < 60 OR value > 100))" in statement
-    assert "(attribute = 'spo2' AND (value < 96))" in statement
-    assert "(attribute = 'glucose' AND true)" in statement
-    assert "inserted_at < TIMESTAMP '2026-01-31 11:00:00.000'" in statement
+    condition = suspicious(harmless)
+    assert "(attribute = 'heart_rate' AND (value < 60 OR value > 100))" in condition
+    assert "(attribute = 'spo2' AND (value < 96))" in condition
+    assert "(attribute = 'glucose' AND true)" in condition
+    assert suspicious({}) == "false"
+    assert "inserted_at < TIMESTAMP '2026-01-31 11:00:00.000'" in of_readings(Settings(), START, START + HOUR).values
+
+
+def test_derived_values_are_taken_from_the_days_they_were_computed_for() -> None:
+    source = of_derived(START, START + HOUR)
+    assert "event_date BETWEEN '2026-01-31' AND '2026-01-31'" in source.values
+    assert "computed_for < TIMESTAMP '2026-01-31 11:00:00.000000'" in source.values
+    assert "recorded_at < TIMESTAMP '2026-01-31 11:00:00.000000'" in source.breaches
+
+
+def test_derived_attributes_have_limits_of_their_own() -> None:
+    tables = [Thresholds(TABLE, LONG_AGO, None)]
+    assert never_breaches(tables, DERIVED).keys() <= DERIVED.keys()
+    assert never_breaches(tables, DERIVED)["news2"] == (None, Decimal(4))
 
 
 def test_the_finding_names_what_was_missed() -> None:
-    found = BreachAudit(START, START + HOUR, due=3, published=2, missing=[Due(41, "spo2")])
-    assert found.as_json()["missing_breaches"] == ["reading 41 spo2"]
+    missed = [Due(VITAL_INFO, "41", "spo2"), Due(DERIVED_VITALS, "P1|news2|7", "news2")]
+    found = BreachAudit(START, START + HOUR, due=3, published=2, missing=missed)
+    assert found.as_json()["missing_breaches"] == ["reading 41 spo2", "derived value P1|news2|7 news2"]
     assert not found.as_json()["agrees"]
-    assert "1 of 3 breaches" in found.sentence()
+    assert "2 of 3 breaches" in found.sentence()
     assert "reading 41 spo2" in found.sentence()
