@@ -87,8 +87,8 @@ class AuditBreaches(Audit):
     def describe(self, found: dict[str, Any]) -> str:
         more = ", …" if found["missing"] > len(found["missing_breaches"]) else ""
         return (
-            f"{found['missing']} of {found['due']} breaches among the readings inserted from {found['from']} to "
-            f"{found['to']} were never published: {', '.join(found['missing_breaches'])}{more}."
+            f"{found['missing']} of {found['due']} breaches among the readings and derived values of "
+            f"{found['from']} to {found['to']} were never published: {', '.join(found['missing_breaches'])}{more}."
         )
 
 
