@@ -60,7 +60,7 @@ def insert(connection: Connection[Any], patient: str, **columns: object) -> int:
 
 @pytest.fixture
 def in_force_then(stack: Settings) -> Iterator[Callable[[bool], None]]:
-    """Puts a snapshot of long ago on HDFS: today's table, or one strict on heart rate and mean glucose."""
+    """Puts a snapshot of long ago on HDFS: today's table, or one strict on heart rate and NEWS2."""
     stored: list[ThresholdSnapshot] = []
 
     def put(strict: bool) -> None:
@@ -68,7 +68,7 @@ def in_force_then(stack: Settings) -> Iterator[Callable[[bool], None]]:
         assert today is not None
         rows = [
             replace(row, direction="high", alert_flag=True, severity="high", alert_message="strict")
-            if strict and row.attribute in ("heart_rate", "glucose_mean_10m")
+            if strict and row.attribute in ("heart_rate", "news2")
             else row
             for row in today.rows
         ]
@@ -131,12 +131,12 @@ def test_a_derived_value_is_landed_and_audited_too(stack: Settings, patient: str
 def test_a_breach_of_a_derived_value_that_was_never_published_is_named(
     stack: Settings, patient: str, in_force_then: Callable[[bool], None], await_condition: Await
 ) -> None:
-    """A mean of glucose within today's limits, and outside those of the table that was in force then."""
+    """A score within today's limits, and outside those of the table that was in force then."""
     at = datetime(2001, 1, 1, tzinfo=UTC) + timedelta(hours=random.SystemRandom().randrange(19 * 365 * 24))
-    identity = derive(stack, patient, "glucose_mean_10m", 100, at, await_condition)
+    identity = derive(stack, patient, "news2", 2, at, await_condition)
     in_force_then(True)
     found = audit_breaches(stack, at, at + timedelta(hours=1), WAIT_SECONDS)
-    assert [str(missing) for missing in found.missing] == [f"derived value {identity} glucose_mean_10m"]
+    assert [str(missing) for missing in found.missing] == [f"derived value {identity} news2"]
 
 
 def test_a_breach_by_the_table_of_that_time_that_was_never_published_is_named(
