@@ -22,6 +22,7 @@ from hive.breach_audit import audit_breaches
 from hive.client import query
 from infra.clients import devices_connection, hdfs, kafka_config
 from infra.settings import Settings
+from sqoop.importer import import_contacts
 
 Await = Callable[..., Any]
 WAIT_SECONDS = 180.0
@@ -34,6 +35,21 @@ def patient(stack: Settings) -> str:
     """A patient whose contact is in Hive."""
     ((found,),) = query(stack, "SELECT MIN(patient_id) FROM health.patients WHERE date_of_birth IS NOT NULL")
     return str(found)
+
+
+@pytest.fixture(scope="module")
+def settled_patient(stack: Settings) -> Iterator[str]:
+    """An imported adult whose contact changed last long ago, so that no other age may have been judged by."""
+    identity = uuid.uuid4().hex[:12]
+    with closing(devices_connection(stack)) as connection, connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO health.patients_information (patient_id, name, admitted_ward, date_of_birth, updated_at)"
+            " VALUES (%s, 'Settled', 'Ward 1', '1950-01-01', %s)",
+            (identity, LONG_AGO.replace(tzinfo=None)),
+        )
+        import_contacts(stack, full=True, reason="test")
+        yield identity
+        cursor.execute("DELETE FROM health.patients_information WHERE patient_id = %s", (identity,))
 
 
 @pytest.fixture(scope="module")
@@ -120,9 +136,11 @@ def derive(settings: Settings, patient: str, attribute: str, value: int, at: dat
     return identity
 
 
-def test_a_derived_value_is_landed_and_audited_too(stack: Settings, patient: str, await_condition: Await) -> None:
+def test_a_derived_value_is_landed_and_audited_too(
+    stack: Settings, settled_patient: str, await_condition: Await
+) -> None:
     at = datetime.now(UTC) - timedelta(minutes=5)
-    derive(stack, patient, "news2", 9, at, await_condition)
+    derive(stack, settled_patient, "news2", 9, at, await_condition)
     found = audit_breaches(stack, at - timedelta(seconds=1), at + timedelta(seconds=1), WAIT_SECONDS)
     assert found.missing == [], found.sentence()
     assert found.due >= 1
