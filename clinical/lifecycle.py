@@ -20,11 +20,12 @@ high reading of a continuous vital that stood for three expected intervals (at l
 fallen off, but the patient may have died with it, and a missed alarm weighs five false ones (PhysioNet 2015).
 
 **Ending.** Two consecutive readings back in range (one, if the vital is seldom; or one that stood as long as above) end
-a breach: one alone may be the artefact. A pending alarm is then dropped. An alarm clears when readings have been inside
-the band by the margin for 30 s of event time, that of a seldom vital at the first. A reading between limit and margin
-neither breaches nor clears, but the 30 s begin anew; a value beyond the other limit is back from this direction (the
-other direction has an alarm of its own). A partial score in range is a lower bound: it ends nothing, and the 30 s begin
-anew. Silence, the clock, late and repeated readings never clear.
+a breach: one alone may be the artefact. A pending alarm is then dropped, unless the breach of a reading out of range is
+still awaited. An alarm clears when readings have been inside the band by the margin for 30 s of event time, that of a
+seldom vital at the first. A reading between limit and margin neither breaches nor clears, but the 30 s begin anew; a
+value beyond the other limit is back from this direction (the other direction has an alarm of its own). A partial score
+in range is a lower bound: it ends nothing, and the 30 s begin anew. Silence, the clock, late and repeated readings
+never clear.
 
 **Order.** A reading comes as a value, as a breach or as both, in either order, and is one by its `source_id`. A value
 out of range whose breach has not come stands as the last known band. A late reading (older than the newest) can raise
@@ -167,31 +168,30 @@ def _acknowledge(state: State, event: Acknowledge, log: list[Transition]) -> Sta
             until=until,
         )
     )
-    return replace(state, phase=Phase.ACKNOWLEDGED, acknowledged_until=until + state.ahead)
+    return _expire(replace(state, phase=Phase.ACKNOWLEDGED, acknowledged_until=until + state.ahead), log)
 
 
 def _read(state: State, event: Breached | Measured, log: list[Transition]) -> State | None:
-    """One reading, or the second half of one."""
-    if isinstance(event, Breached) and event.direction == state.direction:
-        grade = event.grade
-        state = replace(state, delays=_delays(state.delays, event))
-    else:
-        grade = state.grade_of(event.value)
+    """One reading, or the second half of one. The reading before the next one has stood until then."""
+    breach = event if isinstance(event, Breached) and event.direction == state.direction else None
+    grade = breach.grade if breach else state.grade_of(event.value)
     reading = Reading(min(event.recorded_at, state.steady), kept_id(event.source_id), grade, event.value)
     newest = state.readings[-1].at
     if isinstance(event, Measured) and event.partial and grade < Grade.OUTSIDE:
         return replace(state, inside_since=None) if reading.at >= newest else state
     place = state.place_of(reading.source_id)
+    is_next = place is None and reading.at >= newest
+    if is_next:
+        state = stand(state, reading.at, log)
+    if breach:
+        state = replace(state, delays=_delays(state.delays, breach))
     if place is not None:
         return _deepen(state, place, reading, log)
-    if reading.at >= newest:
-        return _append(state, reading, log)
-    return _insert(state, reading, log)
+    return _append(state, reading, log) if is_next else _insert(state, reading, log)
 
 
 def _append(state: State, reading: Reading, log: list[Transition]) -> State | None:
-    """The next reading in event time: the one before has stood until now."""
-    state = stand(state, reading.at, log)
+    """The next reading in event time."""
     last = state.readings[-1]
     out_since, inside_since = state.out_since, state.inside_since
     if reading.grade >= Grade.OUTSIDE:
@@ -221,7 +221,7 @@ def _append(state: State, reading: Reading, log: list[Transition]) -> State | No
 def _end(state: State, reading: Reading, log: list[Transition]) -> State | None:
     """The state after the newest reading came back in range; None when that ended it."""
     if state.phase is Phase.PENDING:
-        if state.out_since is not None:
+        if state.out_since is not None or _awaits_breach(state):
             return state
         say(log, Kind.DROPPED, state, reading.at, "Back in range before the condition of any band was met.", reading)
         return None
@@ -233,6 +233,11 @@ def _end(state: State, reading: Reading, log: list[Transition]) -> State | None:
     why = f"Inside the normal band by the margin for {inside_ms // 1000} s." if inside_ms else "Inside the normal band."
     say(log, Kind.CLEARED, state, reading.at, why, reading)
     return None
+
+
+def _awaits_breach(state: State) -> bool:
+    """Whether a reading is out of range whose breach may still come: breaches come in order among themselves."""
+    return any(reading.grade is Grade.OUTSIDE and reading.at > state.graded.at for reading in state.readings)
 
 
 def _deepen(state: State, place: int, reading: Reading, log: list[Transition]) -> State:
