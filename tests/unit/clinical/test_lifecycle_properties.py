@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import pairwise
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -314,29 +315,19 @@ def test_an_open_alarm_always_clears_after_enough_readings_inside(readings: list
 @settings(deadline=None)
 @given(LIVE | RUNS)
 def test_severity_never_falls_within_the_delay(readings: list[tuple[int, float]]) -> None:
-    """After the last reading that was more severe than what it falls to."""
-    bed = live(readings)
-    at, deeper = 0, []
+    """Since the last reading that was as severe as the alarm, counted from the reading after it."""
+    at, severities = 0, []
     for pause, value in readings:
         at += pause
         if band := SPO2.band_of(value):
-            deeper.append((at, band[0]))
+            severities.append((at, rank(band[0])))
     delays = {severity: delay for _, severity, delay in SPO2.bands}
-    for kind, fell_at, severity in bed.said():
-        if kind == Kind.SEVERITY_FELL and severity is not None:
-            last = max(when for when, band in deeper if rank(band) > rank(severity) and when <= fell_at)
-            assert fell_at - last >= 0
-            assert fell_at - last_of(bed, deeper, fell_at) >= max(FALL_SECONDS, delays[severity])
-
-
-def last_of(bed: Bedside, bands: list[tuple[int, Severity]], at: float) -> float:
-    """The last reading before `at` of the severity that the alarm then had, or deeper."""
-    before: Severity | None = None
-    for kind, when, severity in bed.said():
-        if when >= at and kind == Kind.SEVERITY_FELL:
-            break
-        before = severity
-    return max(when for when, band in bands if when <= at and rank(band) >= rank(before))
+    history = live(readings).said()
+    for (_, _, before), (kind, fell_at, after) in pairwise(history):
+        if kind == Kind.SEVERITY_FELL and after is not None:
+            last = max(at for at, severity in severities if at <= fell_at and severity >= rank(before))
+            first_milder = min(at for at, _ in severities if at > last)
+            assert fell_at - first_milder >= max(FALL_SECONDS, delays[after])
 
 
 @settings(deadline=None)
