@@ -183,8 +183,8 @@ def _read(state: State, event: Breached | Measured, log: list[Transition]) -> St
     is_next = place is None and reading.at >= newest
     if is_next:
         state = stand(state, reading.at, log)
-    if breach:
-        state = replace(state, delays=_delays(state.delays, breach))
+    if breach and (delays := _delays(state.delays, breach)) != state.delays:
+        state = replace(state, delays=delays)
     if place is not None:
         return _deepen(state, place, reading, log)
     return _append(state, reading, log) if is_next else _insert(state, reading, log)

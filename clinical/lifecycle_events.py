@@ -137,7 +137,7 @@ class Transition:
 
     `event_at`: when it became true, in event time (for what people and the clock do: the clock). `clock_at`: when it
     was decided. `value` and `source_id` are of the reading that decided, None when none did; `severity` is the alarm's
-    afterwards, None while pending. `why` names no person; `author` and `reason` are as they were given.
+    afterwards (at an end: its last), None while pending. `why` names no person; `author` and `reason` are as given.
     """
 
     kind: Kind

@@ -116,6 +116,8 @@ def fall(state: State, reading: Reading, log: list[Transition]) -> State:
     milder = _deeper(state.milder, SEVERITIES[rank])
     hold = max(state.delays[SEVERITIES.index(milder)] or 0, FALL_SECONDS)
     if not newest or at - since < hold * 1000:
+        if (since, milder) == (state.milder_since, state.milder):
+            return state
         return replace(state, milder_since=since, milder=milder)
     state = replace(state, severity=milder, milder_since=None, milder=None)
     say(log, Kind.SEVERITY_FELL, state, at, f"No reading was more severe for {hold} s.", reading)

@@ -93,6 +93,12 @@ def test_two_of_three_high_readings_are_raised(between: float) -> None:
     assert bed.raised() == [(1 if between == HIGH else 2, "high")]
 
 
+def test_two_of_four_high_readings_are_not_raised_as_high() -> None:
+    bed = Bedside(SPO2)
+    bed.reads_each_second(range(4), MEDIUM, except_at={0: HIGH, 3: HIGH})
+    assert bed.raised() == []
+
+
 def test_high_with_a_delay_needs_both_the_delay_and_two_of_three() -> None:
     slow = replace(SPO2, bands=((91, "high", 20), *SPO2.bands[1:]))
     bed = Bedside(slow)
@@ -430,6 +436,21 @@ def test_an_acknowledgement_ends_by_the_clock_after_thirty_minutes() -> None:
     assert bed.alarm.phase is Phase.ACTIVE
 
 
+def test_a_second_acknowledgement_replaces_the_first() -> None:
+    bed = Bedside(SPO2, raised=True)
+    bed.sends(Acknowledge("Dr A", "seen"), 100)
+    bed.sends(Acknowledge("Dr B", "treated", START + 200_000), 110)
+    assert bed.log[-1].author == "Dr B"
+    assert bed.due() == 200
+
+
+def test_an_acknowledgement_until_a_time_that_has_passed_ends_at_once() -> None:
+    bed = Bedside(SPO2, raised=True)
+    bed.sends(Acknowledge("Dr A", "seen", START), 100)
+    assert bed.kinds()[-2:] == [Kind.ACKNOWLEDGED, Kind.ACKNOWLEDGEMENT_ENDED]
+    assert bed.alarm.phase is Phase.ACTIVE
+
+
 def test_an_acknowledgement_ends_no_later_when_the_clock_is_set_back() -> None:
     bed = Bedside(SPO2, raised=True)
     bed.sends(Acknowledge("Dr A", "seen", START + 160_000), 100)
@@ -498,7 +519,7 @@ def message(**changes: object) -> Breach:
         "recorded_at": START,
         "source_id": "7",
     }
-    return {**breach, **changes}  # type: ignore[typeddict-item, return-value]
+    return {**breach, **changes}  # type: ignore[typeddict-item]
 
 
 def test_a_message_gives_the_limit_of_its_direction_and_the_interval_of_its_vital() -> None:
