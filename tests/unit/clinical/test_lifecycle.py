@@ -71,6 +71,15 @@ def test_a_deeper_band_shortens_the_delay() -> None:
     assert bed.said()[-1] == ("raised", 40, "medium")
 
 
+@pytest.mark.parametrize("halves", ["vb", "bv", "b"])
+def test_a_delay_is_not_applied_to_readings_before_it_was_told(halves: str) -> None:
+    bed = Bedside(SPO2, halves)
+    bed.reads(2, LOW)
+    bed.reads(22, HIGH)
+    bed.reads(23, MEDIUM)
+    assert bed.raised() == [(23, "medium")]
+
+
 def test_a_deeper_reading_counts_for_the_shallower_band() -> None:
     bed = Bedside(SPO2)
     bed.reads_each_second(range(16), MEDIUM, except_at={15: HIGH})

@@ -331,19 +331,30 @@ def test_severity_never_falls_within_the_delay(readings: list[tuple[int, float]]
 
 
 @settings(deadline=None)
-@given(any_events())
-def test_an_acknowledgement_never_hides_a_rise(events: list[tuple[Event, int]]) -> None:
-    state: State | None = None
-    acknowledged_at: Severity | None = None
-    for event, clock in events:
-        outcome = step(state, event, clock)
-        for entry in outcome.transitions:
-            if entry.kind is Kind.ACKNOWLEDGED:
-                acknowledged_at = entry.severity
-        state = outcome.state
-        if state is not None and state.phase is Phase.ACKNOWLEDGED:
-            assert rank(state.severity) <= rank(acknowledged_at)
-            assert not any(entry.kind is Kind.SEVERITY_ROSE for entry in outcome.transitions)
+@given(LIVE | RUNS, st.integers(1, 40))
+def test_an_acknowledgement_never_hides_a_rise(readings: list[tuple[int, float]], acknowledge_each: int) -> None:
+    bed, at = Bedside(SPO2), 0
+    acknowledged: Severity | None = None
+    for number, (pause, value) in enumerate(readings):
+        at += pause
+        bed.ticks_when_due(at)
+        bed.reads(at, value)
+        if number % acknowledge_each == 0 and bed.state is not None:
+            bed.sends(Acknowledge("Dr A", "seen"), at)
+            acknowledged = bed.alarm.severity
+        if bed.state is not None and bed.alarm.phase is Phase.ACKNOWLEDGED:
+            assert rank(bed.alarm.severity) <= rank(acknowledged)
+    for entry, after in pairwise([*bed.log, None]):
+        if entry is not None and entry.kind is Kind.SEVERITY_ROSE and acknowledged_before(bed, entry):
+            assert after is not None
+            assert after.kind is Kind.ACKNOWLEDGEMENT_ENDED
+
+
+def acknowledged_before(bed: Bedside, entry: Transition) -> bool:
+    """Whether an acknowledgement held when that happened."""
+    turns = (Kind.ACKNOWLEDGED, Kind.ACKNOWLEDGEMENT_ENDED, *ENDS)
+    earlier = bed.log[: next(place for place, each in enumerate(bed.log) if each is entry)]
+    return next((each.kind is Kind.ACKNOWLEDGED for each in reversed(earlier) if each.kind in turns), False)
 
 
 @settings(deadline=None)
