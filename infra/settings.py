@@ -59,6 +59,7 @@ class Ports(Frozen):
     metrics_detect_breaches: int = 19203
     metrics_alert_engine: int = 19204
     metrics_mailer: int = 19205
+    metrics_derive_vitals: int = 19206
 
     def shifted(self, offset: int) -> Ports:
         """The same ports, each moved by `offset` (a second stack beside the first, as the tests use)."""
@@ -193,6 +194,16 @@ class Readings(Frozen):
     max_age_days: int = Field(30, description="an older reading is rejected")
 
 
+class Derivation(Frozen):
+    """Vitals that are computed from others."""
+
+    interval_seconds: int = Field(10, description="a score and a mean for each patient with new readings, so often")
+    partitions: int = Field(2, description="parts of the state; cannot be changed once there is a checkpoint")
+    late_seconds: int = Field(300, ge=60, description="how late a reading may be and still count in a rolling mean")
+    fresh_seconds: int = Field(300, description="how long a measured input of NEWS2 counts")
+    fresh_observation_seconds: int = Field(43_200, description="the same for consciousness and oxygen")
+
+
 class Alerts(Frozen):
     """Email through SNS."""
 
@@ -265,6 +276,7 @@ class Settings(BaseSettings):
     hadoop: Hadoop = Hadoop()
     spark: Spark = Spark()
     readings: Readings = Readings()
+    derivation: Derivation = Derivation()
     alerts: Alerts = Alerts()
     thresholds: Thresholds = Thresholds()
     streams: Streams = Streams()

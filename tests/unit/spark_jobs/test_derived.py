@@ -1,0 +1,226 @@
+"""Spark's NEWS2 and rolling means are those of `clinical`, value by value."""
+
+import itertools
+import json
+from collections.abc import Iterable
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from pyspark.sql import DataFrame, SparkSession
+
+from clinical.messages import DERIVED_FIELDS
+from clinical.news2 import SCALES, SPO2_SCALE_2_ON_AIR, SPO2_SCALE_2_ON_OXYGEN, applies, score
+from clinical.rolling import GLUCOSE_MEAN
+from clinical.vitals import VITALS
+from infra.settings import Derivation, Readings
+from spark_jobs.transforms.derived import (
+    PATIENT_SCHEMA,
+    inputs_of_readings,
+    latest_inputs,
+    mean_messages,
+    mean_windows,
+    news2_messages,
+)
+from tests.unit.spark_jobs.frames import kafka_frame
+
+NOON = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
+NOON_MS = int(NOON.timestamp() * 1000)
+LATEST_SCHEMA = ", ".join(
+    ["patient_id STRING, computed_for TIMESTAMP"]
+    + [f"{name} DECIMAL(10,3), {name}_at TIMESTAMP" for name in SCALES]
+    + ["on_oxygen BOOLEAN, on_oxygen_at TIMESTAMP, consciousness_points INT, consciousness_points_at TIMESTAMP"]
+)
+WELL: dict[str, Any] = {
+    "respiratory_rate": 16,
+    "spo2": 98,
+    "systolic_bp": 120,
+    "heart_rate": 80,
+    "temperature": 37.0,
+    "on_oxygen": False,
+    "consciousness": "A",
+}
+
+
+def reading(number: int, at_ms: int, **vitals: Any) -> dict[str, Any]:
+    """A reading of patient P1 that was inserted at once."""
+    return {"reading_id": number, "patient_id": "P1", "recorded_at": at_ms, "inserted_at": at_ms, **vitals}
+
+
+def messages(frame: DataFrame) -> list[dict[str, Any]]:
+    found = [json.loads(row.value) for row in frame.collect()]
+    assert all(tuple(message) == DERIVED_FIELDS for message in found)
+    return found
+
+
+def scores(
+    spark: SparkSession,
+    readings: list[dict[str, Any]],
+    patients: Iterable[tuple[Any, ...]] = (),
+    derivation: Derivation = Derivation(),  # noqa: B008 (frozen)
+) -> list[dict[str, Any]]:
+    inputs = inputs_of_readings(kafka_frame(spark, readings), Readings())
+    known = spark.createDataFrame(list(patients), PATIENT_SCHEMA)
+    return messages(news2_messages(latest_inputs(inputs), known, derivation))
+
+
+def boundaries(name: str) -> list[Decimal | None]:
+    """Every limit of a vital's bands, and no value at all."""
+    scales = [SCALES[name], *([SPO2_SCALE_2_ON_AIR, SPO2_SCALE_2_ON_OXYGEN] if name == "spo2" else [])]
+    limits = {limit for scale in scales for band in scale for limit in (band.low, band.high) if limit is not None}
+    return [None, *sorted(limits)]
+
+
+@pytest.mark.parametrize("spo2_scale", [1, 2])
+def test_every_combination_of_boundaries_scores_as_the_pure_function(spark: SparkSession, spo2_scale: int) -> None:
+    """All limits of two vitals at a time with both gases and minds, the others missing; the score is a sum, so what
+    holds for each pair holds for all seven."""
+    states = {"A": 0, "C": 3, None: None}
+    cases = [
+        ({one: first, other: second}, oxygen, mind)
+        for one, other in itertools.combinations(SCALES, 2)
+        for first in boundaries(one)
+        for second in boundaries(other)
+        for oxygen in (None, False, True)
+        for mind in states
+    ]
+    rows = [
+        (
+            str(number),
+            NOON,
+            *itertools.chain.from_iterable((vitals.get(name), NOON) for name in SCALES),
+            oxygen,
+            NOON,
+            states[mind],
+            NOON,
+        )
+        for number, (vitals, oxygen, mind) in enumerate(cases)
+    ]
+    patients = spark.range(len(cases)).selectExpr(
+        "CAST(id AS STRING) AS patient_id",
+        "DATE '1950-01-01' AS date_of_birth",
+        f"{spo2_scale} AS spo2_scale",
+        "false AS pregnant",
+    )
+    latest = spark.createDataFrame(rows, LATEST_SCHEMA)
+    found = {
+        message["patient_id"]: (message["value"], message["inputs_used"])
+        for message in messages(news2_messages(latest, patients, Derivation()))
+    }
+    expected = {}
+    for number, (vitals, oxygen, mind) in enumerate(cases):
+        pure = score(vitals, oxygen, mind, spo2_scale)
+        if pure.used:
+            expected[str(number)] = (pure.total, pure.used)
+    assert len(cases) > 5_000
+    assert found == expected
+
+
+def test_the_score_is_of_the_newest_value_of_each_input(spark: SparkSession) -> None:
+    (message,) = scores(
+        spark,
+        [
+            reading(1, NOON_MS - 60_000, **WELL),
+            reading(2, NOON_MS - 30_000, respiratory_rate=26, heart_rate=115),
+            reading(3, NOON_MS, heart_rate=95),
+        ],
+    )
+    assert (message["value"], message["inputs_used"], message["inputs_expected"]) == (3 + 1, 7, 7)
+    assert (message["patient_id"], message["attribute"], message["computed_for"]) == ("P1", "news2", NOON_MS)
+
+
+def test_an_input_that_grew_stale_makes_the_score_partial(spark: SparkSession) -> None:
+    def used(vitals_age: int, observation_age: int) -> int:
+        old = {name: value for name, value in WELL.items() if name in VITALS}
+        seen = {name: value for name, value in WELL.items() if name not in VITALS}
+        (message,) = scores(
+            spark,
+            [
+                reading(1, NOON_MS - observation_age * 1000, **seen),
+                reading(2, NOON_MS - vitals_age * 1000, **{**old, "heart_rate": None}),
+                reading(3, NOON_MS, heart_rate=80),
+            ],
+        )
+        return int(message["inputs_used"])
+
+    assert used(300, 43_200) == 7
+    assert used(301, 43_200) == 3
+    assert used(300, 43_201) == 5
+
+
+def test_a_clock_that_runs_ahead_makes_no_other_input_stale(spark: SparkSession) -> None:
+    ahead = reading(2, NOON_MS + 299_000, heart_rate=80) | {"inserted_at": NOON_MS}
+    (message,) = scores(spark, [reading(1, NOON_MS - 60_000, **WELL), ahead])
+    assert (message["inputs_used"], message["computed_for"]) == (7, NOON_MS)
+
+
+@pytest.mark.parametrize(
+    ("born", "pregnant"),
+    [(None, None), (date(2010, 1, 2), None), (date(2010, 1, 1), False), (date(1950, 1, 1), True)],
+)
+def test_who_has_no_score_has_no_message(spark: SparkSession, born: date | None, pregnant: bool | None) -> None:
+    age = None if born is None else (NOON.date() - born).days / 365.25
+    found = scores(spark, [reading(1, NOON_MS, **WELL)], [("P1", born, 1, pregnant)])
+    assert len(found) == applies(age, pregnant)
+
+
+def test_a_patient_who_is_not_in_the_contacts_counts_as_an_adult_on_scale_1(spark: SparkSession) -> None:
+    (message,) = scores(spark, [reading(1, NOON_MS, **{**WELL, "spo2": 90})], [("P2", date(2020, 1, 1), 2, None)])
+    assert message["value"] == 3
+
+
+def test_scale_2_is_taken_from_the_contacts(spark: SparkSession) -> None:
+    (message,) = scores(spark, [reading(1, NOON_MS, **{**WELL, "spo2": 90})], [("P1", date(1950, 1, 1), 2, None)])
+    assert message["value"] == 0
+
+
+def test_the_same_readings_give_the_same_id_and_another_result_another(spark: SparkSession) -> None:
+    first, again, other = (
+        scores(spark, [reading(1, NOON_MS, **WELL), reading(2, NOON_MS - 1000, **extra)])[0]["derived_id"]
+        for extra in ({"heart_rate": 150}, {"heart_rate": 160}, {"glucose": 90})
+    )
+    late = scores(spark, [reading(1, NOON_MS, **{**WELL, "spo2": None}), reading(2, NOON_MS - 1000, spo2=90)])
+    assert first == again == other
+    assert late[0]["derived_id"] != first
+    assert late[0]["computed_for"] == NOON_MS
+
+
+def means(spark: SparkSession, readings: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    inputs = inputs_of_readings(kafka_frame(spark, readings), Readings())
+    return messages(mean_messages(mean_windows(inputs, GLUCOSE_MEAN, 300), GLUCOSE_MEAN))
+
+
+def test_the_mean_of_each_windows_newest_minute_is_that_of_the_pure_function(spark: SparkSession) -> None:
+    values = [(NOON + timedelta(seconds=47 * number), Decimal(80 + number * 7 % 60)) for number in range(40)]
+    found = means(
+        spark,
+        [
+            reading(number, int(at.timestamp() * 1000), glucose=float(value))
+            for number, (at, value) in enumerate(values)
+        ],
+    )
+    by_minute = {at.replace(second=0): at for at, _ in values}  # the newest of each minute
+    expected = {}
+    for newest in by_minute.values():
+        mean = GLUCOSE_MEAN.at([pair for pair in values if pair[0] <= newest], newest)
+        if mean is not None:
+            expected[int(newest.timestamp() * 1000)] = (mean[0], mean[1])
+    assert len(expected) > 20
+    got = {message["computed_for"]: (message["value"], message["inputs_used"]) for message in found}
+    assert got.keys() == expected.keys()
+    for at, (value, used) in got.items():
+        assert used == expected[at][1]
+        assert Decimal(str(value)) == expected[at][0].quantize(Decimal("0.001"), rounding="ROUND_FLOOR")
+    assert {(message["attribute"], message["inputs_expected"]) for message in found} == {("glucose_mean_10m", 2)}
+
+
+def test_one_reading_is_no_mean(spark: SparkSession) -> None:
+    assert means(spark, [reading(1, NOON_MS, glucose=110), reading(2, NOON_MS, heart_rate=80)]) == []
+
+
+def test_a_mean_just_below_a_limit_is_not_rounded_up_to_it_twice(spark: SparkSession) -> None:
+    """105.0498 is 105.0 at the resolution of glucose; by way of 105.05 it would be 105.1."""
+    values = [105.049, 105.050, 105.050, 105.050, 105.050]
+    found = means(spark, [reading(n, NOON_MS + n * 1000, glucose=value) for n, value in enumerate(values)])
+    assert [message["value"] for message in found] == [105.049]
