@@ -315,6 +315,7 @@ STREAMS: tuple[Server, ...] = (
     _stream("vitals-producer", "producers.vitals_producer", "mariadb", "kafka"),
     _stream("land-vitals", "spark_jobs.land_vitals", "kafka", "metastore", "mariadb", stop_seconds=60),
     _stream("detect-breaches", "spark_jobs.detect_breaches", "kafka", "metastore", "hbase-thrift", stop_seconds=60),
+    _stream("derive-vitals", "spark_jobs.derive_vitals", "kafka", "metastore", "mariadb", stop_seconds=60),
     _stream("alert-engine", "alerts.engine", "kafka", "mariadb", "sns"),
     _stream("mailer", "alerts.mailer", "sns", "inbox", wanted=lambda settings: settings.embedded_email),
 )

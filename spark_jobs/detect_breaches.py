@@ -25,13 +25,13 @@ from infra.log import get_logger
 from infra.metrics import CONTACTS_VERSION, StreamMetrics
 from infra.settings import Settings
 from infra.stream import run_stream
-from spark_jobs.detection.alarms import Alarms
-from spark_jobs.detection.checkpoint import check_checkpoint
+from spark_jobs.alarms import Alarms
+from spark_jobs.checkpoint import check_checkpoint
 from spark_jobs.detection.lag import lag_records
-from spark_jobs.detection.patients import Patients, load_patients, patients_location
 from spark_jobs.detection.place import Place
 from spark_jobs.detection.query import judged_values, start_query
 from spark_jobs.landing.readiness import require_servers
+from spark_jobs.patients import Patients, load_patients, patients_location
 from spark_jobs.session import spark_session, stop_session
 
 NAME = "detect-breaches"
@@ -82,7 +82,7 @@ class Detection:
         self._metrics = metrics
         self._watcher = watcher
         self._ends = ends
-        self._alarms = Alarms(settings)
+        self._alarms = Alarms(settings, NAME)
         self._place = place
         self._spark: SparkSession
         self._location: str | None = None
@@ -155,7 +155,7 @@ class Detection:
         return self._values[real_time]
 
     def _start(self) -> None:
-        check_checkpoint(self._settings, self._ends, self._alarms, self._place)
+        check_checkpoint(self._settings, self._ends, self._alarms, self._place.sources, self._place.checkpoint, NAME)
         began = time.monotonic()
         values = self._judged_values()
         self._query = _or_configuration_error(

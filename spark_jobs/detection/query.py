@@ -11,8 +11,8 @@ from pyspark.sql.streaming.query import StreamingQuery
 from clinical.thresholds import judging_bands
 from hbase.snapshots import ThresholdSnapshot
 from infra.settings import Settings
-from spark_jobs.detection.patients import Patients
 from spark_jobs.detection.place import Place
+from spark_jobs.patients import Patients
 from spark_jobs.transforms.breaches import bands_frame, find_breaches, values_of_derived, values_of_readings
 
 

@@ -12,7 +12,7 @@ from infra.kafka_io import publish
 from infra.lag import TopicEnds
 from infra.log import get_logger
 from infra.settings import Settings
-from spark_jobs.detection.checkpoint import compare
+from spark_jobs.checkpoint import compare
 
 SOURCE = "land-vitals"
 log = get_logger(SOURCE)

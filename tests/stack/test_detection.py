@@ -16,7 +16,7 @@ from pyspark.sql import SparkSession
 from clinical.messages import BREACH_FIELDS, breach_id
 from infra.clients import kafka_config
 from infra.settings import Settings
-from spark_jobs.detection.patients import patients_location
+from spark_jobs.patients import patients_location
 from tests.stack.detection_world import Breaches, DetectionWorld, await_that, someone
 
 pytestmark = pytest.mark.timeout(1800)

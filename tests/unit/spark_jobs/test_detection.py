@@ -8,8 +8,8 @@ from pyspark.sql import SparkSession
 from infra.errors import ConfigurationError, UnavailableError
 from infra.lag import Extent
 from infra.settings import Settings
-from spark_jobs.detection.checkpoint import Mismatch, compare
-from spark_jobs.detection.patients import load_patients
+from spark_jobs.checkpoint import Mismatch, compare
+from spark_jobs.patients import load_patients
 from spark_jobs.session import spark_properties
 from spark_jobs.transforms.breaches import PATIENT_SCHEMA
 

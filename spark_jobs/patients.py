@@ -1,4 +1,4 @@
-"""The snapshot of contacts that breaches are joined with: where it is, and what it holds."""
+"""The snapshot of contacts that a stream is joined with: where it is, and what it holds."""
 
 from __future__ import annotations
 
@@ -43,16 +43,19 @@ def patients_location(spark: SparkSession, settings: Settings, full_name: str) -
         raise UnavailableError("Hive metastore", settings.metastore_uri, _first_line(error)) from error
 
 
-def load_patients(spark: SparkSession, settings: Settings, location: str | None) -> Patients:
+def load_patients(
+    spark: SparkSession, settings: Settings, location: str | None, schema: str = PATIENT_SCHEMA
+) -> Patients:
     """The snapshot in that directory: as rows up to `spark.patients_broadcast_max` of them, beyond that as its files.
 
-    A snapshot never changes once it has its name. Raises UnavailableError when HDFS cannot be read.
+    `schema` is DDL of the columns wanted. A snapshot never changes once it has its name. Raises UnavailableError when
+    HDFS cannot be read.
     """
     if location is None:
-        return Patients(None, _nobody(spark), is_small=True)
+        return Patients(None, _nobody(spark, schema), is_small=True)
     version = location.rstrip("/").rsplit("/", 1)[-1]
     try:
-        files = spark.read.schema(PATIENT_SCHEMA).parquet(location)
+        files = spark.read.schema(schema).parquet(location)
         most = settings.spark.patients_broadcast_max
         rows = files.limit(most + 1).toArrow()
     except (Py4JJavaError, PySparkException) as error:
@@ -62,8 +65,8 @@ def load_patients(spark: SparkSession, settings: Settings, location: str | None)
     return Patients(version, spark.createDataFrame(rows, files.schema), is_small=True)
 
 
-def _nobody(spark: SparkSession) -> DataFrame:
-    columns = (column.split(" ") for column in PATIENT_SCHEMA.split(", "))
+def _nobody(spark: SparkSession, schema: str) -> DataFrame:
+    columns = (column.split(" ") for column in schema.split(", "))
     return spark.range(0).selectExpr(*(f"CAST(NULL AS {kind}) AS {name}" for name, kind in columns))
 
 

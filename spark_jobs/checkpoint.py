@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from infra.checkpoints import Offsets, read_checkpoint
@@ -10,8 +11,7 @@ from infra.clients import hdfs
 from infra.errors import ConfigurationError
 from infra.lag import Extents, TopicEnds
 from infra.settings import Settings
-from spark_jobs.detection.alarms import Alarms
-from spark_jobs.detection.place import Place
+from spark_jobs.alarms import Alarms
 
 
 @dataclass(frozen=True)
@@ -37,40 +37,43 @@ def compare(extents: Extents, offsets: Offsets) -> Mismatch:
     )
 
 
-def check_checkpoint(settings: Settings, ends: TopicEnds, alarms: Alarms, place: Place) -> None:
-    """Tell ops of readings that Kafka deleted unjudged; set a checkpoint of other topics aside, to begin anew.
+def check_checkpoint(
+    settings: Settings, ends: TopicEnds, alarms: Alarms, sources: Sequence[str], name: str, stream: str
+) -> None:
+    """Tell ops of readings that Kafka deleted unread; set a checkpoint of other topics aside, to begin anew.
 
-    A topic that was made anew starts at 0 again: from a checkpoint beyond its end nothing would ever be read.
+    `name` is that of the checkpoint below `checkpoints` on HDFS, of a query of `stream` that reads `sources`. A topic
+    that was made anew starts at 0 again: from a checkpoint beyond its end nothing would ever be read.
     Raises UnavailableError when HDFS or Kafka is away, ConfigurationError when the checkpoint cannot be read.
     """
-    checkpoint = settings.hdfs_path("checkpoints", place.checkpoint)
-    found = compare(ends.extents(place.sources), _offsets(settings, checkpoint))
+    checkpoint = settings.hdfs_path("checkpoints", name)
+    found = compare(ends.extents(sources), _offsets(settings, checkpoint, stream))
     aside = f"{checkpoint}.set-aside-{time.time_ns() // 1_000_000}"
     if found.beyond:
         hdfs(settings).mv(checkpoint, aside)
-    topics = " and ".join(place.sources)
+    topics = " and ".join(sources)
     alarms.set(
         "checkpoint_set_aside",
         f"{topics} end before the checkpoint {checkpoint}: the topics were made anew. The checkpoint was moved to "
-        f"{aside} on HDFS and detection begins at the start of the topics. Remove it when it is not needed."
+        f"{aside} on HDFS and {stream} begins anew. Remove it when it is not needed."
         if found.beyond
         else None,
     )
     alarms.set(
         "readings_not_judged",
-        f"Kafka deleted {found.vanished} records of {topics} before detection read them, as it was away longer than "
+        f"Kafka deleted {found.vanished} records of {topics} before {stream} read them, as it was away longer than "
         "they are kept: they were not judged. Find out why it was away, or raise kafka.retention_hours."
         if found.vanished and not found.beyond
         else None,
     )
 
 
-def _offsets(settings: Settings, checkpoint: str) -> Offsets:
+def _offsets(settings: Settings, checkpoint: str, stream: str) -> Offsets:
     try:
         reached = read_checkpoint(hdfs(settings), checkpoint)
     except (ValueError, KeyError, TypeError, AttributeError, FileNotFoundError) as error:
         raise ConfigurationError(
             f"The checkpoint {checkpoint} on HDFS cannot be read ({error}): move it to another name and start "
-            "detect-breaches again; it then judges the topics from their beginning, and repeats are dropped by id."
+            f"{stream} again; it then begins anew, and repeats are dropped by id."
         ) from error
     return reached.offsets if reached else {}

@@ -1,4 +1,4 @@
-"""Technical alarms of detection: told to ops when a cause appears and when it has gone, not each time it is seen."""
+"""Technical alarms of a Spark stream: told to ops when a cause appears and when it has gone, not whenever it is seen."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from infra.kafka_io import publish
 from infra.log import get_logger
 from infra.settings import Settings
 
-SOURCE = "detect-breaches"
 PUBLISH_TIMEOUT_SECONDS = 2
 """Short, for it holds up the loop; what did not go out is told the next time."""
 
-log = get_logger(SOURCE)
+log = get_logger(__name__)
 
 
 class Alarms:
-    """What ops were told. A process does not know what its predecessor told, so it tells the first state of each kind;
-    clearing what was never raised gives no mail."""
+    """What the stream `source` told ops. A process does not know what its predecessor told, so it tells the first state
+    of each kind; clearing what was never raised gives no mail."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, source: str) -> None:
         self._settings = settings
+        self._source = source
         self._told: dict[str, bool] = {}
 
     def set(self, kind: str, detail: str | None) -> None:
@@ -32,10 +32,10 @@ class Alarms:
         if self._told.get(kind) == wrong:
             return
         if detail:
-            log.warning("technical alarm", kind=kind, detail=detail)
+            log.warning("technical alarm", source=self._source, kind=kind, detail=detail)
         alarm = TechnicalAlarm(
-            alarm_key=f"{SOURCE}:{kind}",
-            source=SOURCE,
+            alarm_key=f"{self._source}:{kind}",
+            source=self._source,
             kind=kind,
             detail=detail or "The cause has gone.",
             raised_at=time.time_ns() // 1_000_000,

@@ -1,0 +1,262 @@
+"""Stream `derive-vitals`: NEWS2 and rolling means of the readings in Kafka, back to Kafka as `derived-vitals`.
+
+One driver, one query for each kind of derived vital, a batch every `derivation.interval_seconds`. What a query must
+remember of a patient is in Spark's state store (RocksDB, its changes kept with the checkpoint on HDFS). Each batch of
+scores looks which snapshot of the contacts is in force. A value is published at least once: a batch that was cut off is
+run again with the same readings and gives the same `derived_id`s. After a pause, a batch holds all that has come in
+meanwhile and gives one score a patient, the newest: what was in between is judged by its single vitals only.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from py4j.protocol import Py4JError
+from pyspark.errors import PySparkException
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+from pyspark.sql.streaming.query import StreamingQuery
+
+from clinical.rolling import MEANS, RollingMean
+from clinical.tables import PATIENTS
+from clinical.topics import DERIVED_VITALS, VITAL_INFO
+from infra.checkpoints import read_checkpoint
+from infra.clients import hdfs, with_retries
+from infra.errors import UnavailableError, WardError
+from infra.lag import TopicEnds, topic_ends, waiting
+from infra.locks import named_lock
+from infra.log import get_logger
+from infra.metrics import CONTACTS_VERSION, StreamMetrics
+from infra.settings import Settings
+from infra.stream import run_stream
+from spark_jobs.alarms import Alarms
+from spark_jobs.checkpoint import check_checkpoint
+from spark_jobs.landing.readiness import require_servers
+from spark_jobs.landing.streams import write_to_kafka
+from spark_jobs.patients import Patients, load_patients, patients_location
+from spark_jobs.session import spark_session, stop_session
+from spark_jobs.transforms.derived import (
+    NEWS2,
+    PATIENT_SCHEMA,
+    inputs_of_readings,
+    latest_inputs,
+    mean_messages,
+    mean_windows,
+    news2_messages,
+)
+
+NAME = "derive-vitals"
+POLL_SECONDS = 2.0
+LOCK_SECONDS = 30.0
+"""How long a restarted job waits for MySQL to notice that its predecessor died."""
+
+WARM_UP_SECONDS = 900
+"""A query without a checkpoint begins with the readings of the last quarter of an hour: enough for every input that is
+measured often, and no alarm about last week."""
+
+STATE = {
+    "spark.sql.streaming.stateStore.providerClass": (
+        "org.apache.spark.sql.execution.streaming.state.RocksDBStateStoreProvider"
+    ),
+    "spark.sql.streaming.stateStore.rocksdb.changelogCheckpointing.enabled": "true",
+}
+
+log = get_logger(NAME)
+
+
+@dataclass(frozen=True)
+class Place:
+    """Topics, the Hive table of contacts and the name of the checkpoints' directory below `checkpoints` on HDFS."""
+
+    readings: str = VITAL_INFO
+    derived: str = DERIVED_VITALS
+    patients: str = PATIENTS.full_name
+    checkpoint: str = NAME
+
+
+def body(settings: Settings, metrics: StreamMetrics, stop: threading.Event) -> None:
+    """Derive until `stop` is set or a query fails.
+
+    Raises UnavailableError when a server is not there, SingleInstanceError when another copy runs.
+    """
+    place = Place()
+    with_retries(settings, lambda: require_servers(settings, [place.readings, place.derived]))
+    with named_lock(settings, f"wardwatch:stream:{NAME}", LOCK_SECONDS), topic_ends(settings) as ends:
+        DerivingJob(settings, metrics, ends, place).run(stop)
+
+
+class DerivingJob:
+    """The queries of one driver, on one snapshot of the contacts at a time."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        metrics: StreamMetrics,
+        ends: TopicEnds,
+        place: Place = Place(),
+    ) -> None:
+        self._settings = settings
+        self._metrics = metrics
+        self._ends = ends
+        self._place = place
+        self._contacts: Contacts
+        self._failures: list[WardError] = []
+        self._counted: dict[str, int] = {}
+
+    def run(self, stop: threading.Event) -> None:
+        """Start the queries and watch them until `stop` is set. Raises what a batch raised."""
+        spark = spark_session(self._settings, NAME, "local[2]")
+        for key, value in STATE.items():
+            spark.conf.set(key, value)
+        spark.conf.set("spark.sql.shuffle.partitions", str(self._settings.derivation.partitions))
+        try:
+            self._watch(self._start_all(spark), stop)
+        except (Py4JError, PySparkException, WardError, OSError) as error:
+            # A supervisor tells the whole process group to stop, and the JVM may be gone before this thread is.
+            if not stop.is_set():
+                raise
+            log.info("a batch was cut off", reason=type(error).__name__)
+        finally:
+            stop_session(spark)
+
+    def _start_all(self, spark: SparkSession) -> list[StreamingQuery]:
+        self._contacts = Contacts(spark, self._settings, self._place.patients)
+        with_retries(self._settings, self._contacts.current)
+        self._metrics.alive(self._lag())
+        return [self._start(spark, NEWS2, latest_inputs, self._scores)] + [
+            self._start(spark, mean.attribute, self._windows(mean), _means(mean)) for mean in MEANS
+        ]
+
+    def _start(
+        self,
+        spark: SparkSession,
+        name: str,
+        remember: Callable[[DataFrame], DataFrame],
+        derive: Callable[[DataFrame], DataFrame],
+    ) -> StreamingQuery:
+        """A query that remembers of readings what `remember` says and publishes what `derive` makes of its changes."""
+        checkpoint = f"{self._place.checkpoint}/{name}"
+        alarms = Alarms(self._settings, f"{NAME}-{name}")
+        check_checkpoint(self._settings, self._ends, alarms, [self._place.readings], checkpoint, NAME)
+        inputs = inputs_of_readings(self._source(spark), self._settings.readings)
+        return (
+            remember(inputs)
+            .writeStream.queryName(f"{self._place.checkpoint}-{name}")
+            .outputMode("update")
+            .option("checkpointLocation", self._settings.hdfs_uri("checkpoints", checkpoint))
+            .trigger(processingTime=f"{self._settings.derivation.interval_seconds} seconds")
+            .foreachBatch(self._publish(derive))
+            .start()
+        )
+
+    def _source(self, spark: SparkSession) -> DataFrame:
+        options = {
+            "kafka.bootstrap.servers": self._settings.bootstrap_servers,
+            "kafka.isolation.level": "read_committed",
+            "kafka.allow.auto.create.topics": "false",
+            "subscribe": self._place.readings,
+            "startingTimestamp": str(int((time.time() - WARM_UP_SECONDS) * 1000)),
+            "startingOffsetsByTimestampStrategy": "latest",
+            "maxOffsetsPerTrigger": str(self._settings.spark.landing_max_offsets),
+            # What Kafka has deleted cannot be derived from; stopping would leave everything after it underived too.
+            "failOnDataLoss": "false",
+        }
+        return spark.readStream.format("kafka").options(**options).load()
+
+    def _scores(self, latest: DataFrame) -> DataFrame:
+        contacts = self._contacts.current()
+        self._metrics.in_force(**{CONTACTS_VERSION: contacts.version or ""})
+        patients = F.broadcast(contacts.frame) if contacts.is_small else contacts.frame
+        return news2_messages(latest, patients, self._settings.derivation)
+
+    def _windows(self, mean: RollingMean) -> Callable[[DataFrame], DataFrame]:
+        return lambda inputs: mean_windows(inputs, mean, self._settings.derivation.late_seconds)
+
+    def _publish(self, derive: Callable[[DataFrame], DataFrame]) -> Callable[[DataFrame, int], None]:
+        def publish(changes: DataFrame, _batch_id: int) -> None:
+            try:
+                write_to_kafka(self._settings, derive(changes), self._place.derived)
+            except WardError as error:
+                self._failures.append(error)
+                raise
+
+        return publish
+
+    def _watch(self, queries: list[StreamingQuery], stop: threading.Event) -> None:
+        while not stop.is_set():
+            for query in queries:
+                self._check(query)
+                self._count(query)
+            self._metrics.alive(self._lag())
+            stop.wait(POLL_SECONDS)
+        for query in queries:
+            query.stop()
+
+    def _check(self, query: StreamingQuery) -> None:
+        if query.isActive:
+            return
+        if self._failures:
+            raise self._failures[0]
+        error = query.exception()
+        raise error if error else WardError(f"The query {query.name} ended by itself.")
+
+    def _count(self, query: StreamingQuery) -> None:
+        """Add the readings of a batch that has ended since the last look."""
+        progress = query.lastProgress
+        if progress is not None and self._counted.get(query.name) != progress.batchId:
+            self._counted[query.name] = progress.batchId
+            self._metrics.records.inc(max(0, progress.numInputRows))
+
+    def _lag(self) -> int:
+        """Readings that wait for the query that is the furthest behind."""
+        extents = self._ends.extents([self._place.readings])
+        names = [NEWS2, *(mean.attribute for mean in MEANS)]
+        return max(waiting(extents, self._offsets(name)) for name in names)
+
+    def _offsets(self, name: str) -> dict[str, dict[int, int]]:
+        reached = read_checkpoint(
+            hdfs(self._settings), self._settings.hdfs_path("checkpoints", self._place.checkpoint, name)
+        )
+        return reached.offsets if reached else {}
+
+
+class Contacts:
+    """The snapshot of the contacts that is in force, read again when there is another."""
+
+    def __init__(self, spark: SparkSession, settings: Settings, table: str) -> None:
+        self._spark = spark
+        self._settings = settings
+        self._table = table
+        self._alarms = Alarms(settings, NAME)
+        self._location: str | None = None
+        self._patients: Patients | None = None
+
+    def current(self) -> Patients:
+        """The contacts; while newer ones cannot be read, ops are told and those at hand stay.
+
+        Raises UnavailableError when the metastore or HDFS is away and there are none at hand.
+        """
+        try:
+            location = patients_location(self._spark, self._settings, self._table)
+            if self._patients is None or location != self._location:
+                self._patients = load_patients(self._spark, self._settings, location, PATIENT_SCHEMA)
+                self._location = location
+                log.info("contacts", version=self._patients.version)
+        except UnavailableError as error:
+            if self._patients is None:
+                raise
+            self._alarms.set("contacts_unreadable", f"{error} Scores are made with the contacts as they were.")
+        else:
+            self._alarms.set("contacts_unreadable", None)
+        return self._patients
+
+
+def _means(mean: RollingMean) -> Callable[[DataFrame], DataFrame]:
+    return lambda windows: mean_messages(windows, mean)
+
+
+if __name__ == "__main__":
+    run_stream(NAME, body)
