@@ -35,18 +35,23 @@ NARROWER: dict[Any, Any] = {
 written out."""
 
 
+ADDED_LATER = frozenset({"inputs_used", "inputs_expected"})
+"""Fields that breaches of older versions lack: they are null there."""
+
+
 class MalformedMessageError(ValueError):
     """A message that is not what its topic holds; it goes to the dead-letter topic."""
 
 
 def _model(name: str, schema: type[Any]) -> type[BaseModel]:
-    """A strict pydantic model of a TypedDict: every field present, no text for a number, no NaN."""
+    """A strict pydantic model of a TypedDict: every field present but ADDED_LATER, no text for a number, no NaN."""
     fields: dict[str, Any] = {}
     for field, annotation in get_type_hints(schema).items():
         if field in SHORT_TEXTS:
             fields[field] = (Annotated[str, Field(min_length=1, max_length=SHORT_TEXTS[field])], ...)
         else:
-            fields[field] = (NARROWER.get(field, NARROWER.get(annotation, annotation)), ...)
+            default = None if field in ADDED_LATER else ...
+            fields[field] = (NARROWER.get(field, NARROWER.get(annotation, annotation)), default)
     config = ConfigDict(strict=True, extra="ignore", allow_inf_nan=False)
     return create_model(name, __config__=config, **fields)
 

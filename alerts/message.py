@@ -85,7 +85,7 @@ def technical_mail(alarm: TechnicalAlarm, cleared: bool, notification_id: str, n
 def _clinical_subject(breach: Breach, notice: Notice) -> str:
     mark = {Notice.REMINDER: "reminder: ", Notice.WORSE: "worse: "}.get(notice, "")
     number = number_text(breach["attribute"], breach["value"])
-    measured = f"{label(breach['attribute'])[:30]} {number} {breach['unit'][:8]}".strip()
+    measured = f"{label(breach['attribute'])[:30]} {at_least(breach)}{number} {breach['unit'][:8]}".strip()
     head = to_ascii(f"[{breach['severity'].upper()}] {mark}{measured} {breach['direction']}, ")
     ward = ascii_line(f"ward {one_line(breach['ward'])}") if one_line(breach["ward"]) else UNKNOWN_WARD
     patient = ascii_line(breach["patient_id"])
@@ -96,8 +96,11 @@ def _clinical_subject(breach: Breach, notice: Notice) -> str:
 
 def _headline(breach: Breach, state: AlarmState, notice: Notice, now: int, style: Style) -> list[str]:
     side = "below" if breach["direction"] == "low" else "above"
-    measured = f"{label(breach['attribute'])} {value_text(breach, breach['value'])}"
+    measured = f"{label(breach['attribute'])} {at_least(breach)}{value_text(breach, breach['value'])}"
     lines = [f"{breach['severity'].upper()}: {measured} is {side} its normal range.", one_line(breach["alert_message"])]
+    if at_least(breach):
+        known = f"{breach['inputs_used']} of {breach['inputs_expected']}"
+        lines.append(f"Only {known} inputs were known, so the true value is this or higher.")
     if notice is Notice.REMINDER:
         since = local_time(state.started_at, style.zone)
         lines.append(f"Reminder: out of range since {since}, {state.breaches} values so far.")
@@ -118,7 +121,7 @@ def _measurement(breach: Breach, style: Style) -> list[str]:
         if part
     )
     return [
-        _row("Value", f"{value_text(breach, breach['value'])} ({breach['direction']})"),
+        _row("Value", f"{at_least(breach)}{value_text(breach, breach['value'])} ({breach['direction']})"),
         _row("Recorded", local_time(breach["recorded_at"], style.zone) + kind),
         _row("Limits hit", band_text(breach, breach["low_value"], breach["high_value"])),
         _row("Normal", band_text(breach, breach["normal_low"], breach["normal_high"])),
@@ -177,6 +180,12 @@ def number_text(attribute: str, value: float) -> str:
 def value_text(breach: Breach, value: float) -> str:
     """A value with its unit."""
     return f"{number_text(breach['attribute'], value)} {breach['unit']}".strip()
+
+
+def at_least(breach: Breach) -> str:
+    """What stands before the value of a score that lacked inputs, and is a lower bound then; empty otherwise."""
+    used, expected = breach["inputs_used"], breach["inputs_expected"]
+    return ">= " if used is not None and expected is not None and used < expected else ""
 
 
 def band_text(breach: Breach, low: float | None, high: float | None) -> str:

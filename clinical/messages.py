@@ -49,7 +49,8 @@ class Breach(TypedDict):
     A breach may be published more than once after a restart; `breach_id` is then the same: consumers drop repeats.
     Limits are of the band that was hit (`low_value`, `high_value`: inclusive, null = open) and of the normal band.
     Times: epoch ms. `age_years` null: unknown, judged by adult bands. `contact_missing`: the patient is not in the
-    snapshot of contacts; name, phone, address and ward are then null.
+    snapshot of contacts; name, phone, address and ward are then null. `inputs_used` of `inputs_expected`: of a derived
+    value, else null.
     """
 
     breach_id: str
@@ -60,6 +61,8 @@ class Breach(TypedDict):
     attribute: str
     value: float
     unit: str
+    inputs_used: int | None
+    inputs_expected: int | None
     direction: Direction
     severity: Severity
     low_value: float | None

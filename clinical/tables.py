@@ -127,6 +127,8 @@ _BREACH_COMMENTS = {
     "attribute": "Attribute outside its normal band",
     "value": "The value, rounded to the resolution of its attribute",
     "unit": "Unit of value and limits",
+    "inputs_used": "How many inputs of a derived value were fresh; NULL: it was measured",
+    "inputs_expected": "How many inputs the derived value has; NULL: it was measured",
     "direction": "low or high",
     "severity": "high, medium or low",
     "low_value": "Lower limit of the band that was hit, inclusive; NULL: open",

@@ -1,4 +1,4 @@
-"""Technical alarms of a Spark stream: told to ops when a cause appears and when it has gone, not whenever it is seen."""
+"""Technical alarms of a Spark stream: told to ops when a cause appears and when it has gone, not each time."""
 
 from __future__ import annotations
 

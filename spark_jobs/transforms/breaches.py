@@ -27,6 +27,8 @@ VALUE_COLUMNS = (
     "device_id",
     "attribute",
     "value",
+    "inputs_used",
+    "inputs_expected",
     "recorded_at",
     "recorded_at_is_receipt",
     "inserted_at",
@@ -74,6 +76,8 @@ def values_of_readings(df: DataFrame, readings: Readings) -> DataFrame:
         "judged_at AS recorded_at",
         "recorded_at_is_receipt OR NOT coalesce(judged_at = recorded_at, false) AS recorded_at_is_receipt",
         "inserted_at",
+        "CAST(NULL AS INT) AS inputs_used",
+        "CAST(NULL AS INT) AS inputs_expected",
         *VITALS,
     )
     return long_form(wide).select(*VALUE_COLUMNS)
@@ -95,6 +99,8 @@ def values_of_derived(df: DataFrame) -> DataFrame:
         "CAST(NULL AS STRING) AS device_id",
         "m.attribute AS attribute",
         f"CASE m.attribute {value} END AS value",
+        "try_cast(m.inputs_used AS INT) AS inputs_used",
+        "try_cast(m.inputs_expected AS INT) AS inputs_expected",
         f"{time_of('m.computed_for')} AS recorded_at",
         "false AS recorded_at_is_receipt",
         "timestamp AS inserted_at",

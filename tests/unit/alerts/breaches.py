@@ -21,6 +21,8 @@ def breach(**changes: Any) -> Breach:
         "attribute": "heart_rate",
         "value": 135.0,
         "unit": "/min",
+        "inputs_used": None,
+        "inputs_expected": None,
         "direction": "high",
         "severity": "high",
         "low_value": 131.0,

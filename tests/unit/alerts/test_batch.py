@@ -9,7 +9,7 @@ import pytest
 
 from alerts.batch import Record, read_batch
 from alerts.feed import dead_letter_headers
-from alerts.incoming import MalformedMessageError, read_breach, read_technical
+from alerts.incoming import ADDED_LATER, MalformedMessageError, read_breach, read_technical
 from clinical.topics import DOCTORS_QUEUE, TECHNICAL_ALARMS
 from tests.unit.alerts.breaches import breach, technical_alarm
 
@@ -30,6 +30,11 @@ def test_whole_numbers_are_numbers() -> None:
 
 def test_an_unknown_further_field_is_ignored() -> None:
     assert "colour" not in read_breach(orjson.dumps(breach(colour="red")))
+
+
+def test_a_breach_of_an_older_version_is_read_without_what_was_added_since() -> None:
+    older = {name: value for name, value in breach().items() if name not in ADDED_LATER}
+    assert {read_breach(orjson.dumps(older))[name] for name in ("inputs_used", "inputs_expected")} == {None}
 
 
 @pytest.mark.parametrize(

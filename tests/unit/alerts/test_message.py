@@ -64,6 +64,17 @@ def test_reminders_and_rises_say_so() -> None:
     assert "More severe than in the mail before." in worse.body
 
 
+def test_a_partial_score_reads_as_a_lower_bound_and_a_whole_one_does_not() -> None:
+    score = {"attribute": "news2", "unit": "", "value": 5.0, "inputs_expected": 7}
+    partial = mail_about(breach(**score, inputs_used=5))
+    assert "NEWS2 score >= 5 high" in partial.subject
+    assert "NEWS2 score >= 5 is above its normal range." in partial.body
+    assert "Only 5 of 7 inputs were known, so the true value is this or higher." in partial.body
+    for used, expected in ((7, 7), (439, 2), (None, None)):
+        whole = mail_about(breach(**{**score, "inputs_used": used, "inputs_expected": expected}))
+        assert ">=" not in whole.subject + whole.body
+
+
 def test_a_value_below_the_range_reads_as_below() -> None:
     mail = mail_about(breach(attribute="glucose", value=53.95, unit="mg/dL", direction="low", high_value=53.9))
     assert mail.body.startswith("HIGH: Glucose 54.0 mg/dL is below its normal range.")

@@ -22,5 +22,12 @@ def test_nothing_is_stopped_before_what_needs_it() -> None:
 def test_the_scheduler_ends_before_the_streams_that_it_would_start_again() -> None:
     order = [[server.name for server in group] for group in stop_order(all_of(Settings()))]
     assert order[0] == ["airflow-scheduler"]
-    assert set(order[1]) == {"vitals-producer", "land-vitals", "detect-breaches", "derive-vitals", "alert-engine", "mailer"}
+    assert set(order[1]) == {
+        "vitals-producer",
+        "land-vitals",
+        "detect-breaches",
+        "derive-vitals",
+        "alert-engine",
+        "mailer",
+    }
     assert sorted(name for group in order for name in group) == sorted(server.name for server in all_of(Settings()))

@@ -32,7 +32,8 @@ NOW = datetime(2025, 11, 22, 19, 0, tzinfo=UTC)
 NOW_MS = int(NOW.timestamp() * 1000)
 VALUES_SCHEMA = (
     "source_topic STRING, source_id STRING, patient_id STRING, device_id STRING, attribute STRING, "
-    "value DECIMAL(10,3), recorded_at TIMESTAMP, recorded_at_is_receipt BOOLEAN, inserted_at TIMESTAMP"
+    "value DECIMAL(10,3), inputs_used INT, inputs_expected INT, "
+    "recorded_at TIMESTAMP, recorded_at_is_receipt BOOLEAN, inserted_at TIMESTAMP"
 )
 
 
@@ -67,7 +68,7 @@ def breaches_of(
 
 
 def value(attribute: str, number: Decimal | str, patient: str = "P-1", source_id: str = "1") -> tuple[Any, ...]:
-    return ("vital-info", source_id, patient, "D-1", attribute, Decimal(number), NOW, False, NOW)
+    return ("vital-info", source_id, patient, "D-1", attribute, Decimal(number), None, None, NOW, False, NOW)
 
 
 def birth_at_age(years: Decimal) -> date:
@@ -141,6 +142,8 @@ def test_a_breach_carries_everything_that_its_consumers_need(spark: SparkSession
         "attribute": "temperature",
         "value": 39.1,
         "unit": "°C",
+        "inputs_used": None,
+        "inputs_expected": None,
         "direction": row.direction,
         "severity": row.severity,
         "low_value": row.low_value and float(row.low_value),
@@ -215,7 +218,7 @@ def test_a_breach_with_a_clock_in_the_future_is_judged_by_its_insertion(
 def test_a_derived_value_is_just_another_vital(spark: SparkSession, table: list[ThresholdRow]) -> None:
     good = {
         "derived_id": "P-1|news2|1", "patient_id": "P-1", "attribute": "news2", "value": 8,
-        "computed_for": NOW_MS, "inputs_used": 2, "inputs_expected": 2,
+        "computed_for": NOW_MS, "inputs_used": 5, "inputs_expected": 7,
     }  # fmt: skip
     bad: list[Any] = [
         {**good, "attribute": "heart_rate"}, {**good, "value": "many"}, {**good, "value": 9999},
@@ -228,4 +231,5 @@ def test_a_derived_value_is_just_another_vital(spark: SparkSession, table: list[
         8.0,
         "derived-vitals",
     )
+    assert (breach["inputs_used"], breach["inputs_expected"]) == (5, 7)
     assert breach["breach_id"] == breach_id("derived-vitals", good["derived_id"], "news2")
