@@ -4,8 +4,8 @@ python -m spark_jobs.archive_classes FILE
 
 Without it a driver looks through three hundred jars for each of its fifteen thousand classes, parses and verifies it,
 which is a third of the processor time of a start. The archive is written when the JVM of a rehearsal ends, in which a
-few readings are parsed, judged and stored on the local disk: no server is needed. A JVM to which the archive does not
-fit (other jars, another Java) leaves it aside and starts as slowly as without.
+few readings are parsed, judged, derived from and stored on the local disk: no server is needed. A JVM to which the
+archive does not fit (other jars, another Java) leaves it aside and starts as slowly as without.
 """
 
 from __future__ import annotations
@@ -19,10 +19,20 @@ import orjson
 from pyspark.sql import DataFrame, Observation, SparkSession
 from pyspark.sql import functions as F
 
+from clinical.rolling import GLUCOSE_MEAN
 from infra.errors import WardError
 from infra.settings import Settings, load_settings
+from spark_jobs.derive_vitals import STATE
 from spark_jobs.session import spark_properties
+from spark_jobs.transforms import derived
 from spark_jobs.transforms.breaches import PATIENT_SCHEMA, bands_frame, find_breaches, values_of_readings
+from spark_jobs.transforms.derived import (
+    inputs_of_readings,
+    latest_inputs,
+    mean_messages,
+    mean_windows,
+    news2_messages,
+)
 from spark_jobs.transforms.landing import stored_readings
 from spark_jobs.transforms.readings import typed_readings
 from spark_jobs.transforms.sql import text
@@ -42,7 +52,7 @@ def archive_classes(settings: Settings, file: Path) -> None:
     """Write the archive to `file`. Raises WardError when the JVM wrote none."""
     properties = spark_properties(settings, "local[2]", flags=f"-XX:ArchiveClassesAtExit={file}")
     builder = SparkSession.builder.appName("archive-classes").master("local[2]")
-    for key, value in properties.items():
+    for key, value in {**properties, **STATE}.items():
         builder = builder.config(key, value)
     spark = builder.config("spark.hadoop.fs.defaultFS", "file:///").getOrCreate()
     gateway: Any = spark.sparkContext._gateway
@@ -68,9 +78,23 @@ def _rehearse(spark: SparkSession, settings: Settings, scratch: str) -> None:
         judged = values_of_readings(df, settings.readings)
         find_breaches(judged, bands_frame(spark, []), F.broadcast(patients), "none", None).collect()
 
+    def derive(df: DataFrame, _batch_id: int) -> None:
+        news2_messages(df, known, settings.derivation).collect()
+
+    def average(df: DataFrame, _batch_id: int) -> None:
+        mean_messages(df, GLUCOSE_MEAN).collect()
+
+    known = F.broadcast(spark.createDataFrame([], derived.PATIENT_SCHEMA))
     messages = spark.readStream.schema(message.schema).parquet(f"{scratch}/messages")
-    writer = messages.writeStream.foreachBatch(land).option("checkpointLocation", f"{scratch}/checkpoint")
-    writer.trigger(availableNow=True).start().awaitTermination()
+    inputs = inputs_of_readings(messages, settings.readings)
+    for name, stream, work in (
+        ("land", messages, land),
+        ("derive", latest_inputs(inputs), derive),
+        ("average", mean_windows(inputs, GLUCOSE_MEAN, settings.derivation.late_seconds), average),
+    ):
+        writer = stream.writeStream.outputMode("update").foreachBatch(work)
+        writer = writer.option("checkpointLocation", f"{scratch}/checkpoints/{name}")
+        writer.trigger(availableNow=True).start().awaitTermination()
 
 
 if __name__ == "__main__":
