@@ -21,6 +21,7 @@ REASONS = {
     "vitals-producer": "Another vitals-producer has taken over",
     "land-vitals": "wardwatch:stream:land-vitals is held by another process",
     "detect-breaches": "wardwatch:stream:detect-breaches is held by another process",
+    "derive-vitals": "wardwatch:stream:derive-vitals is held by another process",
     "alert-engine": "wardwatch:stream:alert-engine is held by another process",
     "mailer": "wardwatch:stream:mailer is held by another process",
 }
