@@ -14,8 +14,11 @@ from rich.table import Table
 
 from alerts.database import in_transaction, mysql_errors, now_ms
 from alerts.inbox import ReceivedMail, inbox_url, received_mail, received_mails
+from alerts.message import WARD_MAX
 from alerts.subscriptions import reconcile
 from alerts.subscriptions_table import (
+    HIGHEST_LEVEL,
+    MailSeverity,
     Subscription,
     TopicName,
     load_subscriptions,
@@ -23,7 +26,6 @@ from alerts.subscriptions_table import (
     remove_subscriptions,
 )
 from alerts.wards import wards_of_alarms, wards_on_record
-from clinical.messages import Severity
 from infra.clients import alerts_connection
 from infra.errors import ConfigurationError, UnavailableError, WardError
 from infra.settings import Settings, load_settings
@@ -31,22 +33,25 @@ from infra.settings import Settings, load_settings
 EMAIL = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]+@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+")
 """What SNS accepts as an email endpoint; no blanks, no line ends."""
 
-WARD_MAX = 190
 console = Console(markup=False, highlight=False)
 subscriptions = typer.Typer(help="Who gets which alarms by email.", no_args_is_help=True)
 
 
 @subscriptions.command("list")
 def list_command() -> None:
-    """List subscriptions: whom they reach, for which wards and severities, and whether the reader has confirmed."""
+    """List subscriptions: whom they reach, for what, and whether the reader has confirmed."""
     settings = load_settings()
     with _database(settings) as connection:
         warning = _reconcile(settings, connection)
         with connection.cursor() as cursor:
             found = [item for item in load_subscriptions(cursor) if item.state != "removed"]
-    table = Table("email", "topic", "wards", "severities", "state")
+    table = Table()
+    table.add_column("email", no_wrap=True)
+    for title in ("topic", "wards", "severities", "from level", "state"):
+        table.add_column(title)
     for item in found:
-        table.add_row(item.email, item.topic, *_filters(item), item.state)
+        level = "-" if item.topic == "ops" else str(item.from_escalation)
+        table.add_row(item.email, item.topic, *_filters(item), level, item.state)
     console.print(table)
     if warning:
         console.print(warning)
@@ -62,6 +67,13 @@ def add_command(
     severity: Annotated[
         str | None, typer.Option(help="Only these severities, with commas between. Default: all that are emailed.")
     ] = None,
+    technical: Annotated[
+        bool, typer.Option("--technical", help="Lost signals: only these, or besides --severity. For nurses.")
+    ] = False,
+    from_level: Annotated[
+        int,
+        typer.Option(min=0, max=HIGHEST_LEVEL, help="Only alarms escalated to this level: nobody acknowledged them."),
+    ] = 0,
     topic: Annotated[
         Literal["doctors", "ops"], typer.Option(help="doctors: patients' alarms; ops: technical alarms.")
     ] = "doctors",
@@ -69,9 +81,12 @@ def add_command(
     """Subscribe an address, or change its filters. Alarms of a patient whose ward is not known reach everyone."""
     settings = load_settings()
     check_email(email)
-    wards, severities = check_filters(settings, topic, ward or [], severity)
+    wards, severities = check_filters(settings, topic, ward or [], severity, technical, from_level)
     with _database(settings) as connection:
-        in_transaction(connection, lambda cursor: put_subscription(cursor, email, topic, wards, severities, now_ms()))
+        in_transaction(
+            connection,
+            lambda cursor: put_subscription(cursor, email, topic, wards, severities, now_ms(), from_level),
+        )
         for name in _unknown_wards(settings, connection, wards):
             console.print(f"Note: no patient is on ward {name!r} now; spell it as the table of patients does.")
         warning = _reconcile(settings, connection)
@@ -120,22 +135,34 @@ def check_email(email: str) -> None:
 
 
 def check_filters(
-    settings: Settings, topic: TopicName, wards: list[str], severity: str | None
-) -> tuple[list[str], list[Severity]]:
-    """The filters of a new subscription. Raises ConfigurationError, naming what is possible."""
+    settings: Settings,
+    topic: TopicName,
+    wards: list[str],
+    severity: str | None,
+    technical: bool = False,
+    from_level: int = 0,
+) -> tuple[list[str], list[MailSeverity]]:
+    """The wards and severities of a new subscription. Raises ConfigurationError, naming what is possible."""
     if topic == "ops":
-        if wards or severity:
-            raise ConfigurationError("Technical alarms have no ward or severity: leave out --ward and --severity.")
+        if wards or severity or technical or from_level:
+            raise ConfigurationError(
+                "Ops hear every technical alarm: leave out --ward, --severity, --technical and --from-level."
+            )
         return [], []
     names = list(dict.fromkeys(name.strip() for name in wards))
     if any(not name or len(name) > WARD_MAX for name in names):
         raise ConfigurationError(f"A ward's name has 1 to {WARD_MAX} characters.")
+    if technical and from_level:
+        raise ConfigurationError("A lost signal is not escalated: leave out --technical or --from-level.")
     possible = settings.alerts.emailed_severities
     chosen = list(dict.fromkeys(part.strip() for part in severity.split(","))) if severity else list(possible)
     for name in chosen:
         if name not in possible:
-            raise ConfigurationError(f"Severity {name!r} is not emailed; possible: {', '.join(possible)}.")
-    return names, cast(list[Severity], chosen)
+            hint = ", or --technical" if name == "technical" else ""
+            raise ConfigurationError(f"Severity {name!r} is not emailed; possible: {', '.join(possible)}{hint}.")
+    if technical:
+        chosen = [*chosen, "technical"] if severity else ["technical"]
+    return names, cast(list[MailSeverity], chosen)
 
 
 @contextmanager
@@ -169,6 +196,8 @@ def _filters(item: Subscription) -> tuple[str, str]:
 def _outcome(item: Subscription) -> str:
     wards, severities = _filters(item)
     what = "technical alarms" if item.topic == "ops" else f"alarms of severity {severities}, wards: {wards}"
+    if item.from_escalation:
+        what += f", once they are escalated to level {item.from_escalation}"
     if item.state == "confirmed":
         return f"{item.email} gets {what}."
     if item.state == "pending":

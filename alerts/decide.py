@@ -1,33 +1,66 @@
-"""From breaches to what must be written: alarms, audit and outbox. No I/O; identifiers are random."""
+"""What the engine writes: alarms, audit and outbox; and what follows from one step of an alarm's life. No I/O."""
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+from typing import Literal
 
-from alerts.database import digest
-from alerts.message import Style, clinical_mail, number_text, ward_of
-from clinical.alarms import AlarmState, Notice, Rule, judge
+from alerts.message import number_text, ward_of
+from clinical.lifecycle_events import Kind, Transition
+from clinical.lifecycle_state import Outcome, State
 from clinical.messages import Breach, Severity
+from clinical.notices import Notice, Rule, after, rank
 
 PRIORITY: dict[Severity, int] = {"high": 0, "medium": 1, "low": 2}
 WHO = "alert-engine"
 
+Key = tuple[str, str, str]
+"""What an alarm is about: patient, attribute and direction."""
 
-@dataclass(frozen=True)
+EndReason = Literal["cleared", "dropped", "discharged"]
+END_REASONS: dict[Kind, EndReason] = {
+    Kind.CLEARED: "cleared",
+    Kind.DROPPED: "dropped",
+    Kind.ENDED_BY_DISCHARGE: "discharged",
+}
+
+
+@dataclass(frozen=True, slots=True)
 class Alarm:
-    """A row of `alarms` of the clinical kind; `ended_at` is set once a newer alarm of the same key has begun."""
+    """A row of `alarms` of the clinical kind. `state` None: it is over.
+
+    `breach`: the newest one of the alarm's severity, of which a mail speaks. `ward`: the newest that is known.
+    """
 
     alarm_id: str
-    key: bytes
-    patient_id: str
-    attribute: str
-    direction: str
-    ward: str | None
+    breach: Breach
+    ward: str
+    state: State | None
+    notice: Notice
+    started_at: int
+    last_breach_at: int
+    breaches: int
     last_value: float
-    state: AlarmState
+    severity: Severity | None = None
+    peak: Severity | None = None
+    raised_at: int | None = None
+    acknowledged_at: int | None = None
+    acknowledged_by: str | None = None
     ended_at: int | None = None
+    end_reason: EndReason | None = None
+
+    @property
+    def key(self) -> Key:
+        return self.breach["patient_id"], self.breach["attribute"], self.breach["direction"]
+
+    @property
+    def patient_id(self) -> str:
+        return self.breach["patient_id"]
+
+    @property
+    def attribute(self) -> str:
+        return self.breach["attribute"]
 
 
 @dataclass(frozen=True)
@@ -51,6 +84,7 @@ class Notification:
     alarm_id: str
     group_key: bytes
     topic: str
+    kind: str
     notice: str
     priority: int
     severity: str
@@ -59,6 +93,7 @@ class Notification:
     subject: str
     body: str
     created_at: int
+    escalation: int = 0
 
 
 @dataclass
@@ -70,91 +105,57 @@ class Changes:
     notifications: list[Notification] = field(default_factory=list)
 
 
-def alarm_key(breach: Breach) -> bytes:
-    """What an alarm is about: patient, attribute and direction."""
-    return digest("clinical", breach["patient_id"], breach["attribute"], breach["direction"])
-
-
-def decide(breaches: Iterable[Breach], newest: dict[bytes, Alarm], now: int, rule: Rule, style: Style) -> Changes:
-    """Judge breaches, in their order, against the `newest` alarm of each key; `newest` is brought up to date.
-
-    `newest` must hold every key that has an alarm. `now`: epoch ms.
-    """
-    changes = Changes()
-    for breach in breaches:
-        _decide_one(breach, newest, now, rule, style, changes)
-    return changes
-
-
-def _decide_one(
-    breach: Breach, newest: dict[bytes, Alarm], now: int, rule: Rule, style: Style, changes: Changes
-) -> None:
-    key = alarm_key(breach)
-    before = newest.get(key)
-    verdict = judge(before.state if before else None, breach["recorded_at"], breach["severity"], now, rule)
-    if verdict.began:
-        if before is not None:
-            changes.alarms[before.alarm_id] = replace(before, ended_at=before.state.last_breach_at)
-            why = f"no breach for {rule.lapse_seconds} s, then a new one"
-            changes.events.append(Event(before.alarm_id, now, WHO, "ended", why))
-        alarm = _new_alarm(key, breach, verdict.state)
-        changes.events.append(Event(alarm.alarm_id, now, WHO, "began", _why(breach), breach["breach_id"]))
-    else:
-        assert before is not None
-        ward = breach["ward"] or before.ward
-        alarm = replace(before, ward=ward, last_value=breach["value"], state=verdict.state)
-    newest[key] = changes.alarms[alarm.alarm_id] = alarm
-    if verdict.notice is not Notice.NONE:
-        notification = _notification(breach, alarm, verdict.notice, now, style)
-        changes.notifications.append(notification)
-        changes.events.append(
-            Event(
-                alarm.alarm_id,
-                now,
-                WHO,
-                verdict.notice.value,
-                _why(breach),
-                breach["breach_id"],
-                notification.notification_id,
-            )
-        )
-
-
-def _new_alarm(key: bytes, breach: Breach, state: AlarmState) -> Alarm:
-    return Alarm(
-        alarm_id=uuid.uuid4().hex,
-        key=key,
-        patient_id=breach["patient_id"],
-        attribute=breach["attribute"],
-        direction=breach["direction"],
-        ward=breach["ward"],
-        last_value=breach["value"],
-        state=state,
+def counted(alarm: Alarm, breach: Breach, at: int) -> Alarm:
+    """The alarm with one more breach; a breach is kept when it is as severe as the alarm is, and as new."""
+    newest = at >= alarm.last_breach_at
+    worth_telling = newest and rank(breach["severity"]) >= rank(alarm.severity)
+    return replace(
+        alarm,
+        breach=breach if worth_telling else alarm.breach,
+        ward=ward_of(breach) if breach["ward"] and newest else alarm.ward,
+        last_breach_at=max(at, alarm.last_breach_at),
+        breaches=alarm.breaches + 1,
     )
 
 
-def _notification(breach: Breach, alarm: Alarm, notice: Notice, now: int, style: Style) -> Notification:
-    notification_id = uuid.uuid4().hex
-    mail = clinical_mail(breach, alarm.state, notice, notification_id, now, style)
-    return Notification(
-        notification_id=notification_id,
-        alarm_id=alarm.alarm_id,
-        group_key=digest("patient", breach["patient_id"]),
-        topic="doctors",
-        notice=notice.value,
-        priority=PRIORITY[breach["severity"]],
-        severity=breach["severity"],
-        ward=ward_of(breach),
-        attribute=breach["attribute"],
-        subject=mail.subject,
-        body=mail.body,
-        created_at=now,
-    )
+def advanced(
+    alarm: Alarm, outcome: Outcome, now: int, rule: Rule, silenced: bool, breach_id: str | None = None
+) -> tuple[Alarm, list[Event]]:
+    """The alarm after a step of its life, with a line of the audit for each thing that happened."""
+    state = outcome.state
+    events = []
+    alarm = replace(alarm, state=state, last_value=state.readings[-1].value if state else alarm.last_value)
+    for change in outcome.transitions:
+        alarm = replace(_changed(alarm, change), notice=after(alarm.notice, change, now, rule, silenced))
+        events.append(_event(alarm, change, now, breach_id))
+    return alarm, events
 
 
-def _why(breach: Breach) -> str:
-    value = number_text(breach["attribute"], breach["value"])
-    text = (
-        f"{value} {breach['unit']} {breach['direction']}, severity {breach['severity']}, rule {breach['threshold_row']}"
-    )
-    return text[:2000]
+def _changed(alarm: Alarm, change: Transition) -> Alarm:
+    if change.value is not None:
+        alarm = replace(alarm, last_value=change.value)
+    match change.kind:
+        case Kind.RAISED | Kind.SEVERITY_ROSE | Kind.SEVERITY_FELL:
+            peak = alarm.peak if rank(alarm.peak) > rank(change.severity) else change.severity
+            raised_at = change.event_at if alarm.raised_at is None else alarm.raised_at
+            return replace(alarm, severity=change.severity, peak=peak, raised_at=raised_at)
+        case Kind.ACKNOWLEDGED:
+            first = change.clock_at if alarm.acknowledged_at is None else alarm.acknowledged_at
+            return replace(alarm, acknowledged_at=first, acknowledged_by=change.author)
+        case Kind.CLEARED | Kind.DROPPED | Kind.ENDED_BY_DISCHARGE:
+            return replace(alarm, ended_at=change.event_at, end_reason=END_REASONS[change.kind])
+    return alarm
+
+
+def _event(alarm: Alarm, change: Transition, now: int, breach_id: str | None) -> Event:
+    parts = [change.reason or change.why]
+    if change.value is not None:
+        value = f"{number_text(alarm.attribute, change.value)} {alarm.breach['unit']}".strip()
+        parts.insert(0, f"{value} {alarm.breach['direction']}:")
+    who = WHO if change.author is None else change.author
+    return Event(alarm.alarm_id, now, who, change.kind.value, " ".join(parts)[:2000], breach_id)
+
+
+def attributes_of(alarms: Iterable[Alarm]) -> str:
+    """The attributes that a mail speaks of, as `notifications.attribute` holds them."""
+    return ",".join(dict.fromkeys(alarm.attribute for alarm in alarms))

@@ -1,76 +1,103 @@
-"""The alert engine: breaches and technical alarms in, alarms, audit and outbox out, all in one transaction a batch.
+"""The alert engine: breaches, values and technical alarms in; alarms, audit and outbox out, in one transaction a batch.
 
 Exactly once in MySQL: the consumer's offsets are written with what was made of the messages, and a start goes on from
 there. A crash at any point leaves whole batches only. A message that cannot be read goes to the dead-letter topic
-before its offset is written, so that it may be there twice and is never missing.
+before its offset is written, so that it may be there twice and is never missing. What was read without changing
+anything is noted once a second: after a crash it is read again, to no effect.
 """
 
 from __future__ import annotations
 
 import threading
 import time
+import uuid
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack, closing
+from dataclasses import dataclass, field
 from typing import Any
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pymysql.connections import Connection
 from pymysql.cursors import Cursor
 
 from alerts import store
-from alerts.batch import Batch, Offsets, read_batch
+from alerts.batch import Batch, Offsets, Record, read_batch, read_values
+from alerts.bedside import Bedside, Seen
+from alerts.book import AlarmBook
 from alerts.contacts import ImportRequests, start_import
 from alerts.database import in_transaction, mysql_errors, now_ms
-from alerts.decide import Alarm, Changes, alarm_key, decide
+from alerts.decide import Changes, Notification
 from alerts.feed import Feed
-from alerts.message import NOT_IMPORTED, Style, ward_of
+from alerts.manner import manner_of
+from alerts.message import NOT_IMPORTED
+from alerts.no_signal import SignalAlarms
+from alerts.orders import load_unhandled, mark_handled
 from alerts.publisher import Publisher
+from alerts.signal_watch import SignalWatch
+from alerts.silences import load_in_force
 from alerts.technical import CONTACT_MISSING, open_subjects, record_technical, technical
 from alerts.threads import Threads
-from alerts.wards import coverage_alarms, wards_of_alarms, wards_on_record
-from clinical.alarms import Rule
-from clinical.messages import Breach, Severity, TechnicalAlarm
-from clinical.topics import DOCTORS_QUEUE, TECHNICAL_ALARMS
+from alerts.wards import coverage_alarms, discharges, wards_of_alarms, wards_on_record
+from alerts.watchdog import is_watchdog, watchdog_notification
+from clinical.messages import WATCHDOG_PATIENT, Breach, TechnicalAlarm
+from clinical.topics import DERIVED_VITALS, DOCTORS_QUEUE, TECHNICAL_ALARMS, VITAL_INFO
 from infra.clients import alerts_connection, with_retries
-from infra.errors import ConfigurationError
-from infra.locks import hold_lock
+from infra.locks import KeptLock
+from infra.log import get_logger
 from infra.metrics import StreamMetrics
 from infra.settings import Settings
 from infra.stream import run_stream
 
 STREAM = "alert-engine"
-TOPICS = (DOCTORS_QUEUE, TECHNICAL_ALARMS)
-BATCH = 2000
+TOPICS = (DOCTORS_QUEUE, TECHNICAL_ALARMS, VITAL_INFO, DERIVED_VITALS)
+READ_AGAIN = (VITAL_INFO, DERIVED_VITALS)
+READ_AGAIN_SECONDS = 1500
+READ_AGAIN_MOST = 60_000
+"""What is read once more at a start, for the newest values of each patient and for the devices that were reporting: so
+long back, as a device that measures every five minutes needs, and at most so many records of a partition."""
+
+BATCH = 5000
 POLL_SECONDS = 0.5
 LOCK = f"wardwatch:stream:{STREAM}"
 LOCK_SECONDS = 10
-NEWEST_KEPT = 50_000
-"""Alarms held in memory; one that fell out is read again from MySQL."""
+PEOPLE_MS = 500
+"""How often orders and silences are looked for."""
+
+OFFSETS_MS = 1000
+"""How long offsets that changed nothing may stay unwritten."""
 
 HOUSEKEEPING_SECONDS = 30.0
+DISCHARGES_SECONDS = 10.0
+VALUES_KEPT_MS = 86_400_000
 ASK_AGAIN_SECONDS = 300.0
 """A patient who is still missing after an import is asked for again after this long."""
 
-
-def style_of(settings: Settings) -> Style:
-    """How mails are written. Raises ConfigurationError for a time zone that does not exist."""
-    try:
-        zone = ZoneInfo(settings.alerts.display_time_zone)
-    except (ZoneInfoNotFoundError, ValueError) as error:
-        name = settings.alerts.display_time_zone
-        raise ConfigurationError(f"alerts.display_time_zone: there is no time zone {name!r}.") from error
-    return Style(zone, direct_identifiers=settings.alerts.content == "full")
+log = get_logger(STREAM)
 
 
-def rule_of(settings: Settings) -> Rule:
-    """The rule with its settings. Raises ConfigurationError for a severity that does not exist."""
-    known: dict[str, Severity] = {"high": "high", "medium": "medium", "low": "low"}
-    try:
-        told = frozenset(known[severity] for severity in settings.alerts.emailed_severities)
-    except KeyError as error:
-        raise ConfigurationError(f"alerts.emailed_severities: {error} is not one of high, medium, low.") from error
-    return Rule(settings.alerts.reminder_seconds, told)
+@dataclass
+class Step:
+    """What one step has to write. `outcomes`: of orders, by their id."""
+
+    batch: Batch
+    changes: Changes
+    contacts: Sequence[TechnicalAlarm]
+    signals: SignalAlarms = field(default_factory=SignalAlarms)
+    outcomes: dict[int, str] = field(default_factory=dict)
+
+    @property
+    def is_empty(self) -> bool:
+        """Nothing but offsets."""
+        batch, changes = self.batch, self.changes
+        return not (
+            batch.seen
+            or batch.technical
+            or batch.malformed
+            or changes.alarms
+            or changes.notifications
+            or self.signals.alarms
+            or self.outcomes
+        )
 
 
 class Engine:
@@ -92,12 +119,18 @@ class Engine:
         self._feed = feed
         self._ask_import = ask_import
         self._clock = clock
-        self._rule = rule_of(settings)
-        self._style = style_of(settings)
-        self._newest: dict[bytes, Alarm] = {}
+        manner = manner_of(settings)
+        self._rule = manner.rule
+        self._style = manner.style
+        self._bedside = Bedside()
+        self._book = AlarmBook(manner, self._bedside)
+        self._signals = SignalWatch(settings, self._style, clock())
         self._seen: OrderedDict[bytes, None] = OrderedDict()
         self._missing: dict[str, int] = {}
         self._offsets: Offsets = {}
+        self._unwritten: Offsets = {}
+        self._written_at = 0
+        self._people_at = 0
 
     def start(self) -> None:
         """Load what MySQL holds and go on reading from the offsets there."""
@@ -106,23 +139,32 @@ class Engine:
             self._offsets = store.load_offsets(cursor, self._feed.partitions())
             self._seen = OrderedDict.fromkeys(store.load_seen(cursor))
             self._missing = dict.fromkeys(open_subjects(cursor, CONTACT_MISSING), 0)
+            self._signals.start(cursor)
+            self._book.load(store.load_alarms(cursor), self._clock())
 
         in_transaction(self._connection, load)
-        self._feed.start_at(self._offsets)
+        for partition, (low, high) in self._feed.extents().items():
+            if high < self._offsets[partition]:
+                log.error("a topic was made anew; reading it from its beginning", topic=partition[0])
+                self._unwritten[partition] = low
+        since = self._clock() - READ_AGAIN_SECONDS * 1000
+        self._feed.start_at({**self._offsets, **self._unwritten}, dict.fromkeys(READ_AGAIN, since), READ_AGAIN_MOST)
 
     def step(self, timeout: float) -> Batch:
         """Take what arrives within `timeout` seconds and write what it means; the batch, empty if nothing came."""
-        batch = read_batch(self._feed.take(BATCH, timeout), self._seen)
-        if not batch.offsets:
-            return batch
+        records = self._known(self._feed.take(BATCH, timeout))
+        batch = read_batch(records, self._seen, self._settings.readings)
         now = self._clock()
-        self._load_missing_alarms(batch.breaches)
-        changes = decide(batch.breaches, self._newest, now, self._rule, self._style)
+        outcomes = self._hear_people(now)
+        watchdogs = self._judge(batch, now)
+        is_level = self._feed.is_level()
+        if is_level:
+            self._book.tick(now)
+        signals = self._signals.look(now, behind=not is_level)
         contacts, ask = self._contact_alarms(batch.breaches, now)
-        self._feed.set_aside(batch.malformed)
-        in_transaction(self._connection, lambda cursor: self._write(cursor, batch, changes, contacts, now))
-        self._offsets.update(batch.offsets)
-        self._remember(batch.seen)
+        changes = self._book.close(now)
+        changes.notifications += watchdogs
+        self._write(Step(batch, changes, contacts, signals, outcomes), now)
         if ask:
             self._ask_import()
         return batch
@@ -138,22 +180,69 @@ class Engine:
             record_technical(cursor, alarms, now, self._style)
 
         in_transaction(self._connection, check)
+        self._bedside.forget(now - VALUES_KEPT_MS, self._book.patients())
         while in_transaction(self._connection, store.forget_old_seen) == store.FORGET_AT_ONCE:
             continue
 
-    def _load_missing_alarms(self, breaches: Iterable[Breach]) -> None:
-        if len(self._newest) > NEWEST_KEPT:
-            self._newest.clear()
-        absent = sorted({alarm_key(breach) for breach in breaches} - self._newest.keys())
-        if absent:
-            with self._connection.cursor() as cursor:
-                self._newest.update(store.load_newest(cursor, absent))
+    def look_for_discharges(self) -> None:
+        """End the alarms of patients who have left. Call it every now and then; the next step writes it."""
+        waited_for = self._book.patients() | self._signals.waited_for()
+        now = self._clock()
+        left = discharges(self._settings, waited_for, now)
+        for patient, left_at in left.items():
+            self._book.discharge(patient, left_at, now)
+        self._signals.left(left.keys())
+
+    def _judge(self, batch: Batch, now: int) -> list[Notification]:
+        """Tell breaches and values to the book, in their order; what the watchdog's have become."""
+        watchdogs = []
+        for one in batch.inputs:
+            if isinstance(one, Seen):
+                if one.patient_id == WATCHDOG_PATIENT:
+                    continue
+                self._remember_values(one)
+                for value in one.values:
+                    self._book.value(one.patient_id, value, now)
+            elif is_watchdog(one):
+                watchdogs.append(watchdog_notification(one, uuid.uuid4().hex, now))
+            else:
+                self._book.breach(one, now)
+        return watchdogs
+
+    def _known(self, records: Iterable[Record]) -> list[Record]:
+        """Records that are new; of those that were read before, the values are remembered."""
+        new = []
+        for record in records:
+            partition = (record.topic, record.partition)
+            if record.offset >= self._unwritten.get(partition, self._offsets[partition]):
+                new.append(record)
+            elif (seen := read_values(record, self._settings.readings)) and seen.patient_id != WATCHDOG_PATIENT:
+                self._remember_values(seen)
+        return new
+
+    def _remember_values(self, seen: Seen) -> None:
+        self._bedside.see(seen.patient_id, seen.values)
+        self._signals.see(seen)
+
+    def _hear_people(self, now: int) -> dict[int, str]:
+        """Carry out what people asked for, and look which silences are in force; the outcome of each order."""
+        if 0 <= now - self._people_at < PEOPLE_MS:
+            return {}
+        self._people_at = now
+        with self._connection.cursor() as cursor:
+            orders = load_unhandled(cursor)
+            silences = load_in_force(cursor, now)
+        self._book.silence(silences)
+        self._signals.silence(silences)
+        return {order.order_id: self._book.acknowledge(order, now) for order in orders}
 
     def _contact_alarms(self, breaches: Iterable[Breach], now: int) -> tuple[list[TechnicalAlarm], bool]:
         """Technical alarms about patients without contact, and whether an import should be asked for."""
         alarms, ask = [], False
         for breach in breaches:
             patient = breach["patient_id"]
+            if is_watchdog(breach):
+                continue
             if not breach["contact_missing"]:
                 if self._missing.pop(patient, None) is not None:
                     detail = f"The contact of patient {patient} has been imported."
@@ -171,19 +260,31 @@ class Engine:
                 ask = True
         return alarms, ask
 
-    def _write(
-        self, cursor: Cursor, batch: Batch, changes: Changes, contacts: Sequence[TechnicalAlarm], now: int
-    ) -> None:
+    def _write(self, step: Step, now: int) -> None:
+        self._unwritten.update(step.batch.offsets)
+        if step.is_empty and not (self._unwritten and not 0 <= now - self._written_at < OFFSETS_MS):
+            return
+        self._feed.set_aside(step.batch.malformed)
+        in_transaction(self._connection, lambda cursor: self._write_rows(cursor, step, now))
+        self._offsets.update(self._unwritten)
+        self._unwritten.clear()
+        self._written_at = now
+        self._remember(step.batch.seen)
+
+    def _write_rows(self, cursor: Cursor, step: Step, now: int) -> None:
+        changes = step.changes
         store.save_alarms(cursor, list(changes.alarms.values()))
         store.add_notifications(cursor, changes.notifications)
         store.add_events(cursor, changes.events)
-        alarms = [*batch.technical, *contacts]
+        alarms = [*step.batch.technical, *step.contacts, *step.signals.alarms]
         if changes.notifications:
-            wards = {ward_of(breach) for breach in batch.breaches if breach["severity"] in self._rule.told}
+            wards = {one.ward for one in changes.notifications if one.kind == "clinical"}
             alarms += coverage_alarms(cursor, wards, self._rule.told, now, all_wards=False)
-        record_technical(cursor, alarms, now, self._style)
-        store.add_seen(cursor, batch.seen)
-        store.move_offsets(cursor, self._offsets, batch.offsets)
+        record_technical(cursor, alarms, now, self._style, step.signals.wards)
+        store.add_seen(cursor, step.batch.seen)
+        for order_id, outcome in step.outcomes.items():
+            mark_handled(cursor, order_id, outcome, now)
+        store.move_offsets(cursor, self._offsets, self._unwritten)
 
     def _remember(self, seen: Sequence[bytes]) -> None:
         self._seen.update(dict.fromkeys(seen))
@@ -194,7 +295,7 @@ class Engine:
 def body(settings: Settings, metrics: StreamMetrics, stop: threading.Event) -> None:
     """Run engine, publisher and import requests until `stop` is set, or until one of them fails."""
     with ExitStack() as stack, mysql_errors(settings):
-        stack.enter_context(with_retries(settings, lambda: hold_lock(settings, LOCK, LOCK_SECONDS)))
+        stack.enter_context(with_retries(settings, lambda: KeptLock(settings, LOCK, LOCK_SECONDS, stop)))
         connection = stack.enter_context(closing(alerts_connection(settings)))
         feed = stack.enter_context(closing(with_retries(settings, lambda: Feed(settings, TOPICS))))
         publisher = Publisher(settings)
@@ -204,15 +305,17 @@ def body(settings: Settings, metrics: StreamMetrics, stop: threading.Event) -> N
         threads = stack.enter_context(Threads(stop))
         threads.start("publisher", publisher.run)
         threads.start("imports", imports.run)
-        next_housekeeping = time.monotonic()
+        next_housekeeping = next_discharges = time.monotonic()
         while not stop.is_set():
             threads.check()
             batch = engine.step(POLL_SECONDS)
-            metrics.records.inc(len(batch.breaches) + len(batch.technical))
+            metrics.records.inc(batch.records)
             metrics.rejected.inc(len(batch.malformed))
             metrics.alive(feed.lag())
-            if batch.offsets:
-                publisher.wake()
+            publisher.wake()
+            if time.monotonic() >= next_discharges:
+                engine.look_for_discharges()
+                next_discharges = time.monotonic() + DISCHARGES_SECONDS
             if time.monotonic() >= next_housekeeping:
                 engine.keep_house()
                 next_housekeeping = time.monotonic() + HOUSEKEEPING_SECONDS

@@ -30,14 +30,20 @@ SCAN_SECONDS = 600
 DAY_MS = 86_400_000
 
 OLD: tuple[tuple[str, str, str], ...] = (
-    ("alarms", "alarm_id", "last_breach_at < %s AND (kind = 'clinical' OR ended_at IS NOT NULL)"),
+    ("alarms", "alarm_id", "last_breach_at < %s AND ended_at IS NOT NULL AND notice IS NULL"),
     ("alarm_events", "event_id", "at < %s AND alarm_id NOT IN (SELECT alarm_id FROM alarms)"),
     ("notifications", "seq", "sent_at < %s AND alarm_id NOT IN (SELECT alarm_id FROM alarms)"),
+    ("orders", "order_id", "handled_at < %s AND alarm_id NOT IN (SELECT alarm_id FROM alarms)"),
+    ("silences", "silence_id", "ends_at < %s"),
 )
-"""Table, its key and which of its rows are old: alarms that are over, then what belongs to no alarm any more.
+"""Table, its key and which of its rows are old: alarms that are over, what belongs to no alarm any more, silences.
 
 A technical alarm that lasts is never old, nor is a mail that was never sent.
 """
+
+WATCHDOG_DAYS = 2
+OLD_WATCHDOGS = ("notifications", "seq", "kind = 'watchdog' AND created_at < %s")
+"""One a minute, and of use for an hour: sent or not."""
 
 
 def forget_alarms(settings: Settings, before_ms: int) -> dict[str, int]:
@@ -48,6 +54,12 @@ def forget_alarms(settings: Settings, before_ms: int) -> dict[str, int]:
     """
     with mysql_errors(settings), closing(alerts_connection(settings, read_timeout=SCAN_SECONDS)) as connection:
         return {table: _delete(connection, table, key, condition, before_ms) for table, key, condition in OLD}
+
+
+def forget_watchdogs(settings: Settings, before_ms: int) -> int:
+    """Delete the watchdog's notifications of before that time (epoch ms); how many. Raises UnavailableError."""
+    with mysql_errors(settings), closing(alerts_connection(settings, read_timeout=SCAN_SECONDS)) as connection:
+        return _delete(connection, *OLD_WATCHDOGS, before_ms)
 
 
 def _delete(connection: Connection[Any], table: str, key: str, condition: str, before_ms: int) -> int:
@@ -64,7 +76,8 @@ def _delete(connection: Connection[Any], table: str, key: str, condition: str, b
 
 
 def main() -> None:
-    """Forget alarms after `retention.alarms_days`, mails of the embedded inbox after `retention.inbox_days`.
+    """Forget alarms after `retention.alarms_days`, mails of the embedded inbox after `retention.inbox_days`, the
+    watchdog's notifications after two days.
 
     Prints what was deleted as JSON. Exit status: 0 done, 75 a server is away.
     """
@@ -72,6 +85,7 @@ def main() -> None:
     settings, now = load_settings(), now_ms()
     try:
         found = forget_alarms(settings, now - settings.retention.alarms_days * DAY_MS)
+        found["watchdogs"] = forget_watchdogs(settings, now - WATCHDOG_DAYS * DAY_MS)
         if settings.embedded_email:
             found["inbox"] = forget_mails(settings, now - settings.retention.inbox_days * DAY_MS)
     except UnavailableError as error:

@@ -7,10 +7,12 @@ from typing import Annotated, Any, Literal, cast, get_type_hints
 import orjson
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
+from alerts.bedside import PATIENT_ID_MAX
+from clinical.lifecycle_events import breached
 from clinical.messages import Breach, TechnicalAlarm
 
 SHORT_TEXTS = {
-    "patient_id": 190,
+    "patient_id": PATIENT_ID_MAX,
     "breach_id": 64,
     "attribute": 64,
     "alarm_key": 400,
@@ -18,6 +20,9 @@ SHORT_TEXTS = {
     "source": 64,
 }
 """Longest identifier that the tables hold. A longer one is malformed: cut, it could be another's."""
+
+PLAIN = r"^[!-~]+$"
+"""Printable ASCII: the tables keep ids of ours in no other letters."""
 
 _Millis = Annotated[int, Field(ge=0, le=253_402_300_799_000)]
 _Number = Annotated[float, Field(ge=-1e9, le=1e9)]
@@ -48,7 +53,9 @@ def _model(name: str, schema: type[Any]) -> type[BaseModel]:
     fields: dict[str, Any] = {}
     for field, annotation in get_type_hints(schema).items():
         if field in SHORT_TEXTS:
-            fields[field] = (Annotated[str, Field(min_length=1, max_length=SHORT_TEXTS[field])], ...)
+            pattern = PLAIN if field == "breach_id" else None
+            short = Field(min_length=1, max_length=SHORT_TEXTS[field], pattern=pattern)
+            fields[field] = (Annotated[str, short], ...)
         else:
             default = None if field in ADDED_LATER else ...
             fields[field] = (NARROWER.get(field, NARROWER.get(annotation, annotation)), default)
@@ -61,8 +68,14 @@ _TECHNICAL = _model("TechnicalAlarmModel", TechnicalAlarm)
 
 
 def read_breach(value: bytes | None) -> Breach:
-    """A breach from the bytes of a message. Raises MalformedMessageError with the reason."""
-    return cast(Breach, _read(_BREACH, value))
+    """A breach from the bytes of a message, which the alarm lifecycle can judge. Raises MalformedMessageError with the
+    reason."""
+    breach = cast(Breach, _read(_BREACH, value))
+    try:
+        breached(breach)
+    except ValueError as error:
+        raise MalformedMessageError(str(error)) from None
+    return breach
 
 
 def read_technical(value: bytes | None) -> TechnicalAlarm:

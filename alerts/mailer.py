@@ -31,7 +31,7 @@ from alerts.subscriptions_table import Subscription, load_subscriptions
 from alerts.threads import Threads
 from infra.clients import alerts_connection, aws_client, with_retries
 from infra.errors import UnavailableError
-from infra.locks import hold_lock
+from infra.locks import KeptLock
 from infra.log import get_logger
 from infra.metrics import StreamMetrics
 from infra.settings import Settings
@@ -246,7 +246,7 @@ def _look_after(
     """Keep the workers in line with the subscriptions, as the one mailer, until `stop` is set."""
     next_purge = time.monotonic()
     with (
-        hold_lock(settings, f"wardwatch:stream:{STREAM}", LOCK_SECONDS),
+        KeptLock(settings, f"wardwatch:stream:{STREAM}", LOCK_SECONDS, stop),
         closing(alerts_connection(settings)) as connection,
     ):
         while not stop.is_set():

@@ -1,22 +1,34 @@
 """Sends the outbox to SNS: urgent first, paced, tried until SNS has it.
 
 At least once: a crash between SNS's answer and its note in the outbox sends a notification again, with the same
-notification id. Nothing is ever dropped; while SNS is away everything waits.
+notification id. Nothing is ever dropped; while SNS is away everything waits, and what the pace does not allow to go by
+itself is merged.
 """
 
 from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from typing import Any
 
+import orjson
 from botocore.exceptions import BotoCoreError, ClientError
 from pymysql.connections import Connection
 
 from alerts.database import in_transaction, mysql_errors, now_ms
-from alerts.outbox import Ready, load_ready, load_waiting, mark_failed, mark_sent, send_order
+from alerts.merging import MERGE_AFTER_SECONDS, plan_merges
+from alerts.outbox import (
+    Ready,
+    Waiting,
+    load_ready,
+    load_waiting,
+    mark_failed,
+    mark_sent,
+    merge,
+    take_apart,
+)
 from alerts.pacing import Backoff, Pace
 from alerts.subscriptions import reconcile
 from alerts.topics import TopicArns, is_gone, sns_errors, topics_exist
@@ -109,17 +121,27 @@ class Publisher:
         return self._arns
 
     def _send_some(self, connection: Connection[Any], arns: TopicArns, stop: threading.Event) -> int:
+        at_once = int(MERGE_AFTER_SECONDS * self._settings.alerts.publish_per_second)
         with connection.cursor() as cursor:
-            order = send_order(load_waiting(cursor, now_ms()))[:BURST]
-        for done, item in enumerate(order):
+            plan = plan_merges(load_waiting(cursor, now_ms()), at_once)[:BURST]
+        for done, parts in enumerate(plan):
             delay = self._pace.delay()
             if delay and stop.wait(delay):
                 return done
-            with connection.cursor() as cursor:
-                ready = load_ready(cursor, item.seq)
+            ready = self._ready(connection, parts)
             self._pace.take()
             self._send(connection, arns, ready)
-        return len(order)
+            if len(parts) > 1:
+                # What of them did not fit waits on, and comes before the rest of the plan.
+                return done + 1
+        return len(plan)
+
+    def _ready(self, connection: Connection[Any], parts: Sequence[Waiting]) -> Ready:
+        seqs = [part.seq for part in parts]
+        if len(seqs) > 1:
+            return in_transaction(connection, lambda cursor: merge(cursor, seqs, now_ms()))
+        with connection.cursor() as cursor:
+            return load_ready(cursor, seqs[0])
 
     def _send(self, connection: Connection[Any], arns: TopicArns, ready: Ready) -> None:
         try:
@@ -127,17 +149,14 @@ class Publisher:
                 TopicArn=arns.of(ready.topic),
                 Subject=ready.subject,
                 Message=ready.body,
-                MessageAttributes={
-                    name: {"DataType": "String", "StringValue": value} for name, value in ready.attributes.items()
-                },
+                MessageAttributes={name: sns_attribute(value) for name, value in ready.attributes.items()},
             )
         except (BotoCoreError, ClientError) as error:
             refused = isinstance(error, ClientError) and error.response.get("Error", {}).get("Code") in REFUSED
             if isinstance(error, ClientError) and is_gone(error):
                 self._arns = None
-            not_before = now_ms() + REFUSED_WAIT_MS if refused else 0
             reason = f"{type(error).__name__}: {error}"
-            in_transaction(connection, lambda cursor: mark_failed(cursor, ready.seq, reason, not_before))
+            self._failed(connection, ready, reason, refused)
             if not refused:
                 raise
             log.error("SNS refuses this notification", notification_id=ready.notification_id, reason=reason)
@@ -145,4 +164,18 @@ class Publisher:
         # An SNS that refuses now and then is not away: the next refusal is a first one again.
         self._backoff.succeeded()
         message_id = answer["MessageId"]
-        in_transaction(connection, lambda cursor: mark_sent(cursor, ready.seq, message_id, now_ms()))
+        in_transaction(connection, lambda cursor: mark_sent(cursor, ready, message_id, now_ms()))
+
+    def _failed(self, connection: Connection[Any], ready: Ready, reason: str, refused: bool) -> None:
+        if refused and ready.is_merged:
+            in_transaction(connection, lambda cursor: take_apart(cursor, ready, now_ms()))
+            return
+        not_before = now_ms() + REFUSED_WAIT_MS if refused else 0
+        in_transaction(connection, lambda cursor: mark_failed(cursor, ready.seq, reason, not_before))
+
+
+def sns_attribute(value: str | list[str]) -> dict[str, str]:
+    """A message attribute as SNS takes it; a filter policy matches any one of a list."""
+    if isinstance(value, list):
+        return {"DataType": "String.Array", "StringValue": orjson.dumps(value).decode()}
+    return {"DataType": "String", "StringValue": value}

@@ -5,12 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+import orjson
 from pymysql.cursors import Cursor
 
 from alerts.batch import Offsets
+from alerts.database import digest
 from alerts.decide import Alarm, Event, Notification
-from clinical.alarms import AlarmState, Told
-from infra.errors import SingleInstanceError
+from alerts.message import UNKNOWN_WARD, WARD_MAX
+from clinical import notices
+from clinical.lifecycle_state import from_dict, to_dict
+from clinical.messages import Breach
+from infra.errors import ConfigurationError, SingleInstanceError
 
 CONSUMER = "alert-engine"
 SEEN_KEPT = 200_000
@@ -21,10 +26,10 @@ second that is a tenth of this. Counted and not timed, so that the length of an 
 """
 
 FORGET_AT_ONCE = 20_000
-WARD_MAX = 190
-ALARM_COLUMNS = (
-    "alarm_id, open_key, patient_id, attribute, direction, ward, last_value, severity, started_at, last_breach_at, "
-    "breaches, told_severity, told_event_at, told_clock_at, ended_at"
+ATTRIBUTES_MAX = 190
+LOADED = (
+    "alarm_id, ward, severity, peak_severity, started_at, raised_at, last_breach_at, breaches, last_value, "
+    "acknowledged_at, acknowledged_by, ended_at, end_reason, lifecycle, notice, breach"
 )
 
 
@@ -57,56 +62,92 @@ def move_offsets(cursor: Cursor, before: Offsets, after: Offsets) -> None:
             )
 
 
-def load_newest(cursor: Cursor, keys: Sequence[bytes]) -> dict[bytes, Alarm]:
-    """The newest clinical alarm of each key that has one."""
-    if not keys:
-        return {}
-    marks = ", ".join(["%s"] * len(keys))
-    cursor.execute(f"SELECT {ALARM_COLUMNS} FROM alarms WHERE kind = 'clinical' AND open_key IN ({marks})", keys)
-    return {row[1]: _alarm(row) for row in cursor.fetchall()}
+def load_alarms(cursor: Cursor) -> list[Alarm]:
+    """Alarms that are pending or open, and those that are over while people are owed news of it.
+
+    Raises ConfigurationError naming an alarm that another version stored.
+    """
+    cursor.execute(f"SELECT {LOADED} FROM alarms WHERE kind = 'clinical' AND notice IS NOT NULL ORDER BY started_at")
+    return [_alarm(row) for row in cursor.fetchall()]
 
 
 def _alarm(row: Sequence[Any]) -> Alarm:
-    alarm_id, key, patient_id, attribute, direction, ward, value, severity, started, last, breaches, *told, ended = row
-    state = AlarmState(started, last, severity, breaches, Told(*told) if told[0] else None)
-    return Alarm(alarm_id, key, patient_id, attribute, direction, ward, value, state, ended)
+    (alarm_id, ward, severity, peak, started, raised, last, breaches, value, *acknowledged, ended, reason) = row[:-3]
+    lifecycle, notice, stored_breach = row[-3:]
+    breach: Breach = orjson.loads(stored_breach)
+    try:
+        state = from_dict(orjson.loads(lifecycle)) if lifecycle else None
+        told = notices.from_dict(orjson.loads(notice))
+    except ValueError as error:
+        raise ConfigurationError(
+            f"Alarm {alarm_id} cannot be read: {error} Go on with the version that wrote it until no alarm is open."
+        ) from error
+    return Alarm(
+        alarm_id=alarm_id,
+        breach=breach,
+        ward=ward or UNKNOWN_WARD,
+        state=state,
+        notice=told,
+        started_at=started,
+        last_breach_at=last,
+        breaches=breaches,
+        last_value=value,
+        severity=severity,
+        peak=peak,
+        raised_at=raised,
+        acknowledged_at=acknowledged[0],
+        acknowledged_by=acknowledged[1],
+        ended_at=ended,
+        end_reason=reason,
+    )
 
 
 def save_alarms(cursor: Cursor, alarms: Sequence[Alarm]) -> None:
-    """Write alarms as they are now. Those that ended go first: their key is then free for the one that began."""
-    ended = [alarm for alarm in alarms if alarm.ended_at is not None]
-    current = [alarm for alarm in alarms if alarm.ended_at is None]
-    columns = [column.strip() for column in ALARM_COLUMNS.split(",")]
-    updates = ", ".join(f"{column} = VALUES({column})" for column in columns if column != "alarm_id")
-    statement = (
-        f"INSERT INTO alarms ({ALARM_COLUMNS}, kind) VALUES ({', '.join(['%s'] * (len(columns) + 1))})"
-        f" ON DUPLICATE KEY UPDATE {updates}"
-    )
-    for part in (ended, current):
-        if part:
-            cursor.executemany(statement, [_row(alarm) for alarm in part])
+    """Write alarms as they are now. Those that are over go first: their key is then free for one that began."""
+    for over in (True, False):
+        rows = [_row(alarm) for alarm in alarms if (alarm.state is None) is over]
+        if not rows:
+            continue
+        columns = list(rows[0])
+        updates = ", ".join(f"{column} = VALUES({column})" for column in columns if column != "alarm_id")
+        cursor.executemany(
+            f"INSERT INTO alarms ({', '.join(columns)}) VALUES ({', '.join(['%s'] * len(columns))})"
+            f" ON DUPLICATE KEY UPDATE {updates}",
+            [tuple(row.values()) for row in rows],
+        )
 
 
-def _row(alarm: Alarm) -> tuple[Any, ...]:
-    state, told = alarm.state, alarm.state.told
-    return (
-        alarm.alarm_id,
-        alarm.key if alarm.ended_at is None else None,
-        alarm.patient_id,
-        alarm.attribute,
-        alarm.direction,
-        alarm.ward[:WARD_MAX] if alarm.ward else None,
-        alarm.last_value,
-        state.severity,
-        state.started_at,
-        state.last_breach_at,
-        state.breaches,
-        told.severity if told else None,
-        told.event_at if told else None,
-        told.clock_at if told else None,
-        alarm.ended_at,
-        "clinical",
-    )
+def _row(alarm: Alarm) -> dict[str, Any]:
+    state, notice = alarm.state, alarm.notice
+    kept = state is not None or not notice.settled
+    until = state.acknowledged_until - state.ahead if state and state.acknowledged_until is not None else None
+    return {
+        "alarm_id": alarm.alarm_id,
+        "kind": "clinical",
+        "open_key": digest("clinical", *alarm.key) if state else None,
+        "patient_id": alarm.patient_id,
+        "attribute": alarm.attribute,
+        "direction": alarm.breach["direction"],
+        "ward": None if alarm.ward == UNKNOWN_WARD else alarm.ward[:WARD_MAX],
+        "phase": state.phase.value if state else "ended",
+        "severity": alarm.severity,
+        "peak_severity": alarm.peak,
+        "started_at": alarm.started_at,
+        "raised_at": alarm.raised_at,
+        "last_breach_at": alarm.last_breach_at,
+        "breaches": alarm.breaches,
+        "last_value": alarm.last_value,
+        "told_at": notice.told_at,
+        "escalation": notice.escalation,
+        "acknowledged_at": alarm.acknowledged_at,
+        "acknowledged_by": alarm.acknowledged_by,
+        "acknowledged_until": until,
+        "ended_at": alarm.ended_at,
+        "end_reason": alarm.end_reason,
+        "lifecycle": orjson.dumps(to_dict(state)).decode() if state else None,
+        "notice": orjson.dumps(notices.to_dict(notice)).decode() if kept else None,
+        "breach": orjson.dumps(alarm.breach).decode() if kept else None,
+    }
 
 
 def add_events(cursor: Cursor, events: Sequence[Event]) -> None:
@@ -123,22 +164,25 @@ def add_notifications(cursor: Cursor, notifications: Sequence[Notification]) -> 
     """Append to the outbox, in the order in which they should be sent."""
     if notifications:
         cursor.executemany(
-            "INSERT INTO notifications (notification_id, alarm_id, group_key, topic, notice, priority, severity, ward,"
-            " attribute, subject, body, created_at) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
+            "INSERT INTO notifications (notification_id, alarm_id, group_key, topic, kind, notice, priority, severity,"
+            " ward, attribute, subject, body, created_at, escalation)"
+            " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
             [
                 (
                     n.notification_id,
                     n.alarm_id,
                     n.group_key,
                     n.topic,
+                    n.kind,
                     n.notice,
                     n.priority,
                     n.severity,
                     n.ward[:WARD_MAX],
-                    n.attribute,
+                    n.attribute[:ATTRIBUTES_MAX],
                     n.subject,
                     n.body,
                     n.created_at,
+                    n.escalation,
                 )
                 for n in notifications
             ],

@@ -1,4 +1,4 @@
-"""The two SNS topics: one for doctors, one for ops."""
+"""The SNS topics: one for doctors, one for ops, and one that only the watchdog passes through."""
 
 from __future__ import annotations
 
@@ -22,9 +22,10 @@ class TopicArns:
 
     doctors: str
     ops: str
+    watchdog: str
 
     def of(self, topic: str) -> str:
-        return self.ops if topic == "ops" else self.doctors
+        return {"ops": self.ops, "watchdog": self.watchdog}.get(topic, self.doctors)
 
 
 def ensure_topics(settings: Settings, sns: Any) -> TopicArns:
@@ -32,6 +33,7 @@ def ensure_topics(settings: Settings, sns: Any) -> TopicArns:
     return TopicArns(
         doctors=sns.create_topic(Name=settings.alerts.doctors_topic)["TopicArn"],
         ops=sns.create_topic(Name=settings.alerts.ops_topic)["TopicArn"],
+        watchdog=sns.create_topic(Name=settings.alerts.watchdog_topic)["TopicArn"],
     )
 
 

@@ -203,15 +203,19 @@ def _alarm(settings: Settings, breach: Breach) -> Iterator[Step]:
         yield Step(
             "alerts",
             f"alarms {alarm['alarm_id'][:12]}",
-            f"{alarm['breaches']} breaches since {_utc(alarm['started_at'])}",
+            f"{alarm['phase']}, {alarm['breaches']} breaches since {_utc(alarm['started_at'])}",
         )
-        cursor.execute("SELECT * FROM notifications WHERE alarm_id = %s ORDER BY seq", (alarm["alarm_id"],))
+        cursor.execute(
+            "SELECT * FROM notifications WHERE notification_id IN (SELECT notification_id FROM alarm_events"
+            " WHERE alarm_id = %s) ORDER BY seq",
+            (alarm["alarm_id"],),
+        )
         notifications: list[Row] = list(cursor.fetchall())
     for notification in notifications:
         sent = f"sent at {_utc(notification['sent_at'])}" if notification["sent_at"] else "not sent yet"
         yield Step("SNS", f"notification {notification['notification_id'][:12]}", f"{notification['subject']}; {sent}")
         if settings.embedded_email:
-            yield from _mails(settings, notification["notification_id"])
+            yield from _mails(settings, notification["merged_into"] or notification["notification_id"])
 
 
 def _mails(settings: Settings, notification_id: str) -> Iterator[Step]:

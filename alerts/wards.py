@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+from zoneinfo import ZoneInfo
 
 import pymysql
+from pymysql.constants import FIELD_TYPE
 from pymysql.cursors import Cursor
 
 from alerts.message import UNKNOWN_WARD, one_line
@@ -20,6 +25,9 @@ from infra.settings import Settings
 SEEN_WITHIN_MS = 86_400_000
 """A ward counts as long as it has patients on record, or had an alarm within a day."""
 
+ASKED_AT_ONCE = 1000
+"""Patients that one query names."""
+
 log = get_logger("wards")
 
 
@@ -29,14 +37,82 @@ def wards_on_record(settings: Settings) -> set[str] | None:
     ward, discharged = columns.get("admitted_ward"), columns.get("discharged_at")
     if not ward:
         return set()
-    present = f" AND {discharged} IS NULL" if discharged else ""
+    present = f" AND ({discharged} IS NULL OR {discharged} > NOW(3))" if discharged else ""
     query = f"SELECT DISTINCT {ward} FROM {settings.contacts.table} WHERE {ward} IS NOT NULL{present}"
+    answer = _ask_contacts(settings, query)
+    return None if answer is None else {one_line(name) for (name,) in answer.rows} - {""}
+
+
+@dataclass(frozen=True)
+class Stay:
+    """A patient's ward, None when there is none on record; when the patient left (epoch ms), None: has not."""
+
+    ward: str | None
+    left_at: int | None
+
+    def has_left(self, now: int) -> bool:
+        """Whether the patient has left by `now`: a discharge that is planned is none yet."""
+        return self.left_at is not None and self.left_at <= now
+
+
+def ward_of(stays: Mapping[str, Stay], patient: str) -> str:
+    """The ward of a patient, UNKNOWN_WARD without one on record."""
+    stay = stays.get(patient)
+    return (stay.ward if stay else None) or UNKNOWN_WARD
+
+
+def contacts_of(settings: Settings, patients: Collection[str]) -> dict[str, Stay] | None:
+    """Where these patients are, by the source of contacts: those that it knows; None when it cannot be asked."""
+    columns = settings.contacts.columns
+    identity, ward, left = columns["patient_id"], columns.get("admitted_ward"), columns.get("discharged_at")
+    stays: dict[str, Stay] = {}
+    for some in _pieces(sorted(patients)):
+        query = (
+            f"SELECT {identity}, {ward or 'NULL'}, {left or 'NULL'} FROM {settings.contacts.table}"
+            f" WHERE {identity} IN ({', '.join(['%s'] * len(some))})"
+        )
+        answer = _ask_contacts(settings, query, *some)
+        if answer is None:
+            return None
+        for patient, name, left_at in answer.rows:
+            stays[str(patient)] = Stay(one_line(name) or None, _epoch_ms(left_at, answer.types[2], settings))
+    return stays
+
+
+def discharges(settings: Settings, patients: Collection[str], now: int) -> dict[str, int]:
+    """When those of these patients who have left by `now` did (epoch ms); none while the source of contacts is away."""
+    if not settings.contacts.columns.get("discharged_at"):
+        return {}
+    stays = contacts_of(settings, patients) or {}
+    return {patient: stay.left_at for patient, stay in stays.items() if stay.has_left(now) and stay.left_at is not None}
+
+
+def _epoch_ms(at: object, kind: int, settings: Settings) -> int | None:
+    """A DATETIME has no zone of its own: it is that of the source, as for the import; a TIMESTAMP comes in UTC."""
+    if not isinstance(at, datetime):
+        return None
+    zone = ZoneInfo(settings.source.time_zone) if kind == FIELD_TYPE.DATETIME else UTC
+    return round(at.replace(tzinfo=zone).timestamp() * 1000)
+
+
+def _pieces(patients: Sequence[str]) -> Iterator[Sequence[str]]:
+    return (patients[start : start + ASKED_AT_ONCE] for start in range(0, len(patients), ASKED_AT_ONCE))
+
+
+class Answer(NamedTuple):
+    """Rows, and the type of each column (`pymysql.constants.FIELD_TYPE`)."""
+
+    rows: list[tuple[Any, ...]]
+    types: list[int]
+
+
+def _ask_contacts(settings: Settings, query: str, *arguments: str) -> Answer | None:
     try:
         with closing(reader_connection(settings)) as connection, connection.cursor() as cursor:
-            cursor.execute(query)
-            return {one_line(name) for (name,) in cursor.fetchall()} - {""}
+            cursor.execute(query, arguments)
+            return Answer(list(cursor.fetchall()), [column[1] for column in cursor.description or ()])
     except (UnavailableError, pymysql.err.Error) as error:
-        log.warning("the wards on record cannot be read", reason=type(error).__name__)
+        log.warning("the source of contacts cannot be read", reason=type(error).__name__)
         return None
 
 

@@ -13,6 +13,10 @@ from clinical.vitals import REPORTED
 Direction = Literal["low", "normal", "high"]
 Severity = Literal["high", "medium", "low"]
 
+WATCHDOG_PATIENT = "wardwatch-watchdog"
+"""Reserved: no patient, but the id under which Wardwatch sends itself a reading each minute, to see that an alarm would
+come through to SNS. Its readings and breaches have this Kafka key; they are never landed and never make an alarm."""
+
 READING_FIELDS: tuple[str, ...] = (
     "reading_id",
     "patient_id",

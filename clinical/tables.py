@@ -10,9 +10,13 @@ from dataclasses import dataclass
 from typing import get_type_hints
 
 from clinical.messages import Breach
-from clinical.vitals import VITALS
+from clinical.vitals import DEVICE, VITALS
 
 DATABASE = "health"
+BEFORE_ANY_IMPORT = "empty"
+"""Name of the directory to which the table of contacts points until its first import. It is no version: as text it
+would be later than any."""
+
 VITAL_TYPE = "DECIMAL(10,3)"
 
 
@@ -67,9 +71,14 @@ _VITAL_COLUMNS = tuple(
     for vital in VITALS.values()
 )
 
+_DEVICE_COLUMNS = tuple(
+    StoredColumn(own.attribute, VITAL_TYPE, f"{own.label} of the device in {own.ucum}") for own in DEVICE.values()
+)
+
 VITAL_READINGS = StoredTable(
     name="vital_readings",
-    comment="Every accepted reading, once. A value that could not be believed is NULL here and in rejected_readings.",
+    comment="Every accepted reading, once. A value that cannot be one is NULL here and in rejected_readings; what came"
+    " with a signal_quality below the setting stands here and was not judged.",
     columns=(
         *_columns(
             ("reading_id", "BIGINT", "Key of the row in the source table"),
@@ -86,6 +95,7 @@ VITAL_READINGS = StoredTable(
             ("kafka_partition", "INT", "Partition of the message in the topic vital-info"),
             ("kafka_offset", "BIGINT", "Offset of the message in its partition"),
         ),
+        *_DEVICE_COLUMNS,
     ),
     partitions=(EVENT_DATE, EVENT_HOUR),
     id_column="reading_id",
@@ -195,6 +205,45 @@ DERIVED_VITALS = StoredTable(
     sort_columns=("patient_id", "computed_for"),
 )
 
+ALARMS = StoredTable(
+    name="alarms",
+    comment="Every alarm of a patient, once, as it stood at the last full hour; without raised_at it is no alarm (yet)",
+    columns=_columns(
+        ("alarm_id", "STRING", "Identity of the alarm"),
+        ("patient_id", "STRING", "Patient, as in health.patients"),
+        ("ward", "STRING", "Ward, as its newest breach says; NULL: not known"),
+        ("attribute", "STRING", "Attribute that is out of range"),
+        ("direction", "STRING", "Side of the normal band: low or high"),
+        ("phase", "STRING", "Where it stands: pending, active, acknowledged or ended"),
+        ("severity", "STRING", "low, medium or high: now, or as it ended; NULL while pending"),
+        ("peak_severity", "STRING", "The highest severity that it had; NULL: it was never active"),
+        ("started_at", "TIMESTAMP", "Event time of its first breach, UTC"),
+        ("raised_at", "TIMESTAMP", "Event time at which it became active, UTC; NULL: it never did"),
+        ("last_breach_at", "TIMESTAMP", "Event time of its newest breach, UTC"),
+        ("ended_at", "TIMESTAMP", "Event time at which it ended, UTC; NULL: it lasts"),
+        ("end_reason", "STRING", "cleared, discharged or dropped (never active); NULL: it lasts"),
+        ("breaches", "INT", "How many breaches it has counted"),
+        ("last_value", "DOUBLE", "Value of its newest breach, in the unit of the attribute"),
+        ("opened_at", "TIMESTAMP", "When the alert engine first recorded it, by the clock, UTC"),
+        ("first_told_at", "TIMESTAMP", "When the first mail about it was decided, by the clock, UTC; NULL: never"),
+        ("told_at", "TIMESTAMP", "When the last mail about it was decided, by the clock, UTC; NULL: never"),
+        ("mails", "INT", "How many mails spoke of it"),
+        ("escalation", "INT", "Highest level of these mails; 0: never escalated"),
+        ("acknowledged_at", "TIMESTAMP", "First acknowledgement, by the clock, UTC; NULL: never"),
+        ("acknowledged_by", "STRING", "Author of the newest acknowledgement, a member of staff"),
+        (
+            "seconds_to_acknowledge",
+            "BIGINT",
+            "From the first mail (without one: from raised_at) to the first acknowledgement, in s",
+        ),
+        ("breach_id", "STRING", "The breach that began it, in health.breaches: limits, threshold row, unit"),
+    ),
+    partitions=(StoredColumn("event_date", "STRING", "Day of started_at, UTC, as YYYY-MM-DD"),),
+    id_column="alarm_id",
+    time_column="started_at",
+    sort_columns=("patient_id", "started_at"),
+)
+
 PATIENTS = StoredTable(
     name="patients",
     comment="Contacts of the patients as of the last import; the location is switched by each import",
@@ -216,5 +265,5 @@ PATIENTS = StoredTable(
 )
 
 TABLES: dict[str, StoredTable] = {
-    table.name: table for table in (VITAL_READINGS, REJECTED_READINGS, BREACHES, DERIVED_VITALS, PATIENTS)
+    table.name: table for table in (VITAL_READINGS, REJECTED_READINGS, BREACHES, DERIVED_VITALS, ALARMS, PATIENTS)
 }

@@ -2,7 +2,8 @@
 
 Every attribute that has rows: exactly one row for each age from 0 up and each value on the grid of its resolution,
 exactly one normal band at each age, low bands below it and high bands above it, and a clear margin that leaves room
-inside it. An attribute without rows is recorded, not judged.
+inside it. An attribute without rows is recorded, not judged. The rows of one patient for an attribute, which take the
+place of the general ones, are demanded the same of, apart from these, and a reason and an author in each.
 """
 
 from __future__ import annotations
@@ -37,13 +38,14 @@ def check_table(rows: Sequence[ThresholdRow]) -> list[ThresholdProblem]:
     """Every problem of a table of readable rows; an attribute's coverage is looked at once its rows are right."""
     if not rows:
         return [ThresholdProblem("", "The table has no rows: import a set, for example with `thresholds import`.")]
-    groups: dict[str, list[ThresholdRow]] = {}
+    groups: dict[tuple[str | None, str], list[ThresholdRow]] = {}
     for row in rows:
-        groups.setdefault(row.attribute, []).append(row)
+        groups.setdefault((row.patient_id, row.attribute), []).append(row)
     problems: list[ThresholdProblem] = []
-    for attribute, group in groups.items():
+    for (patient_id, attribute), group in groups.items():
         wrong = [ThresholdProblem(row.row_key, reason) for row in group for reason in _row_reasons(row)]
-        problems += wrong or _coverage_problems(attribute, group)
+        whose = attribute if patient_id is None else f"{attribute} of patient {patient_id}"
+        problems += wrong or _coverage_problems(whose, group)
     return problems
 
 
@@ -52,6 +54,10 @@ def _row_reasons(row: ThresholdRow) -> Iterator[str]:
     if vital is None:
         yield f"{row.attribute!r} is no attribute that is judged: use one of {', '.join(JUDGED)}."
         return
+    if row.patient_id is not None and not row.reason:
+        yield "reason is blank: limits of one patient need the reason why the general ones are not for this one."
+    if row.patient_id is not None and row.updated_by is None:
+        yield "updated_by is blank: limits of one patient need an author; the commands write the one of --author."
     if row.low_age < 0:
         yield f"low_age_limit {row.low_age} is below 0: ages are years from 0."
     if row.high_age is not None and row.high_age <= row.low_age:
@@ -77,7 +83,7 @@ class _Finding:
     what: str
 
 
-def _coverage_problems(attribute: str, rows: list[ThresholdRow]) -> list[ThresholdProblem]:
+def _coverage_problems(whose: str, rows: list[ThresholdRow]) -> list[ThresholdProblem]:
     edges = {Decimal(0), *(row.low_age for row in rows), *(row.high_age for row in rows if row.high_age is not None)}
     found: dict[_Finding, list[Span]] = {}
     for span in pairwise([*sorted(edges), None]):
@@ -93,7 +99,7 @@ def _coverage_problems(attribute: str, rows: list[ThresholdRow]) -> list[Thresho
             else:
                 spans.append((low, high))
     return [
-        ThresholdProblem(finding.row_key, f"{attribute}, {_ages(span)}: {finding.what}")
+        ThresholdProblem(finding.row_key, f"{whose}, {_ages(span)}: {finding.what}")
         for finding, spans in found.items()
         for span in spans
     ]

@@ -2,7 +2,7 @@
 
 The columns are those of `threshold_reference` in HBase and of the CSV files that ops import and export. Ages are years
 in decimals, `[low, high)`; values are inclusive and lie on the grid of the attribute's resolution; a blank upper age,
-lower value or upper value is open.
+lower value or upper value is open. A row with a patient is for that patient alone; one without is general.
 """
 
 from __future__ import annotations
@@ -15,6 +15,9 @@ from decimal import Decimal
 from typing import cast, get_args
 
 from clinical.messages import Direction, Severity
+
+OPTIONAL_COLUMNS = ("patient_id", "reason")
+"""Columns that a file may leave out: those written before patients could have limits of their own do."""
 
 CSV_COLUMNS = (
     "attribute",
@@ -29,6 +32,7 @@ CSV_COLUMNS = (
     "clear_margin",
     "alert_message",
     "source",
+    *OPTIONAL_COLUMNS,
 )
 """Columns of an imported or exported file, in order."""
 
@@ -46,7 +50,8 @@ class ThresholdRow:
 
     `alert_flag` False: recorded without an alarm; `severity` may then be None. `delay_seconds`: how long a value must
     stay in the band before it alarms. `clear_margin`: how far inside the normal band, in the attribute's unit, a value
-    must be for the alarm to clear.
+    must be for the alarm to clear. `patient_id` None: a general row; with a patient, `reason` says why the general
+    limits are not for this one.
     """
 
     row_key: str
@@ -63,6 +68,14 @@ class ThresholdRow:
     alert_message: str
     source: str
     updated_by: str | None
+    patient_id: str | None
+    reason: str
+
+    @property
+    def origin(self) -> str:
+        """Where the limits come from, as a mail tells it; those of one patient with their reason."""
+        own = f"limits of this patient alone: {self.reason}" if self.patient_id else ""
+        return "; ".join(part for part in (own, self.source) if part)
 
 
 @dataclass(frozen=True)
@@ -110,6 +123,8 @@ def row_cells(row: ThresholdRow) -> dict[str, str]:
         "clear_margin": _text(row.clear_margin),
         "alert_message": row.alert_message,
         "source": row.source,
+        "patient_id": row.patient_id or "",
+        "reason": row.reason,
         "updated_by": row.updated_by or "",
     }
 
@@ -151,6 +166,8 @@ def _parse(row_key: str, cells: Mapping[str, str]) -> ThresholdRow:
         alert_message=_line(cells, "alert_message"),
         source=_line(cells, "source"),
         updated_by=_line(cells, "updated_by") or None,
+        patient_id=_line(cells, "patient_id") or None,
+        reason=_line(cells, "reason"),
     )
 
 

@@ -1,7 +1,8 @@
 """The threshold table: which band a value falls into.
 
 A value is rounded half-up to its attribute's resolution before it is compared, so that bands published in whole numbers
-have no cracks. Not a medical device; the sources stand in each row.
+have no cracks. A patient's own rows for an attribute take the place of the general ones. Not a medical device; the
+sources stand in each row.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from clinical.threshold_checks import check_table, read_table
 from clinical.threshold_rows import (
     COLUMNS,
     CSV_COLUMNS,
+    OPTIONAL_COLUMNS,
     ROW_KEY,
     ThresholdProblem,
     ThresholdRow,
@@ -27,6 +29,7 @@ from clinical.vitals import JUDGED, round_half_up
 __all__ = [
     "COLUMNS",
     "CSV_COLUMNS",
+    "OPTIONAL_COLUMNS",
     "ROW_KEY",
     "JudgingBand",
     "ThresholdProblem",
@@ -35,26 +38,44 @@ __all__ = [
     "check_table",
     "judge",
     "judging_bands",
+    "limits_for",
+    "own_limits",
     "parse_rows",
     "read_table",
     "row_cells",
 ]
 
 
-def judge(
-    rows: Iterable[ThresholdRow], attribute: str, value: float | Decimal, age_years: float | None
-) -> ThresholdRow | None:
-    """The row of a checked table that `value` (in the attribute's unit) falls into; None: the attribute has no rows.
+def own_limits(rows: Iterable[ThresholdRow]) -> set[tuple[str, str]]:
+    """Patient and attribute of all limits that are for one patient alone."""
+    return {(row.patient_id, row.attribute) for row in rows if row.patient_id is not None}
 
+
+def limits_for(rows: Iterable[ThresholdRow], attribute: str, patient_id: str | None) -> list[ThresholdRow]:
+    """The rows that a patient is judged by: the patient's own if there are any, else the general ones."""
+    limits = [row for row in rows if row.attribute == attribute and row.patient_id in (None, patient_id)]
+    return [row for row in limits if row.patient_id is not None] or limits
+
+
+def judge(
+    rows: Iterable[ThresholdRow],
+    attribute: str,
+    value: float | Decimal,
+    age_years: float | None,
+    patient_id: str | None = None,
+) -> ThresholdRow | None:
+    """The row of a checked table that `value` (in the attribute's unit) falls into; None: there are none to judge by.
+
+    `patient_id` None: somebody without limits of their own.
     An unknown age is judged as an adult's; a birth date in the future as age 0. Ages are compared as doubles, as Spark
     does. The value is rounded half-up from its shortest decimal form, as Spark's `round` does.
     """
-    own = [row for row in rows if row.attribute == attribute]
-    if not own:
+    limits = limits_for(rows, attribute, patient_id)
+    if not limits:
         return None
     rounded = round_half_up(Decimal(str(value)), JUDGED[attribute].scale)
     age = ADULT_YEARS if age_years is None else max(age_years, 0.0)
-    for row in own:
+    for row in limits:
         if (
             float(row.low_age) <= age
             and (row.high_age is None or age < float(row.high_age))
@@ -79,7 +100,8 @@ class JudgingBand:
 def judging_bands(rows: Iterable[ThresholdRow]) -> list[JudgingBand]:
     """The alerting rows of a checked table, split so that each part has a single normal band.
 
-    A value that meets none of them is not alerted; one that meets any meets exactly one.
+    A value that meets none of those it is judged by is not alerted; one that meets any meets exactly one. Those of a
+    patient are for that patient alone; who has limits of their own is said by `own_limits`, for they may all be silent.
     """
     table = list(rows)
     normals = [row for row in table if row.direction == "normal"]
@@ -94,7 +116,7 @@ def judging_bands(rows: Iterable[ThresholdRow]) -> list[JudgingBand]:
         for row in table
         if row.alert_flag and row.direction != "normal"
         for normal in normals
-        if normal.attribute == row.attribute and ages_meet(row, normal)
+        if (normal.patient_id, normal.attribute) == (row.patient_id, row.attribute) and ages_meet(row, normal)
     ]
 
 

@@ -72,11 +72,25 @@ DERIVED: dict[str, Vital] = {
 JUDGED: dict[str, Vital] = {**VITALS, **DERIVED}
 """Every attribute that the threshold table may speak of."""
 
+SIGNAL_QUALITY, BATTERY = "signal_quality", "battery_percent"
+DEVICE: dict[str, Vital] = {
+    vital.attribute: vital
+    for vital in (
+        _vital(SIGNAL_QUALITY, "Signal quality", "%", "%", "", 0, 0, 100, 1, 8),
+        _vital(BATTERY, "Battery", "%", "%", "", 0, 0, 100, 1, 8),
+    )
+}
+"""What a device says about itself. It is stored, tells how far the device's values are to be believed
+(`clinical.device`), and is no vital: no limits are set for it. 0 % quality: electrodes or probe have no contact."""
+
+MEASURED: dict[str, Vital] = {**VITALS, **DEVICE}
+"""Every numeric column of a reading."""
+
 CONSCIOUSNESS = ("A", "C", "V", "P", "U")
 """ACVPU: alert, new confusion, responds to voice, to pain, unresponsive (RCP, NEWS2, 2017)."""
 
-REPORTED = (*VITALS, "on_oxygen", "consciousness")
-"""Every clinical column of a reading."""
+REPORTED = (*VITALS, "on_oxygen", "consciousness", *DEVICE)
+"""Every column of a reading that a device fills."""
 
 
 def round_half_up(value: Decimal, scale: int) -> Decimal:

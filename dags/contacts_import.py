@@ -37,7 +37,7 @@ deleted patients go too. The same by hand: `./ward import-contacts`.
 * **Backfill**: pointless, but harmless: every run of it is one more current import.
 * **When it fails**: it is tried twice more, then ops get one mail, and another one when it works again. The last good
   import stays in force; patients who are not in it still alarm, by adult bands and without a contact.
-* Detection starts this DAG by itself when it meets a patient whom it does not know.
+* The alert engine starts this DAG by itself when it meets a patient whom it does not know.
 """,
 ) as dag:
     Program(

@@ -31,7 +31,8 @@ with DAG(
 Forgets what would otherwise grow for ever, by the settings `retention.…`:
 
 * **forget_alarms**: alarms that are over, their audit trail and their mails (which hold names and addresses), and the
-  mails of the embedded inbox. A mail that was never sent and an alarm that lasts are kept.
+  mails of the embedded inbox. A mail that was never sent and an alarm that lasts are kept. The watchdog's
+  notifications go after two days.
 * **forget_thresholds**: snapshots of the threshold table that were superseded long ago. The one in force is kept.
 * **forget_runs**: Airflow's own runs, events and task logs.
 

@@ -33,9 +33,9 @@ with DAG(
     doc_md="""
 ### Streams
 
-The streams (`vitals-producer`, `land-vitals`, `detect-breaches`, `derive-vitals`, `alert-engine` and, with the embedded
-email, `mailer`) are long-running processes under a supervisor, which starts one again when it exits. This DAG sees to
-it each minute that they run and that they get on.
+The streams (`vitals-producer`, `land-vitals`, `detect-breaches`, `derive-vitals`, `alert-engine`, `acknowledge-page`
+where mails carry links to it and, with the embedded email, `mailer`) are long-running processes under a supervisor,
+which starts one again when it exits. This DAG sees to it each minute that they run and that they get on.
 
 * **start** starts every stream that does not run, and every server that its supervisor has given up. A server that
   was stopped by hand stays so.
@@ -45,12 +45,17 @@ it each minute that they run and that they get on.
   says which stream and why. It fails, too, when a server (MySQL, Kafka, HDFS, HBase, Hive, SNS, …) does not do its
   work for longer than `streams.restart_grace_seconds`; streams that need it are then left alone. Airflow's own servers
   are not looked at, for without them this DAG does not run: see `./ward status`.
+* **The watchdog**: each minute `watch` sends a reading of nobody (`wardwatch-watchdog`) through the alarm path, from
+  `vital-info` by detection, `doctors-queue`, alert engine and outbox to an SNS topic of its own, and takes it from a
+  queue there. When none has come through for `streams.max_watchdog_seconds`, though everything on the path seems well,
+  the task fails and says which part had one last. The variable `streams_watchdog` holds (epoch ms) when the newest that
+  came was sent and how long it took. Nobody is mailed a watchdog, and no table of analysts holds one.
 * **Mails to ops**: one when trouble begins or changes and one when it is over, straight through SNS, not each minute.
   What ops know is kept in the variable `ops_told_streams_watch`.
 * **Interval and backfill**: none. A run for the past does nothing and says so.
 * **To stop a stream for good** pause this DAG first, else it is started again within a minute.
 * The limits are the settings `streams.max_silence_seconds`, `…max_start_seconds`, `…restart_grace_seconds`,
-  `…max_backlog_seconds`, `…min_backlog_records` and `…max_stuck_seconds`.
+  `…max_backlog_seconds`, `…min_backlog_records`, `…max_stuck_seconds` and `…max_watchdog_seconds`.
 """,
 ) as dag:
 
@@ -67,7 +72,7 @@ it each minute that they run and that they get on.
 
         start_streams(load_settings())
 
-    @task(doc_md="Looks at the freshness and the lag of each stream; restarts one that is stuck.")
+    @task(doc_md="Looks at the freshness and the lag of each stream; restarts one that is stuck; sends the watchdog.")
     def watch() -> None:
         from dags.lib.streams import watch_streams
         from infra.settings import load_settings

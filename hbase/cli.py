@@ -1,4 +1,4 @@
-"""Commands for ops: `./ward thresholds …` and `./ward hbase-shell`."""
+"""Commands for ops: `./ward thresholds …`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from clinical.thresholds import parse_rows, read_table
+from clinical.ages import ADULT_YEARS
+from clinical.thresholds import ThresholdRow, parse_rows, read_table
 from hbase import display
 from hbase.edits import (
     Edit,
@@ -20,6 +21,7 @@ from hbase.edits import (
     attribute_of,
     check,
     companions,
+    limits_left,
     make,
     plan_add,
     plan_delete,
@@ -27,13 +29,12 @@ from hbase.edits import (
     plan_set,
 )
 from hbase.files import read_csv, write_csv
+from hbase.patient_edits import plan_patient, plan_patient_removal
 from hbase.snapshots import content_hash, latest
 from hbase.table import TableState, read_state, row_history
 from infra.errors import ConfigurationError, UnavailableError
 from infra.settings import Settings, load_settings
 
-SHELL_SOURCES = Path(__file__).parent / "shell"
-SHELL_HEAP = "256m"
 WIDE = 110
 """Columns of a terminal from which on the author of each row is listed too."""
 
@@ -66,6 +67,7 @@ DryRun = Annotated[bool, typer.Option("--dry-run", help="Only say what would cha
 def list_rows(
     attribute: Annotated[str | None, typer.Argument(help="For example heart_rate; all attributes if left out.")] = None,
     age: Annotated[float | None, typer.Option(min=0, help="Only rows for a patient of this age in years.")] = None,
+    patient_id: Annotated[str | None, typer.Option("--patient", help="Only this patient's own limits.")] = None,
 ) -> None:
     """Show the rows, with what they do and who changed them last."""
     state = read_state(load_settings())
@@ -79,9 +81,12 @@ def list_rows(
         row
         for row in rows
         if attribute in (None, row.attribute)
+        and patient_id in (None, row.patient_id)
         and (age is None or (row.low_age <= age and (row.high_age is None or age < row.high_age)))
     ]
-    out.print(display.rows_table(shown, state, wide=out.width >= WIDE))
+    if patient_id is not None and not shown:
+        raise ConfigurationError(f"Patient {patient_id!r} has no such limits of their own: the general ones hold.")
+    _print_rows(shown, state if out.width >= WIDE else None)
     for problem in problems:
         out.print(f"[red]unreadable:[/] {escape(str(problem))}", soft_wrap=True)
 
@@ -138,6 +143,38 @@ def delete_rows(
     _carry_out(settings, state, plan_delete(state.cells, row_keys), author, dry_run)
 
 
+@app.command("patient")
+def patient_limits(
+    patient_id: Annotated[str, typer.Argument(help="Whose limits; the id as the readings carry it.")],
+    attribute: Annotated[str, typer.Argument(help="For example spo2.")],
+    normal: Annotated[
+        str, typer.Option(metavar="LOW:HIGH", help="What is normal for this patient; a side left out stays general.")
+    ] = "",
+    author: Annotated[str, typer.Option(help="Who sets these limits; stands in the emails.")] = "",
+    reason: Annotated[str, typer.Option(help="Why; stands in the emails.")] = "",
+    age: Annotated[float, typer.Option(min=0, help="Move the general bands of this age in years.")] = ADULT_YEARS,
+    remove: Annotated[bool, typer.Option("--remove", help="Judge by the general limits again.")] = False,
+    dry_run: DryRun = False,
+) -> None:
+    """Give one patient limits of their own for one attribute, in place of the general ones.
+
+    The general bands move along with the normal range and keep width, severity and delay. For a COPD patient:
+
+    ./ward thresholds patient P-0007 spo2 --normal 88:92 --author 'Dr Jane Doe' --reason 'COPD, target 88-92 %'
+
+    Where the general rows have no band on a side, what lies beyond is of low severity: recorded, not mailed.
+    """
+    if remove and normal:
+        raise ConfigurationError("Give --normal to set a patient's limits or --remove to take them away, not both.")
+    settings = load_settings()
+    state = read_state(settings)
+    if remove:
+        _carry_out(settings, state, plan_patient_removal(state.cells, patient_id, attribute), author or _me(), dry_run)
+        return
+    edit = plan_patient(state.cells, patient_id, attribute, normal, author, reason, age)
+    _carry_out(settings, state, edit, author, dry_run, as_rows=True)
+
+
 @app.command("import")
 def import_file(
     file: Annotated[Path, typer.Argument(help="A CSV file with the columns that `export` writes.")],
@@ -159,7 +196,11 @@ def import_file(
     settings = load_settings()
     state = read_state(settings)
     attributes = [name.strip() for name in replace.split(",") if name.strip()]
-    _carry_out(settings, state, plan_import(state.cells, read_csv(file), attributes), author, dry_run)
+    wanted = read_csv(file)
+    _carry_out(settings, state, plan_import(state.cells, wanted, attributes), author, dry_run)
+    if left := limits_left(state.cells, wanted, attributes):
+        named = ", ".join(f"{patient} {attribute}" for attribute, patient in left)
+        out.print(f"Patients' own limits that the file does not have stay: {escape(named)}", soft_wrap=True)
 
 
 @app.command("export")
@@ -203,54 +244,32 @@ def history(row_key: Annotated[str, typer.Argument(help="For example heart_rate#
     out.print(display.history_table(versions))
 
 
-def shell(
-    arguments: Annotated[
-        list[str] | None,
-        typer.Argument(metavar="ARGUMENT", help="Passed on to the shell; put `--` before options of its own."),
-    ] = None,
-    noninteractive: Annotated[
-        bool, typer.Option("--noninteractive", "-n", help="Read commands from standard input; stop at an error.")
-    ] = False,
+def _carry_out(
+    settings: Settings, state: TableState, edit: Edit, author: str, dry_run: bool, as_rows: bool = False
 ) -> None:
-    """Open HBase's own shell, for example to `put 'threshold_reference', 'spo2#001', 't:delay_seconds', '10'`."""
-    words = [*(["-n"] if noninteractive else []), *(arguments or [])]
-    command = shell_command(load_settings(), words)
-    os.execv(command[0], command)
-
-
-def shell_command(settings: Settings, arguments: list[str]) -> list[str]:
-    """The command line of HBase's shell. Raises ConfigurationError when it is not installed."""
-    from infra import java
-
-    if not (settings.lib_dir / "hbase-shell").is_dir():
-        raise ConfigurationError(f"No HBase shell in {settings.lib_dir}: run `./ward up` once, which installs it.")
-    logging = f"-Dlog4j2.configurationFile={SHELL_SOURCES / 'log4j2.properties'}"
-    return java.command(
-        settings,
-        "hbase-shell",
-        "org.jruby.JarBootstrapMain",
-        *arguments,
-        heap=SHELL_HEAP,
-        conf=("hbase", "hadoop", str(SHELL_SOURCES)),
-        flags=(*java.HBASE_FLAGS, logging, "-Djruby.cli.warning.level=NIL"),
-        more_jars=("hbase",),
-    )
-
-
-def _carry_out(settings: Settings, state: TableState, edit: Edit, author: str, dry_run: bool) -> None:
-    """Check, show and write an edit that was planned from `state`."""
+    """Check, show (cell by cell, or as the rows that come of it) and write an edit that was planned from `state`."""
     if not edit:
         out.print("The table says so already; nothing to change.")
         return
     signed = edit.signed(author)
     rows = check(state.cells, signed)
-    out.print(display.edit_table(state.cells, edit))
+    if as_rows:
+        groups = {(row.patient_id, row.attribute) for row in rows if row.row_key in edit.puts}
+        _print_rows([row for row in rows if (row.patient_id, row.attribute) in groups])
+    else:
+        out.print(display.edit_table(state.cells, edit))
     if dry_run:
         out.print(f"Not written. The table would be right, with {len(rows)} rows.")
         return
     make(settings, state, signed)
     quiet = settings.thresholds.settle_seconds
     out.print(f"Written by {author}. Detection takes it over once the table has been quiet for {quiet:g} s.")
+
+
+def _print_rows(rows: list[ThresholdRow], state: TableState | None = None) -> None:
+    out.print(display.rows_table(rows, state))
+    for line in display.reasons(rows):
+        out.print(escape(line), soft_wrap=True)
 
 
 def _in_force(settings: Settings, table_hash: str | None) -> str:

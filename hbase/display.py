@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
 from rich.markup import escape
@@ -17,19 +17,32 @@ SHELL = "(HBase shell)"
 SEVERITY_STYLES = {"high": "bold red", "medium": "yellow", "low": "cyan"}
 
 
-def rows_table(rows: Iterable[ThresholdRow], state: TableState, wide: bool) -> Table:
-    """One line a row of `state`; who changed a row and when is shown if there is room."""
-    table = _plain_table("Row", "Ages", "Values", "Side", "Severity")
+def rows_table(rows: Sequence[ThresholdRow], state: TableState | None = None) -> Table:
+    """One line a row, with its patient where some are for one; with `state`, who changed it and when, too."""
+    owned = any(row.patient_id for row in rows)
+    table = _plain_table("Row", *(["Patient"] if owned else []), "Ages", "Values", "Side", "Severity")
     table.add_column("Message")
-    if wide:
+    if state is not None:
         table.add_column("Changed (UTC)", no_wrap=True)
     for row in rows:
         unit = JUDGED[row.attribute].unit if row.attribute in JUDGED else ""
-        cells = [row.row_key, ages(row), f"{values(row)} {unit}".rstrip(), row.direction, severity(row)]
-        at, author = state.last_change(row.row_key)
-        changed = f"{moment(at)} {author or SHELL}"
-        table.add_row(*cells, escape(row.alert_message), *([escape(changed)] if wide else []))
+        whose = [escape(row.patient_id or "-")] if owned else []
+        limits = [ages(row), f"{values(row)} {unit}".rstrip(), row.direction, severity(row)]
+        table.add_row(row.row_key, *whose, *limits, escape(row.alert_message), *_changed(row, state))
     return table
+
+
+def reasons(rows: Iterable[ThresholdRow]) -> list[str]:
+    """Why patients have limits of their own: a line for each patient, attribute and reason."""
+    lines = (f"{row.patient_id}, {row.attribute}: {row.reason}" for row in rows if row.patient_id)
+    return list(dict.fromkeys(lines))
+
+
+def _changed(row: ThresholdRow, state: TableState | None) -> list[str]:
+    if state is None:
+        return []
+    at, author = state.last_change(row.row_key)
+    return [escape(f"{moment(at)} {author or SHELL}")]
 
 
 def edit_table(cells: Cells, edit: Edit) -> Table:

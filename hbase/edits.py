@@ -22,6 +22,9 @@ from hbase.table import Cells, TableState, apply_edit, read_state
 from infra.errors import ConfigurationError, UnavailableError, WardError
 from infra.settings import Settings
 
+Group = tuple[str, str]
+"""Rows that judge together: their attribute, and the patient whose own they are (blank: the general ones)."""
+
 EDITABLE = tuple(column for column in CSV_COLUMNS if column != "attribute")
 PROBLEMS_SHOWN = 8
 
@@ -127,28 +130,69 @@ def plan_import(cells: Cells, wanted: Sequence[Mapping[str, str]], replace: Sequ
 
     Rows that are there already keep their key, author and history; others take over the keys that become free, in
     order, then new ones. So what was exported from a table changes nothing in it. Rows of attributes outside `replace`
-    are left as they are and those in `wanted` are not looked at. Raises ConfigurationError when whole attributes would
-    vanish without being named in `replace`, or a name there is in neither place.
+    are left as they are and those in `wanted` are not looked at. So are limits of one patient, unless `wanted` has some
+    of that patient for that attribute; and those of one patient never take the place of the general ones. Raises
+    ConfigurationError when the general rows of an attribute would vanish without being named in `replace`, or a name
+    there is in neither place.
     """
-    ours = {attribute_of(key, row) for key, row in cells.items()}
-    theirs = {row["attribute"] for row in wanted}
-    if unknown := sorted(set(replace) - ours - theirs):
+    ours = {attribute_of(key, row) for key, row in cells.items() if not _patient_of(row)}
+    theirs = {row["attribute"] for row in wanted if not _patient_of(row)}
+    everything = {attribute_of(key, row) for key, row in cells.items()} | {row["attribute"] for row in wanted}
+    if unknown := sorted(set(replace) - everything):
         raise ConfigurationError(f"Neither the file nor the table has rows of {', '.join(unknown)}.")
     if not replace and (vanishing := sorted(ours - theirs)):
         raise ConfigurationError(
             f"The file has no rows of {', '.join(vanishing)}, which the table has. Without --replace a file is the "
             f"whole table; to import only its own attributes add `--replace {','.join(sorted(theirs))}`."
         )
+    groups: dict[Group, list[Mapping[str, str]]] = {}
+    for attribute in set(replace) or everything:
+        rows = [row for row in wanted if row["attribute"] == attribute]
+        for group in {(attribute, _patient_of(row)) for row in rows} or {(attribute, "")}:
+            groups[group] = [row for row in rows if _patient_of(row) == group[1]]
     edit = Edit()
-    for attribute in sorted(set(replace) or ours | theirs):
-        part = _import_attribute(attribute, cells, [row for row in wanted if row["attribute"] == attribute])
+    for group in sorted(groups):
+        part = plan_group(cells, group, groups[group], taken=edit.puts)
         edit = Edit(edit.puts | part.puts, edit.deletes + part.deletes)
     return edit
+
+
+def plan_group(cells: Cells, group: Group, wanted: Sequence[Mapping[str, str]], taken: Iterable[str] = ()) -> Edit:
+    """An edit that makes the rows of one group say what `wanted` says; new rows get none of the keys in `taken`."""
+    attribute = group[0]
+    unmatched = {key: row for key, row in sorted(cells.items()) if group_of(key, row) == group}
+    remaining = []
+    for row in wanted:
+        same = next((key for key, there in unmatched.items() if _says(there) == _says(row)), None)
+        if same is None:
+            remaining.append(row)
+        else:
+            del unmatched[same]
+    reused = [key for key, row in unmatched.items() if _well_formed(key, row, attribute)][: len(remaining)]
+    keys = [*reused, *_free_keys((*cells, *taken), attribute, len(remaining) - len(reused))]
+    puts = {key: dict(row) for key, row in zip(keys, remaining, strict=True)}
+    return Edit(puts, tuple(key for key in unmatched if key not in reused))
+
+
+def limits_left(cells: Cells, wanted: Sequence[Mapping[str, str]], replace: Sequence[str] = ()) -> list[Group]:
+    """The limits of single patients that an import of `wanted` leaves as they are, because it has none of them."""
+    ours = {group_of(key, row) for key, row in cells.items()}
+    theirs = {(row["attribute"], _patient_of(row)) for row in wanted}
+    return sorted(group for group in ours - theirs if group[1] and (not replace or group[0] in replace))
 
 
 def attribute_of(key: str, row: Mapping[str, str]) -> str:
     """The attribute that a row speaks of; a broken row counts to the one that its key names."""
     return row.get("attribute") or key.partition("#")[0]
+
+
+def group_of(key: str, row: Mapping[str, str]) -> Group:
+    """The rows that a row belongs to."""
+    return attribute_of(key, row), _patient_of(row)
+
+
+def _patient_of(row: Mapping[str, str]) -> str:
+    return row.get("patient_id", "").strip()
 
 
 def companions(cells: Cells, edit: Edit) -> Edit | None:
@@ -165,7 +209,7 @@ def companions(cells: Cells, edit: Edit) -> Edit | None:
         old, new = before[key], after[key]
         step = Decimal(1).scaleb(-JUDGED[old.attribute].scale)
         for other in before.values():
-            if other.attribute != old.attribute or other.row_key in edit.puts or not ages_meet(old, other):
+            if _whose(other) != _whose(old) or other.row_key in edit.puts or not ages_meet(old, other):
                 continue
             if _moved(old.high_value, new.high_value) and other.low_value == _plus(old.high_value, step):
                 moved.setdefault(other.row_key, {})["low_value"] = str(_plus(new.high_value, step))
@@ -173,6 +217,10 @@ def companions(cells: Cells, edit: Edit) -> Edit | None:
                 moved.setdefault(other.row_key, {})["high_value"] = str(_plus(new.low_value, -step))
     whole = Edit(moved, edit.deletes)
     return whole if moved != edit.puts and not read_table(whole.applied_to(cells))[1] else None
+
+
+def _whose(row: ThresholdRow) -> tuple[str | None, str]:
+    return row.patient_id, row.attribute
 
 
 def _moved(old: Decimal | None, new: Decimal | None) -> bool:
@@ -201,21 +249,6 @@ def _differences(cells: Cells, changes: Cells) -> Edit:
     return Edit({key: columns for key, columns in puts.items() if columns})
 
 
-def _import_attribute(attribute: str, cells: Cells, wanted: Sequence[Mapping[str, str]]) -> Edit:
-    unmatched = {key: row for key, row in sorted(cells.items()) if attribute_of(key, row) == attribute}
-    remaining = []
-    for row in wanted:
-        same = next((key for key, there in unmatched.items() if _says(there) == _says(row)), None)
-        if same is None:
-            remaining.append(row)
-        else:
-            del unmatched[same]
-    reused = [key for key, row in unmatched.items() if _well_formed(key, row, attribute)][: len(remaining)]
-    keys = [*reused, *_free_keys(cells, attribute, len(remaining) - len(reused))]
-    puts = {key: dict(row) for key, row in zip(keys, remaining, strict=True)}
-    return Edit(puts, tuple(key for key in unmatched if key not in reused))
-
-
 def _well_formed(key: str, row: Mapping[str, str], attribute: str) -> bool:
     """Whether the row can be written over: its key fits and it has no cell that would stay behind."""
     found = ROW_KEY.fullmatch(key)
@@ -228,7 +261,7 @@ def _says(row: Mapping[str, str]) -> list[str]:
     return known + sorted(set(row) - set(COLUMNS))
 
 
-def _free_keys(cells: Cells, attribute: str, count: int) -> list[str]:
-    numbers = [int(found["number"]) for key in cells if (found := ROW_KEY.fullmatch(key)) and found[1] == attribute]
+def _free_keys(taken: Iterable[str], attribute: str, count: int) -> list[str]:
+    numbers = [int(found["number"]) for key in taken if (found := ROW_KEY.fullmatch(key)) and found[1] == attribute]
     first = max(numbers, default=0) + 1
     return [row_key(attribute, number) for number in range(first, first + count)]

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from clinical.thresholds import CSV_COLUMNS
+from clinical.thresholds import CSV_COLUMNS, OPTIONAL_COLUMNS
 from hbase.table import Cells
 from infra.errors import ConfigurationError
 
@@ -20,20 +20,22 @@ HOME_GLUCOSE = DEFAULTS / "threshold_home_glucose.csv"
 def read_csv(path: Path) -> list[dict[str, str]]:
     """Rows of a file as `column -> text`, in its order; every row has every column of `CSV_COLUMNS`.
 
-    Raises ConfigurationError naming the file and the line when it cannot be read or its columns are others.
+    What is for one patient alone may be left out, as older files do: blank. Raises ConfigurationError naming the file
+    and the line when it cannot be read or its columns are others.
     """
     try:
         text = path.read_text(encoding="utf-8-sig")
         reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
-        _check_header(path, reader.fieldnames or [])
+        header = list(reader.fieldnames or [])
+        _check_header(path, header)
         rows = []
         for row in reader:
             if None in row or None in row.values():
                 raise ConfigurationError(
-                    f"{path}, line {reader.line_num}: the line has not {len(CSV_COLUMNS)} cells; quote a text that "
+                    f"{path}, line {reader.line_num}: the line has not {len(header)} cells; quote a text that "
                     "holds a comma."
                 )
-            rows.append({column: row[column].strip() for column in CSV_COLUMNS})
+            rows.append({column: row.get(column, "").strip() for column in CSV_COLUMNS})
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise ConfigurationError(f"{path} cannot be read as a CSV file in UTF-8: {error}.") from error
     if not rows:
@@ -65,9 +67,10 @@ def row_key(attribute: str, number: int) -> str:
     return f"{attribute}#{number:03d}"
 
 
-def _check_header(path: Path, header: Iterable[str]) -> None:
-    names = [name.strip() for name in header]
-    if sorted(names) != sorted(CSV_COLUMNS) or list(header) != names:
+def _check_header(path: Path, header: list[str]) -> None:
+    named = set(header)
+    if len(named) != len(header) or not named <= set(CSV_COLUMNS) or set(CSV_COLUMNS) - named - set(OPTIONAL_COLUMNS):
         raise ConfigurationError(
-            f"{path}: the first line must name the columns {', '.join(CSV_COLUMNS)}; it names {', '.join(names)}."
+            f"{path}: the first line must name the columns {', '.join(CSV_COLUMNS)} (of which it may leave out "
+            f"{' and '.join(OPTIONAL_COLUMNS)}); it names {', '.join(header)}."
         )

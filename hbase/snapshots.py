@@ -19,7 +19,7 @@ from typing import Any
 
 import orjson
 
-from clinical.thresholds import ThresholdRow, parse_rows, row_cells
+from clinical.thresholds import OPTIONAL_COLUMNS, ThresholdRow, parse_rows, row_cells
 from infra.clients import hdfs
 from infra.errors import ConfigurationError, UnavailableError
 from infra.log import get_logger
@@ -41,12 +41,20 @@ class ThresholdSnapshot:
 
 
 def content_hash(rows: Sequence[ThresholdRow]) -> str:
-    """Hash of what the rows say, whatever their order and however their numbers are written (70 or 70.0)."""
-    plain = sorted([row.row_key, *(_plain(getattr(row, name)) for name in _FIELDS)] for row in rows)
+    """Hash of what the rows say, whatever their order and however their numbers are written (70 or 70.0).
+
+    A blank column that older snapshots do not have is left out, so that their names still fit their content.
+    """
+    plain = sorted([row.row_key, *map(_plain, _said(row))] for row in rows)
     return hashlib.sha256(orjson.dumps(plain)).hexdigest()[:HASH_DIGITS]
 
 
-_FIELDS = tuple(name for name in ThresholdRow.__dataclass_fields__ if name != "row_key")
+_FIRST_FIELDS = tuple(name for name in ThresholdRow.__dataclass_fields__ if name not in ("row_key", *OPTIONAL_COLUMNS))
+
+
+def _said(row: ThresholdRow) -> list[object]:
+    own = [f"{name}={value}" for name in OPTIONAL_COLUMNS if (value := getattr(row, name))]
+    return [*(getattr(row, name) for name in _FIRST_FIELDS), *own]
 
 
 def _plain(value: object) -> str | None:

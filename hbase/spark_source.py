@@ -28,9 +28,11 @@ NAME = "hbase_thresholds"
 SCHEMA = """
     row_key STRING, attribute STRING, low_age_limit DECIMAL(15,6), high_age_limit DECIMAL(15,6), direction STRING,
     low_value DECIMAL(15,6), high_value DECIMAL(15,6), alert_flag BOOLEAN, severity STRING, delay_seconds INT,
-    clear_margin DECIMAL(15,6), alert_message STRING, source STRING, updated_by STRING, changed_at TIMESTAMP
+    clear_margin DECIMAL(15,6), alert_message STRING, source STRING, patient_id STRING, reason STRING,
+    updated_by STRING, changed_at TIMESTAMP
 """
-"""One row a band; an open limit is null. `changed_at`: when a cell of the row was last written."""
+"""One row a band; an open limit is null, as is the patient of a general row. `changed_at`: when a cell of the row was
+last written."""
 
 
 def register(spark: SparkSession) -> None:
@@ -85,6 +87,8 @@ class ThresholdReader(DataSourceReader):
                 row.clear_margin,
                 row.alert_message,
                 row.source,
+                row.patient_id,
+                row.reason,
                 row.updated_by,
                 datetime.fromtimestamp(state.last_change(row.row_key)[0] / 1000, UTC),
             )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from clinical.tables import PATIENTS, TABLES, StoredTable
+from clinical.tables import BEFORE_ANY_IMPORT, PATIENTS, TABLES, StoredTable
 from hive import ddl
 from hive.client import HiveSession, hive_session
 from infra.clients import hdfs, with_retries
@@ -14,7 +14,7 @@ log = get_logger("hive")
 
 
 def bootstrap(settings: Settings) -> None:
-    """Directories, database, tables and views, each only if it is missing; the view is always made anew.
+    """Directories, database, tables and views, each only if it is missing; views are always made anew.
 
     An existing table gets the columns that it lacks. Raises ConfigurationError when one of its columns has another
     type than ours or is unknown to us, UnavailableError when HiveServer2 cannot be reached.
@@ -28,7 +28,7 @@ def bootstrap(settings: Settings) -> None:
 
 def table_path(settings: Settings, table: StoredTable) -> str:
     """The directory of a table on HDFS. Patients start at an empty one; each import switches it to a snapshot."""
-    parts = (table.name, "empty") if table == PATIENTS else (table.name,)
+    parts = (table.name, BEFORE_ANY_IMPORT) if table == PATIENTS else (table.name,)
     return settings.hdfs_path("hive", *parts)
 
 
@@ -59,13 +59,15 @@ def _create(settings: Settings) -> None:
         for table in TABLES.values():
             session.run(ddl.create_table(table, settings.default_fs + table_path(settings, table)))
             _complete(session, table)
-        session.run(ddl.create_long_view())
+        for view in (ddl.create_long_view(), *ddl.create_alarm_views()):
+            session.run(view)
 
 
 def _complete(session: HiveSession, table: StoredTable) -> None:
     missing = column_changes(table, _existing_columns(session, table))
     if missing:
         session.run(ddl.add_columns(table, tuple(c for c in table.columns if c.name in missing)))
+        session.run(ddl.set_comment(table))
         log.info("columns added", table=table.full_name, columns=missing)
 
 

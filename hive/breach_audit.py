@@ -14,7 +14,7 @@ A reading belongs to the time of its insertion, a derived value to the time for 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -25,15 +25,17 @@ import typer
 
 from clinical import tables
 from clinical.ages import age_years
+from clinical.device import PROBED
 from clinical.messages import breach_id
 from clinical.tables import BREACHES, PATIENTS, VITAL_READINGS
-from clinical.thresholds import ThresholdRow, judge
+from clinical.thresholds import ThresholdRow, judge, limits_for, own_limits
 from clinical.topics import DERIVED_VITALS, DOCTORS_QUEUE, SENT_AGAIN, VITAL_INFO
-from clinical.vitals import DERIVED, JUDGED, VITALS, Vital, round_half_up
+from clinical.vitals import DERIVED, JUDGED, SIGNAL_QUALITY, VITALS, Vital, round_half_up
 from hbase.snapshots import accepted_at, load, versions
 from hive.audit import DEFAULT_WAIT_SECONDS, parse_time, recorded_and_inserted, told_by_status
 from hive.client import HiveSession, hive_session
 from hive.landed import wait_until_passed
+from hive.suspicion import never_breaches, suspicious
 from infra.kafka_io import committed_keys
 from infra.log import configure_logging
 from infra.settings import Settings, load_settings
@@ -151,7 +153,8 @@ def audit_breaches(
             tables_then = thresholds_in_force(settings, start, end + max(delay, source.slack))
             judgement = Judgement(tables_then, max(delay, source.slack), start)
             found.published += len(published)
-            for value in _values(session, source, suspicious(never_breaches(tables_then, source.catalogue))):
+            rows_then = [row for table in tables_then for row in table.rows]
+            for value in _values(session, source, suspicious(never_breaches(rows_then, source.catalogue))):
                 patient = patients.get(value.patient_id)
                 if patient is None or (source.topic == VITAL_INFO and value.source_id in again):
                     found.unknown += 1
@@ -162,6 +165,10 @@ def audit_breaches(
     return found
 
 
+Case = tuple[int, str | None, str, Decimal, float | None]
+"""What decides a judgement: table, whose own limits (None: the general ones), attribute, value and age."""
+
+
 class Judgement:
     """Which values are due, by every table and every age that may have been the one. Equal cases are judged once."""
 
@@ -170,7 +177,8 @@ class Judgement:
         self._tables = tables
         self._delay = delay
         self._certain_before = start - CONTACTS_SLACK
-        self._known: dict[tuple[int, str, Decimal, float | None], bool] = {}
+        self._own = [own_limits(table.rows) for table in tables]
+        self._known: dict[Case, bool] = {}
 
     def is_due(self, value: Value, patient: Patient) -> bool:
         """Whether every possible judgement calls the value a breach."""
@@ -181,7 +189,7 @@ class Judgement:
         ]
         rounded = round_half_up(value.value, JUDGED[value.attribute].scale)
         return bool(possible) and all(
-            self._is_breach(number, value.attribute, rounded, age)
+            self._is_breach((number, self._owner(number, value), value.attribute, rounded, age))
             for number in possible
             for age in self._ages(number, value, patient)
         )
@@ -190,12 +198,17 @@ class Judgement:
         """The ages by which the value may have been judged: any, when the contact may have been another."""
         if patient.changed_at is not None and patient.changed_at < self._certain_before:
             return [age_years(value.recorded_on, patient.born) if patient.born else None]
-        return [float(row.low_age) for row in self._tables[number].rows if row.attribute == value.attribute]
+        limits = limits_for(self._tables[number].rows, value.attribute, self._owner(number, value))
+        return [float(row.low_age) for row in limits] or [None]
 
-    def _is_breach(self, number: int, attribute: str, rounded: Decimal, age: float | None) -> bool:
-        case = (number, attribute, rounded, age)
+    def _owner(self, number: int, value: Value) -> str | None:
+        """The patient, where that table has limits of the patient's own for the attribute."""
+        return value.patient_id if (value.patient_id, value.attribute) in self._own[number] else None
+
+    def _is_breach(self, case: Case) -> bool:
         if case not in self._known:
-            row = judge(self._tables[number].rows, attribute, rounded, age)
+            number, owner, attribute, rounded, age = case
+            row = judge(self._tables[number].rows, attribute, rounded, age, owner)
             self._known[case] = row is not None and row.alert_flag and row.direction != "normal"
         return self._known[case]
 
@@ -215,32 +228,6 @@ def thresholds_in_force(settings: Settings, start: datetime, end: datetime) -> l
     return tables
 
 
-Harmless = Mapping[str, tuple[Decimal | None, Decimal | None] | None]
-
-
-def never_breaches(tables: Iterable[Thresholds], catalogue: Mapping[str, Vital] = VITALS) -> Harmless:
-    """The values that no table calls a breach at any age, for each vital of the catalogue, as lowest and highest.
-
-    A limit that is None is open. A vital that no table judges is left out; None stands for a vital of which any value
-    may be a breach.
-    """
-    judged: dict[str, list[ThresholdRow]] = {}
-    for row in (row for table in tables for row in table.rows if row.attribute in catalogue):
-        normal = judged.setdefault(row.attribute, [])
-        if row.direction == "normal":
-            normal.append(row)
-    return {attribute: _common(normal) for attribute, normal in judged.items()}
-
-
-def _common(rows: Sequence[ThresholdRow]) -> tuple[Decimal | None, Decimal | None] | None:
-    lows = [row.low_value for row in rows if row.low_value is not None]
-    highs = [row.high_value for row in rows if row.high_value is not None]
-    low, high = max(lows, default=None), min(highs, default=None)
-    if not rows or (low is not None and high is not None and low > high):
-        return None
-    return low, high
-
-
 class Source(NamedTuple):
     """What detection judges: `values`, HQL for those of some time, and `breaches`, HQL condition for what they gave.
 
@@ -256,11 +243,14 @@ class Source(NamedTuple):
 
 
 def of_readings(settings: Settings, start: datetime, end: datetime) -> Source:
-    """The readings that were inserted in `[start, end)`."""
+    """The readings that were inserted in `[start, end)`; of each, the values that are believed (`clinical.device`)."""
     where = recorded_and_inserted(settings, start, end)
+    probed = ", ".join(f"'{name}'" for name in PROBED)
+    contact = f"coalesce({SIGNAL_QUALITY} >= {settings.readings.least_signal_quality}, true)"
     values = (
         "SELECT reading_id, patient_id, attribute, value, CAST(recorded_at AS DATE), inserted_at"
-        f" FROM {VITAL_READINGS.full_name}_long WHERE {where} AND value IS NOT NULL"
+        f" FROM {VITAL_READINGS.full_name}_long"
+        f" WHERE {where} AND value IS NOT NULL AND (attribute NOT IN ({probed}) OR {contact})"
     )
     return Source(VITAL_INFO, VITALS, values, where, "inserted_at", timedelta())
 
@@ -280,21 +270,6 @@ def _within(start: datetime, end: datetime, column: str) -> str:
     first, last = (f"TIMESTAMP '{at:%Y-%m-%d %H:%M:%S.%f}'" for at in (start, end))
     days = f"event_date BETWEEN '{start:%Y-%m-%d}' AND '{end:%Y-%m-%d}'"
     return f"{days} AND {column} >= {first} AND {column} < {last}"
-
-
-def suspicious(harmless: Harmless) -> str:
-    """HQL condition for the values that some table may call a breach."""
-    return " OR ".join(f"(attribute = '{name}' AND {_outside(limits)})" for name, limits in harmless.items()) or "false"
-
-
-def _outside(limits: tuple[Decimal | None, Decimal | None] | None) -> str:
-    """A value counts as outside from the limit on: it is rounded before it is judged."""
-    if limits is None:
-        return "true"
-    low, high = limits
-    parts = [f"value < {low}"] if low is not None else []
-    parts += [f"value > {high}"] if high is not None else []
-    return f"({' OR '.join(parts) or 'false'})"
 
 
 def _values(session: HiveSession, source: Source, condition: str) -> Iterator[Value]:

@@ -35,6 +35,7 @@ RECONCILED_BY = (
     ("metastore", "hive.bootstrap:bootstrap"),
     ("metastore", "spark_jobs.landing.rebuild:rebuild"),
     ("mariadb", "producers.restored:reconcile"),
+    ("mariadb", "alerts.restored:reconcile"),
 )
 """An embedded server, and the function of `settings` that brings it, restored, into line with HDFS and Kafka."""
 

@@ -16,6 +16,8 @@ from infra.errors import ConfigurationError
 KNOWN_FORM = b"v1"
 """The first line of what Spark writes."""
 
+FIRST_COMMIT = ("commits", "0")
+
 Offsets = dict[str, dict[int, int]]
 """Topic -> partition -> the next offset to read."""
 
@@ -34,6 +36,29 @@ class Checkpoint:
     def committed(self, query_id: str, batch: int) -> bool:
         """True when this batch will never be run again: it is committed, or it belongs to an abandoned checkpoint."""
         return query_id != self.query_id or batch <= self.last_batch
+
+
+def clear_unbegun(files: Any, path: str) -> None:
+    """Remove what a query left behind that was ended before its very first plan or commit was whole.
+
+    Spark 4.2 refuses to plan batch 0 where `offsets` or `commits` is not empty, and takes the hidden part of a file
+    that was never finished for content: the query would end at each start. Real-time mode writes both at the end of an
+    epoch, and the commit has been seen begun before the offsets were there. Such a query noted nothing as read, so what
+    it published is published again. It must not run.
+    """
+    left = {part: _names(files, f"{path}/{part}") for part in ("offsets", "commits")}
+    if any(name.isdigit() and (part, name) != FIRST_COMMIT for part, names in left.items() for name in names):
+        return
+    for part, names in left.items():
+        for name in names:
+            files.rm(f"{path}/{part}/{name}")
+
+
+def _names(files: Any, path: str) -> list[str]:
+    try:
+        return [name.rsplit("/", 1)[-1] for name in files.ls(path, detail=False)]
+    except FileNotFoundError:
+        return []
 
 
 def read_checkpoint(files: Any, path: str) -> Checkpoint | None:

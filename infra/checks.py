@@ -1,4 +1,4 @@
-"""`./ward test`: format, lint, types, then tests without servers, on the real servers, and with faults on them."""
+"""`./ward test`: format, lint, types, then tests without servers, on the real servers, and with faults on the same."""
 
 from __future__ import annotations
 
@@ -32,9 +32,8 @@ def steps(arguments: list[str], faults: bool = False) -> list[tuple[str, list[st
         return [*checks, ("tests", [venv_program("pytest"), *arguments])]
     return [
         *checks,
-        ("unit tests", [venv_program("pytest"), "tests/unit"]),
-        ("tests on the servers", [venv_program("pytest"), "tests/stack", "--durations=20"]),
-        ("faults, short form", [venv_program("pytest"), *SHORT_FAULTS]),
+        ("unit tests", [venv_program("pytest"), "tests/unit", "--numprocesses=auto", "--dist=worksteal"]),
+        ("tests on the servers", [venv_program("pytest"), "tests/stack", *SHORT_FAULTS, "--durations=40"]),
     ]
 
 

@@ -19,12 +19,14 @@ LAZY: dict[str, tuple[str, str, str]] = {
     "demo": ("alerts.demo", "demo", "From nothing to the first doctor's email, explained on the way."),
     "hql": ("hive.cli", "hql", "Run HQL on the Hive tables."),
     "thresholds": ("hbase.cli", "app", "Show and edit the limits that decide what is a breach."),
-    "hbase-shell": ("hbase.cli", "shell", "The HBase shell on the threshold table."),
+    "hbase-shell": ("hbase.shell_command", "shell", "The HBase shell on the threshold table."),
     "subscriptions": ("alerts.cli", "subscriptions", "Which doctors are mailed about which wards and severities."),
+    "alarms": ("alerts.alarms_cli", "alarms", "Alarms, their history, who looks after them, and what is silenced."),
     "inbox": ("alerts.cli", "inbox", "The emails that the embedded inbox has received."),
     "simulate": ("producers.cli", "simulate", "A ward of patients whose devices write vital signs to MySQL."),
     "dlq": ("producers.dlq_cli", "app", "Messages that could not be read: look, and send them again after a fix."),
     "trace": ("alerts.trace", "trace", "Follow one reading through every system."),
+    "bench": ("bench.cli", "bench", "Measure the product against its goals and its peers."),
     "import-contacts": ("sqoop.cli", "import_contacts", "Import the patients' contacts into Hive with Sqoop, now."),
 }
 """Command -> module, attribute (a typer app or a plain function) and its line in `./ward --help`."""

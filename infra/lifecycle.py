@@ -30,6 +30,9 @@ SCHEDULER = "airflow-scheduler"
 """Started after the streams, for its first runs would compete with their start; stopped before them, for its DAG
 `streams` starts those that do not run."""
 
+ALARM_PATH = ("vitals-producer", "detect-breaches", "alert-engine", "mailer")
+"""What a reading passes until its mail: the first of the streams to start."""
+
 AT_ONCE = 4
 """Servers that start side by side: more than the cores, for a start waits as often as it computes."""
 
@@ -60,12 +63,12 @@ def _up(settings: Settings, wanted: list[Server], everything: bool, console: Con
     render_all(settings)
     supervise.ensure_supervisor(settings)
     begun = time.monotonic()
-    _start_all(settings, [server for server in wanted if not server.is_stream and server.name != SCHEDULER], console)
-    streams = [server for server in wanted if server.is_stream]
-    if streams or everything:
+    first, then, last = start_order(wanted)
+    _start_all(settings, first, console)
+    if everything or any(server.is_stream for server in wanted):
         _bootstrap(settings, console)
-    _start_all(settings, streams, console)
-    _start_all(settings, [server for server in wanted if server.name == SCHEDULER], console)
+    _start_all(settings, then, console)
+    _start_all(settings, last, console)
     console.print(f"[green]Up[/] after {time.monotonic() - begun:.0f} s. `./ward status` shows pages and lag.")
 
 
@@ -104,6 +107,23 @@ def only_one(settings: Settings, what: str = "`./ward up` or `./ward down`", loc
         except BlockingIOError as error:
             raise WardError(f"Another {what} of this stack is at work: wait for it.") from error
         yield
+
+
+def start_order(servers: list[Server]) -> tuple[list[Server], list[Server], list[Server]]:
+    """What is started before the tables and topics are made, what after it, and what when all of that is ready.
+
+    The streams need no Airflow, so it comes after them: on few cores it would take the time in which nobody is alarmed.
+    """
+    airflow = [server for server in servers if server.name.startswith("airflow-")]
+    streams = sorted(
+        (server for server in servers if server.is_stream),
+        key=lambda server: ALARM_PATH.index(server.name) if server.name in ALARM_PATH else len(ALARM_PATH),
+    )
+    return (
+        [server for server in servers if not server.is_stream and server not in airflow],
+        [*streams, *(server for server in airflow if server.name != SCHEDULER)],
+        [server for server in airflow if server.name == SCHEDULER],
+    )
 
 
 def stop_order(servers: list[Server]) -> list[list[Server]]:

@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
+from types import TracebackType
+from typing import Any
+
+import pymysql
+from pymysql.connections import Connection
 
 from infra.clients import alerts_connection
-from infra.errors import SingleInstanceError
+from infra.errors import SingleInstanceError, UnavailableError
+from infra.log import get_logger
 from infra.settings import Settings
 
 IDLE_SECONDS = 31_536_000
 """The server may not end the connection, and with it the lock, because it is idle (8 hours by default)."""
+
+KEEP_SECONDS = 5.0
+"""How often a kept lock is looked at."""
+
+JOIN_SECONDS = 2.0
+
+log = get_logger("locks")
 
 
 @contextmanager
@@ -20,15 +34,75 @@ def named_lock(settings: Settings, name: str, timeout_seconds: float = 0) -> Ite
     Raises SingleInstanceError when another holds it for longer than `timeout_seconds`. The server frees the lock when
     the connection ends, however it ends.
     """
-    with hold_lock(settings, name, timeout_seconds):
+    with closing(_take(settings, name, timeout_seconds)):
         yield
 
 
-def hold_lock(settings: Settings, name: str, timeout_seconds: float = 0) -> ExitStack:
-    """As `named_lock`, but the lock is held when this returns, so that the taking alone can be tried again.
+class KeptLock:
+    """A lock that a stream holds for as long as it works, though its connection may be cut or MySQL be restarted.
 
-    Leave the stack's context to release it.
+    It is held when it was made; leave its context to release it. While MySQL is away nobody else can take it, and
+    afterwards it is taken again. When another process was faster, `stop` is set, and leaving the context raises
+    SingleInstanceError.
+
+    Raises SingleInstanceError when another holds the lock (a name of at most 64 characters) for longer than
+    `timeout_seconds`, UnavailableError without MySQL.
     """
+
+    def __init__(self, settings: Settings, name: str, timeout_seconds: float, stop: threading.Event) -> None:
+        self._settings = settings
+        self._name = name
+        self._timeout_seconds = timeout_seconds
+        self._stop = stop
+        self._ended = threading.Event()
+        self._lost: SingleInstanceError | None = None
+        self._connection = _take(settings, name, timeout_seconds)
+        self._thread = threading.Thread(target=self._keep, name=f"lock-{name}", daemon=True)
+
+    def __enter__(self) -> KeptLock:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, _error: BaseException | None, _at: TracebackType | None
+    ) -> None:
+        self._ended.set()
+        self._thread.join(JOIN_SECONDS)
+        if not self._thread.is_alive():  # else it waits for MySQL, and the lock goes with the process
+            self._close()
+        if kind is None and self._lost is not None:
+            raise self._lost
+
+    def _keep(self) -> None:
+        while not self._ended.wait(KEEP_SECONDS):
+            if self._is_held():
+                continue
+            self._close()
+            try:
+                self._connection = _take(self._settings, self._name, self._timeout_seconds)
+                log.warning("a lock was lost with its connection and is held again", lock=self._name)
+            except SingleInstanceError as error:
+                self._lost = error
+                self._stop.set()
+                return
+            except (UnavailableError, pymysql.err.MySQLError):
+                continue
+
+    def _is_held(self) -> bool:
+        try:
+            with self._connection.cursor() as cursor:
+                cursor.execute("SELECT IS_USED_LOCK(%s) = CONNECTION_ID()", (self._name,))
+                return bool(cursor.fetchone() == (1,))
+        except (pymysql.err.MySQLError, OSError):
+            return False
+
+    def _close(self) -> None:
+        with suppress(pymysql.err.MySQLError):
+            self._connection.close()
+
+
+def _take(settings: Settings, name: str, timeout_seconds: float) -> Connection[Any]:
+    """A connection that holds the lock."""
     with ExitStack() as stack:
         connection = stack.enter_context(closing(alerts_connection(settings, read_timeout=timeout_seconds + 30)))
         with connection.cursor() as cursor:
@@ -37,4 +111,5 @@ def hold_lock(settings: Settings, name: str, timeout_seconds: float = 0) -> Exit
             (taken,) = cursor.fetchone() or (0,)
         if taken != 1:
             raise SingleInstanceError(f"The lock {name} is held by another process: only one may run at a time.")
-        return stack.pop_all()
+        stack.pop_all()
+        return connection

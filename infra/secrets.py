@@ -19,6 +19,7 @@ NAMES = (
     "airflow_viewer_password",
     "airflow_secret_key",
     "airflow_jwt_secret",
+    "acknowledge_key",
 )
 RANDOM_BYTES = 24
 

@@ -297,17 +297,26 @@ SERVERS: tuple[Server, ...] = (
 )
 
 
-def _stream(name: str, module: str, *depends_on: str, wanted: Predicate = always, stop_seconds: int = 20) -> Server:
+def _stream(
+    name: str,
+    module: str,
+    *depends_on: str,
+    wanted: Predicate = always,
+    stop_seconds: int = 20,
+    ports: tuple[str, ...] = (),
+    page: Callable[[Settings], str] = no_page,
+) -> Server:
     return Server(
         name=name,
         command=lambda _settings: [venv_program("python"), "-m", module],
         ready=readiness.stream(name),
-        ports=(f"metrics_{name.replace('-', '_')}",),
+        ports=(f"metrics_{name.replace('-', '_')}", *ports),
         depends_on=depends_on,
         environment=project_environment,
         wanted=wanted,
         is_stream=True,
         stop_seconds=stop_seconds,
+        page=page,
     )
 
 
@@ -318,6 +327,14 @@ STREAMS: tuple[Server, ...] = (
     _stream("derive-vitals", "spark_jobs.derive_vitals", "kafka", "metastore", "mariadb", stop_seconds=60),
     _stream("alert-engine", "alerts.engine", "kafka", "mariadb", "sns"),
     _stream("mailer", "alerts.mailer", "sns", "inbox", wanted=lambda settings: settings.embedded_email),
+    _stream(
+        "acknowledge-page",
+        "alerts.ack_page",
+        "mariadb",
+        wanted=lambda settings: settings.acknowledge_base_url is not None,
+        ports=("acknowledge_page",),
+        page=lambda settings: settings.acknowledge_base_url or "",
+    ),
 )
 
 

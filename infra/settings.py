@@ -54,12 +54,14 @@ class Ports(Frozen):
     sns: int = 15000
     smtp: int = 11025
     inbox: int = 11080
+    acknowledge_page: int = 11090
     metrics_vitals_producer: int = 19201
     metrics_land_vitals: int = 19202
     metrics_detect_breaches: int = 19203
     metrics_alert_engine: int = 19204
     metrics_mailer: int = 19205
     metrics_derive_vitals: int = 19206
+    metrics_acknowledge_page: int = 19207
 
     def shifted(self, offset: int) -> Ports:
         """The same ports, each moved by `offset` (a second stack beside the first, as the tests use)."""
@@ -107,6 +109,8 @@ class Source(Frozen):
             "glucose": "glucose",
             "on_oxygen": "on_oxygen",
             "consciousness": "consciousness",
+            "signal_quality": "signal_quality",
+            "battery_percent": "battery_percent",
         },
         description="column -> attribute; `blood_pressure` splits a text such as 120/80",
     )
@@ -188,10 +192,16 @@ class Spark(Frozen):
 
 
 class Readings(Frozen):
-    """Which times of recording are believed."""
+    """Which readings are believed."""
 
     max_future_seconds: int = Field(300, description="a reading from further ahead is rejected")
     max_age_days: int = Field(30, description="an older reading is rejected")
+    least_signal_quality: float = Field(
+        20,
+        ge=0,
+        le=100,
+        description="per cent below which values of electrodes and probes are stored and not judged; 0 judges all",
+    )
 
 
 class Derivation(Frozen):
@@ -210,15 +220,35 @@ class Alerts(Frozen):
     sns_endpoint_url: str | None = Field(None, description="default: the embedded SNS; `aws` means the real one")
     aws_region: str = "eu-west-1"
     doctors_topic: str = "doctor-alerts"
+    watchdog_topic: str = Field("wardwatch-watchdog", description="no person's; the name of its queue too")
     ops_topic: str = "ops-alerts"
-    reminder_seconds: int = 300
+    group_seconds: int = Field(30, ge=0, description="news of one patient within this time is one mail")
+    reminder_seconds: int = Field(300, ge=1, description="the first reminder; each next one waits twice as long")
+    reminder_longest_seconds: int = 3600
+    escalation_seconds: tuple[int, ...] = Field(
+        (300, 600), max_length=2, description="an unacknowledged high alarm is told to the next level after so long"
+    )
     emailed_severities: tuple[str, ...] = ("high", "medium")
+    pipeline_late_seconds: float = Field(60, ge=15, description="no reading of anybody for longer: one alarm, to ops")
+    expected_seconds: dict[str, float] = Field(
+        default_factory=dict,
+        description="attribute -> how often a device sends it; three times that without one: its signal is lost",
+    )
+    battery_low_percent: float = Field(15, ge=0, le=90, description="a monitor below it alarms technically; 0: none")
     publish_per_second: float = Field(8, description="SNS suspends an email endpoint above 10 messages a second")
     publish_timeout_seconds: float = 5
     display_time_zone: str = "UTC"
     content: str = Field("full", pattern="^(full|minimal)$", description="minimal leaves out direct identifiers")
     ops_email: str = "ops@wardwatch.example"
     sender: str = "no-reply@wardwatch.example"
+    public_base_url: str | None = Field(
+        None,
+        pattern=r"^https?://[^\s/?#]+(/[^\s?#]*)?$",
+        description="where doctors reach the acknowledge page, for the links in mails. Default: with the embedded SNS "
+        "the page of this machine, which only this machine can open; with the real SNS no page and no links",
+    )
+    acknowledge_page_host: str = Field("127.0.0.1", description="where the page listens; TLS is for a proxy before it")
+    acknowledge_link_hours: float = Field(24, gt=0, le=720, description="how long the link in a mail holds")
 
 
 class Thresholds(Frozen):
@@ -238,6 +268,7 @@ class Streams(Frozen):
     max_backlog_seconds: float = Field(600, description="a backlog that has not shrunk for longer: ops are told")
     max_stuck_seconds: float = Field(3600, description="nothing of a backlog handled for longer: restarted")
     min_backlog_records: int = Field(10_000, description="fewer waiting records are not a backlog")
+    max_watchdog_seconds: float = Field(240, description="no watchdog through the alarm path for longer: ops are told")
 
 
 class Retention(Frozen):
@@ -292,6 +323,7 @@ class Settings(BaseSettings):
     airflow_viewer_password: SecretStr | None = None
     airflow_secret_key: SecretStr | None = None
     airflow_jwt_secret: SecretStr | None = None
+    acknowledge_key: SecretStr | None = None
 
     @classmethod
     def settings_customise_sources(
@@ -382,6 +414,15 @@ class Settings(BaseSettings):
     def embedded_email(self) -> bool:
         """True when the embedded SNS stands in, which needs the mailer."""
         return self.alerts.sns_endpoint_url is None
+
+    @property
+    def acknowledge_base_url(self) -> str | None:
+        """Start of the links in mails, without a slash at its end; None: mails carry none, and no page is served."""
+        if self.alerts.public_base_url is not None:
+            return self.alerts.public_base_url.rstrip("/")
+        if not self.embedded_email:
+            return None
+        return f"http://{self.alerts.acknowledge_page_host}:{self.ports.acknowledge_page}"
 
     def hdfs_path(self, *parts: str) -> str:
         """Path on HDFS below the warehouse, without the file system's name."""

@@ -21,11 +21,17 @@ ADMIN_TIMEOUT_SECONDS = 15
 MAX_CURSOR_BYTES = 8 * 1024 * 1024
 """Largest cursor message: it lists every open gap, and `producer.max_open_gaps` of them fit."""
 
+LATER_COLUMNS = {
+    "signal_quality": "TINYINT UNSIGNED NULL COMMENT '%; 0: electrodes or probe have no contact'",
+    "battery_percent": "TINYINT UNSIGNED NULL COMMENT '%; NULL: none, or not told'",
+}
+"""Columns of `health.patients_vital_info` that an older version of us did not make."""
+
 log = structlog.get_logger(part="producers")
 
 
 def bootstrap(settings: Settings) -> None:
-    """Create the tables of `health` and the topics where they are missing; nothing that exists is changed.
+    """Create the tables of `health` and the topics where they are missing; an existing table gets columns it lacks.
 
     Raises UnavailableError when MySQL or Kafka stays away, ConfigurationError when a topic has too few partitions.
     """
@@ -34,11 +40,21 @@ def bootstrap(settings: Settings) -> None:
 
 
 def create_tables(settings: Settings) -> None:
-    """Create the tables of `schema.sql` as the devices' user, who owns `health`."""
+    """Create, or complete, the tables of `schema.sql` as the devices' user, who owns `health`."""
     statements = [part.strip() for part in SCHEMA.read_text().split(";\n") if part.strip()]
     with devices_connection(settings) as connection, connection.cursor() as cursor:
         for statement in statements:
             cursor.execute(statement)
+        cursor.execute(
+            "SELECT column_name FROM information_schema.columns"
+            " WHERE table_schema = 'health' AND table_name = 'patients_vital_info'"
+        )
+        existing = {name for (name,) in cursor.fetchall()}
+        # One by one and asked for before: ADD COLUMN IF NOT EXISTS is MariaDB's alone.
+        for name, definition in LATER_COLUMNS.items():
+            if name not in existing:
+                cursor.execute(f"ALTER TABLE health.patients_vital_info ADD COLUMN {name} {definition}")
+                log.info("column added", table="health.patients_vital_info", column=name)
 
 
 def create_topics(settings: Settings, topics: Iterable[Topic]) -> None:

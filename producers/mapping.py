@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from clinical.vitals import REPORTED
+from clinical.vitals import DEVICE, REPORTED
 from infra.errors import ConfigurationError
 from infra.settings import Source
 
@@ -64,11 +64,18 @@ def split_table_name(table: str) -> tuple[str, str]:
 def plan_columns(source: Source, columns: Sequence[Column]) -> ColumnPlan:
     """What to read from a table with these `columns`.
 
+    A table that lacks the columns in which devices speak of themselves is read without them, unless
+    `source.attributes` was set and names them.
+
     Raises ConfigurationError: a named column that does not exist, a key that is no unique NOT NULL integer, a time
     column that is no DATETIME or TIMESTAMP, an unknown zone, an unknown attribute, one attribute mapped twice.
     """
     by_name = {column.name.lower(): column for column in columns}
-    attributes = _check_attributes(source)
+    attributes = {
+        name: attribute
+        for name, attribute in _check_attributes(source).items()
+        if "attributes" in source.model_fields_set or attribute not in DEVICE or name.lower() in by_name
+    }
     return ColumnPlan(
         key=_key_column(source, by_name),
         patient=_column(source, by_name, "patient_column", source.patient_column).name,

@@ -16,6 +16,8 @@ CREATE TABLE IF NOT EXISTS health.patients_vital_info (
   glucose DECIMAL(7, 2) NULL COMMENT 'mg/dL',
   on_oxygen BOOL NULL,
   consciousness CHAR(1) NULL COMMENT 'A, C, V, P or U (ACVPU)',
+  signal_quality TINYINT UNSIGNED NULL COMMENT '%; 0: electrodes or probe have no contact',
+  battery_percent TINYINT UNSIGNED NULL COMMENT '%; NULL: none, or not told',
   KEY inserted_at (inserted_at)
 ) ENGINE = InnoDB DEFAULT CHARACTER SET utf8mb4;
 

@@ -76,7 +76,7 @@ def _rehearse(spark: SparkSession, settings: Settings, scratch: str) -> None:
         stored = stored_readings(typed_readings(df, settings.readings).observe(seen, F.count("*").alias("records")))
         stored.repartition(2, "event_date").write.partitionBy("event_date").parquet(f"{scratch}/readings")
         judged = values_of_readings(df, settings.readings)
-        find_breaches(judged, bands_frame(spark, []), F.broadcast(patients), "none", None).collect()
+        find_breaches(judged, bands_frame(spark, []), None, F.broadcast(patients), "none", None).collect()
 
     def derive(df: DataFrame, _batch_id: int) -> None:
         news2_messages(df, known, settings.derivation).collect()

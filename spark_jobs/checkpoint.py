@@ -6,7 +6,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from infra.checkpoints import Offsets, read_checkpoint
+from infra.checkpoints import Offsets, clear_unbegun, read_checkpoint
 from infra.clients import hdfs
 from infra.errors import ConfigurationError
 from infra.lag import Extents, TopicEnds
@@ -40,13 +40,15 @@ def compare(extents: Extents, offsets: Offsets) -> Mismatch:
 def check_checkpoint(
     settings: Settings, ends: TopicEnds, alarms: Alarms, sources: Sequence[str], name: str, stream: str
 ) -> None:
-    """Tell ops of readings that Kafka deleted unread; set a checkpoint of other topics aside, to begin anew.
+    """Tell ops of readings that Kafka deleted unread; set a checkpoint of other topics aside, to begin anew; clear one
+    of a query that was ended before it began.
 
     `name` is that of the checkpoint below `checkpoints` on HDFS, of a query of `stream` that reads `sources`. A topic
     that was made anew starts at 0 again: from a checkpoint beyond its end nothing would ever be read.
     Raises UnavailableError when HDFS or Kafka is away, ConfigurationError when the checkpoint cannot be read.
     """
     checkpoint = settings.hdfs_path("checkpoints", name)
+    clear_unbegun(hdfs(settings), checkpoint)
     found = compare(ends.extents(sources), _offsets(settings, checkpoint, stream))
     aside = f"{checkpoint}.set-aside-{time.time_ns() // 1_000_000}"
     if found.beyond:

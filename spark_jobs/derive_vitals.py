@@ -27,7 +27,7 @@ from infra.checkpoints import read_checkpoint
 from infra.clients import hdfs, with_retries
 from infra.errors import UnavailableError, WardError
 from infra.lag import TopicEnds, topic_ends, waiting
-from infra.locks import named_lock
+from infra.locks import KeptLock
 from infra.log import get_logger
 from infra.metrics import CONTACTS_VERSION, StreamMetrics
 from infra.settings import Settings
@@ -84,7 +84,7 @@ def body(settings: Settings, metrics: StreamMetrics, stop: threading.Event) -> N
     """
     place = Place()
     with_retries(settings, lambda: require_servers(settings, [place.readings, place.derived]))
-    with named_lock(settings, f"wardwatch:stream:{NAME}", LOCK_SECONDS), topic_ends(settings) as ends:
+    with KeptLock(settings, f"wardwatch:stream:{NAME}", LOCK_SECONDS, stop), topic_ends(settings) as ends:
         DerivingJob(settings, metrics, ends, place).run(stop)
 
 

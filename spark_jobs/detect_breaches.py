@@ -20,7 +20,7 @@ from hbase.watcher import ThresholdWatcher
 from infra.clients import with_retries
 from infra.errors import ConfigurationError, UnavailableError, WardError
 from infra.lag import TopicEnds, topic_ends
-from infra.locks import named_lock
+from infra.locks import KeptLock
 from infra.log import get_logger
 from infra.metrics import CONTACTS_VERSION, StreamMetrics
 from infra.settings import Settings
@@ -60,7 +60,7 @@ def body(settings: Settings, metrics: StreamMetrics, stop: threading.Event) -> N
     when the checkpoint or the threshold table cannot be used.
     """
     with_retries(settings, lambda: require_servers(settings, Place().topics))
-    with named_lock(settings, f"wardwatch:stream:{NAME}", LOCK_SECONDS):
+    with KeptLock(settings, f"wardwatch:stream:{NAME}", LOCK_SECONDS, stop):
         watcher = ThresholdWatcher(settings)
         with_retries(settings, watcher.start)
         with topic_ends(settings) as ends:

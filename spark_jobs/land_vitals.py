@@ -14,11 +14,11 @@ from py4j.protocol import Py4JError
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.streaming.query import StreamingQuery
 
-from infra.checkpoints import read_checkpoint
+from infra.checkpoints import clear_unbegun, read_checkpoint
 from infra.clients import hdfs, with_retries
 from infra.errors import WardError
 from infra.lag import TopicEnds, topic_ends, waiting
-from infra.locks import named_lock
+from infra.locks import KeptLock
 from infra.log import get_logger
 from infra.metrics import StreamMetrics
 from infra.settings import Settings
@@ -28,9 +28,10 @@ from spark_jobs.landing.readiness import require_servers, require_tables
 from spark_jobs.landing.retention import check_retention
 from spark_jobs.landing.streams import NOTHING, STREAMS, Landed, LandingStream, kafka_source
 from spark_jobs.session import spark_session
+from spark_jobs.transforms.readings import without_watchdog
 
 NAME = "land-vitals"
-POLL_SECONDS = 2.0
+POLL_SECONDS, START_POLL_SECONDS = 2.0, 0.2
 AQE_EMPTY_RELATION = "org.apache.spark.sql.execution.adaptive.AQEPropagateEmptyRelation"
 LOCK_SECONDS = 30.0
 """How long a restarted job waits for MySQL to notice that its predecessor died."""
@@ -44,7 +45,7 @@ def body(settings: Settings, metrics: StreamMetrics, stop: threading.Event) -> N
     Raises UnavailableError when a server is not there, SingleInstanceError when another copy runs.
     """
     with_retries(settings, lambda: require_servers(settings, [stream.topic for stream in STREAMS]))
-    with named_lock(settings, f"wardwatch:stream:{NAME}", LOCK_SECONDS):
+    with KeptLock(settings, f"wardwatch:stream:{NAME}", LOCK_SECONDS, stop):
         LandingJob(settings, metrics, STREAMS).run(stop)
 
 
@@ -92,17 +93,20 @@ class LandingJob:
         self._metrics.alive()
         require_tables(spark, [table for stream in self._streams for table in stream.tables])
         self._metrics.alive(self._lag(ends))
-        queries = [self._start(spark, stream, ends) for stream in self._streams]
+        to_start, queries = list(self._streams), list[StreamingQuery]()
         while not stop.is_set():
             for query in queries:
                 self._check(query)
+            if to_start and all(_has_begun(query) for query in queries):
+                queries.append(self._start(spark, to_start.pop(0), ends))
             self._metrics.alive(self._lag(ends))
-            stop.wait(POLL_SECONDS)
+            stop.wait(START_POLL_SECONDS if to_start else POLL_SECONDS)
         for query in queries:
             query.stop()
 
     def _start(self, spark: SparkSession, stream: LandingStream, ends: TopicEnds) -> StreamingQuery:
         checkpoint = self.checkpoint(stream)
+        clear_unbegun(hdfs(self._settings), checkpoint)
         begun = read_checkpoint(hdfs(self._settings), checkpoint)
         if begun:
             check_retention(self._settings, ends, stream.topic, begun, checkpoint)
@@ -149,13 +153,22 @@ class LandingJob:
         return behind
 
 
+def _has_begun(query: StreamingQuery) -> bool:
+    """Whether its first batch is over, or there is nothing to read. First batches compile most of what a query runs, so
+    side by side all of them would take as long as the last: readings, the first of `STREAMS`, would be seen later.
+    """
+    status = query.status
+    return query.lastProgress is not None or (not status["isTriggerActive"] and status["message"].startswith("Waiting"))
+
+
 def land_batch(stream: LandingStream, batch: Batch, df: DataFrame) -> Landed:
-    """What `stream` makes of one batch.
+    """What `stream` makes of one batch, the watchdog's messages left out: they are no business of analysts.
 
     The first batch of a new checkpoint is empty when the topic is. Spark then plans no scan, so there would be nothing
     that could be observed: its metrics fail with an assertion.
     """
-    return NOTHING if df.isEmpty() else stream.land(batch, df)
+    patients = without_watchdog(df)
+    return NOTHING if patients.isEmpty() else stream.land(batch, patients)
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from py4j.protocol import Py4JJavaError
 from pyspark.errors import AnalysisException, PySparkException
 from pyspark.sql import DataFrame, SparkSession
 
+from clinical.tables import BEFORE_ANY_IMPORT
 from infra.errors import UnavailableError
 from infra.settings import Settings
 from spark_jobs.transforms.breaches import PATIENT_SCHEMA
@@ -53,7 +54,8 @@ def load_patients(
     """
     if location is None:
         return Patients(None, _nobody(spark, schema), is_small=True)
-    version = location.rstrip("/").rsplit("/", 1)[-1]
+    name = location.rstrip("/").rsplit("/", 1)[-1]
+    version = None if name == BEFORE_ANY_IMPORT else name
     try:
         files = spark.read.schema(schema).parquet(location)
         most = settings.spark.patients_broadcast_max

@@ -19,10 +19,17 @@ from infra.settings import PROJECT_ROOT, load_settings
 from infra.waiting import wait_for
 
 REUSE = os.environ.get("WARDWATCH_TEST_REUSE") == "1"
+FASTER = {"WARDWATCH_SPARK__LANDING_INTERVAL_SECONDS": "8", "WARDWATCH_DERIVATION__INTERVAL_SECONDS": "5"}
+"""Shorter than the defaults of 30 and 10: most tests wait for one batch."""
+
 TEST_STATE = PROJECT_ROOT / ".ward" / "test"
 PORT_OFFSET = 3000
 SHOWN_LOG_LINES = 8
 TROUBLE = ("ERROR", "FATAL", "CRITICAL", "Caused by", '"level": "error"', '"level": "warning"')
+
+
+demo_left_it_running = False
+"""The demo of this run has started the stack, and has not ended it yet."""
 
 
 def use_test_stack() -> None:
@@ -32,6 +39,7 @@ def use_test_stack() -> None:
     if not REUSE:
         os.environ["WARDWATCH_STATE_DIR"] = str(TEST_STATE)
         os.environ["WARDWATCH_PORT_OFFSET"] = str(PORT_OFFSET)
+        os.environ.update(FASTER)
         load_settings.cache_clear()
 
 

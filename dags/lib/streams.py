@@ -9,6 +9,7 @@ from collections.abc import Mapping
 
 from airflow.sdk import Variable
 
+from dags.lib import watchdog_path
 from dags.lib.tell_ops import ConditionError
 from dags.lib.watch import Limits, Memory, Observation, Trouble, judge, key_of, remember
 from infra import servers, supervise
@@ -43,29 +44,45 @@ def watch_streams(settings: Settings) -> None:
     """Look at every server and stream, restart streams that are stuck, and wait for what may come back by itself.
 
     A stream that needs a server that is down is silent, which no restart mends: it is left alone, and is not the news.
-    Raises ConditionError, naming each server or stream and the reason, for those that are still in trouble afterwards.
+    A watchdog is sent through the alarm path meanwhile. Raises ConditionError, naming each server or stream and the
+    reason, for those that are still in trouble afterwards, and when no watchdog has come through for too long.
     """
-    limits = Limits(**settings.streams.model_dump(exclude={"restart_grace_seconds"}))
+    walk = watchdog_path.send(settings)
+    limits = Limits(**settings.streams.model_dump(exclude={"restart_grace_seconds", "max_watchdog_seconds"}))
     now = time.time()
     known, troubles = look(settings, _recall(), limits)
     down = servers_down(settings)
+    impaired = is_impaired(settings, troubles, down)
     for trouble in unblocked(settings, troubles, down).values():
         log.warning("%s", trouble.reason)
         if trouble.restart:
             log.warning("restarting %s", trouble.stream)
             supervise.stop(settings, trouble.stream)
+        if trouble.restart or trouble.kind == "stopped":  # perhaps only since `start_streams` looked
             _start(settings, trouble.stream)
     if down or any(trouble.kind != "behind" for trouble in troubles.values()):
         deadline = now + settings.streams.restart_grace_seconds
         known, troubles, down = wait_for_progress(settings, known, limits, deadline)
     _keep(known)
-    if troubles or down:
-        reasons = [*down.values(), *(troubles[name].reason for name in sorted(troubles))]
-        key = " ".join(
-            [*(f"server:{name}" for name in causes(settings, down)), key_of(unblocked(settings, troubles, down))]
+    absence = watchdog_path.absence(settings, walk, impaired or is_impaired(settings, troubles, down))
+    if troubles or down or absence:
+        reasons = [*down.values(), *(troubles[name].reason for name in sorted(troubles)), absence.rstrip(".")]
+        key = [*(f"server:{name}" for name in causes(settings, down)), key_of(unblocked(settings, troubles, down))]
+        sentences = ". ".join(filter(None, reasons))
+        raise ConditionError(
+            f"{sentences}. See `./ward status` and `./ward logs NAME`.",
+            " ".join(filter(None, [*key, "watchdog" if absence else ""])),
         )
-        raise ConditionError(f"{'. '.join(reasons)}. See `./ward status` and `./ward logs NAME`.", key.strip())
     log.info("all streams get on: %s", ", ".join(known))
+
+
+def is_impaired(settings: Settings, troubles: Mapping[str, Trouble], down: Mapping[str, str]) -> bool:
+    """Whether the alarm path is known to be broken: that a watchdog stays away is no news then.
+
+    A stream that is only behind should still let one through in time.
+    """
+    broken = {name for name, trouble in troubles.items() if trouble.kind != "behind"} | down.keys()
+    return any(name in broken or broken & _needs(settings, name) for name in watchdog_path.STREAMS)
 
 
 def unblocked(settings: Settings, troubles: Mapping[str, Trouble], down: Mapping[str, str]) -> dict[str, Trouble]:

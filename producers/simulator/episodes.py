@@ -27,6 +27,9 @@ _INFANTS = ("neonate", "infant")
 
 Values = list[float | None]
 
+NO_CONTACT, DISTURBED, FLAT_BATTERY = 0, 55, 8
+"""Per cent of signal quality without contact and under movement, and of charge."""
+
 
 @dataclass(frozen=True)
 class Target:
@@ -39,7 +42,10 @@ class Target:
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of episode. `targets`: by age band, for physiological ones. `hold` and `ramp` in seconds."""
+    """A kind of episode. `targets`: by age band, for physiological ones. `hold` and `ramp` in seconds.
+
+    `weight`: how often it comes by chance, against the others; 0: only when asked for.
+    """
 
     name: str
     ramp: float
@@ -126,6 +132,7 @@ KINDS: dict[str, Kind] = {
         Kind("motion", 0, 40, 2, _anyone, disturbs=("spo2", "heart_rate")),
         Kind("late", 0, 30, 1, _anyone),
         Kind("duplicate", 0, 15, 1, _anyone),
+        Kind("battery_low", 0, 60, 0, _anyone),
     )
 }
 
@@ -172,6 +179,15 @@ class Episode:
         for begin, end, factor, drop in self.shape.get("spikes", ()):
             if begin <= at - self.start < end:
                 _spike(values, factor, drop)
+
+    def device(self, at: float, signal_quality: int, battery: int | None) -> tuple[int, int | None]:
+        """What the device says about itself meanwhile (%), instead of this."""
+        if "mode" in self.shape:
+            return NO_CONTACT, battery
+        if self.kind.name == "battery_low":
+            return signal_quality, FLAT_BATTERY
+        moving = any(begin <= at - self.start < end for begin, end, *_ in self.shape.get("spikes", ()))
+        return (DISTURBED if moving else signal_quality), battery
 
     def truths(self) -> list[Truth]:
         """What should be known of it, an attribute each."""

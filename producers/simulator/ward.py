@@ -34,6 +34,12 @@ DECIMALS = ("temperature", "glucose")
 
 EPISODE_EVERY_SECONDS = 60.0
 
+BEST_QUALITY = 99
+SHIFT_SECONDS, USED_PER_SHIFT = 28_800, 60
+
+Device = tuple[int, int | None]
+"""Signal quality and battery charge, %."""
+
 
 class Reading(NamedTuple):
     """A row as a device inserts it; the field names are the columns. `recorded_at`: UTC, to the millisecond."""
@@ -50,6 +56,8 @@ class Reading(NamedTuple):
     glucose: float | None
     on_oxygen: bool
     consciousness: str
+    signal_quality: int
+    battery_percent: int | None
 
 
 class Arrival(NamedTuple):
@@ -146,26 +154,31 @@ class Ward:
             if position in by_patient:
                 arrivals += self._disturbed(at, position, row, by_patient[position])
             else:
-                arrivals.append(Arrival(at, self._reading(at, patient, row, patient.on_oxygen, "A")))
+                device = _device(at, position, patient)
+                arrivals.append(Arrival(at, self._reading(at, patient, row, patient.on_oxygen, "A", device)))
         return arrivals
 
     def _disturbed(self, at: float, position: int, values: Values, active: Sequence[Episode]) -> list[Arrival]:
         """What arrives of a patient who has episodes: nothing, one row or two."""
         patient = self.patients[position]
         episodes = [episode for episode in active if episode.start <= at < episode.end]
+        device = _device(at, position, patient)
         for episode in episodes:
             episode.disturb(at, values, patient)
+            device = episode.device(at, *device)
         severe = {episode.kind.name for episode in episodes if episode.targets and episode.level(at) >= 1}
         confused = "sepsis" in severe and patient.age_band in ("adult", "elderly")
         on_oxygen = patient.on_oxygen or "desaturation" in severe
-        reading = self._reading(at, patient, values, on_oxygen, "C" if confused else "A")
+        reading = self._reading(at, patient, values, on_oxygen, "C" if confused else "A", device)
         kinds = {episode.kind.name for episode in episodes}
         if "late" in kinds:
             self._held.setdefault(position, []).append(reading)
             return []
         return [Arrival(at, reading)] * (2 if "duplicate" in kinds else 1)
 
-    def _reading(self, at: float, patient: Patient, values: Values, on_oxygen: bool, consciousness: str) -> Reading:
+    def _reading(
+        self, at: float, patient: Patient, values: Values, on_oxygen: bool, consciousness: str, device: Device
+    ) -> Reading:
         heart_rate, systolic, diastolic, spo2, temperature, breaths, glucose = values
         return Reading(
             patient.patient_id,
@@ -180,6 +193,7 @@ class Ward:
             _tenth(glucose),
             on_oxygen,
             consciousness,
+            *device,
         )
 
     def _released(self, now: float) -> list[Arrival]:
@@ -187,6 +201,15 @@ class Ward:
         still_away = {e.patient for e in self._active if e.kind.name == "late" and e.end > now}
         back = [position for position in self._held if position not in still_away]
         return [Arrival(now, reading) for position in back for reading in self._held.pop(position)]
+
+
+def _device(at: float, position: int, patient: Patient) -> Device:
+    """Signal quality and charge of a device in good contact; the ICU's are on the mains, others charged each shift."""
+    quality = BEST_QUALITY - (int(at) + position) % 4
+    if patient.ward == "ICU":
+        return quality, None
+    since_charged = (at + position * 997) % SHIFT_SECONDS
+    return quality, round(100 - USED_PER_SHIFT * since_charged / SHIFT_SECONDS)
 
 
 def _whole(value: float | None) -> int | None:

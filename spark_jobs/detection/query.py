@@ -8,12 +8,12 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.streaming.query import StreamingQuery
 
-from clinical.thresholds import judging_bands
+from clinical.thresholds import judging_bands, own_limits
 from hbase.snapshots import ThresholdSnapshot
 from infra.settings import Settings
 from spark_jobs.detection.place import Place
 from spark_jobs.patients import Patients
-from spark_jobs.transforms.breaches import bands_frame, find_breaches, values_of_derived, values_of_readings
+from spark_jobs.transforms.breaches import bands_frame, find_breaches, own_frame, values_of_derived, values_of_readings
 
 
 def start_query(
@@ -54,7 +54,8 @@ def judged_values(spark: SparkSession, settings: Settings, place: Place, real_ti
 def _breaches(spark: SparkSession, thresholds: ThresholdSnapshot, patients: Patients, values: DataFrame) -> DataFrame:
     contacts = F.broadcast(patients.frame) if patients.is_small else patients.frame.hint("merge")
     bands = bands_frame(spark, judging_bands(thresholds.rows))
-    return find_breaches(values, bands, contacts, thresholds.version, patients.version)
+    own = own_frame(spark, own_limits(thresholds.rows))
+    return find_breaches(values, bands, own, contacts, thresholds.version, patients.version)
 
 
 def _source(spark: SparkSession, settings: Settings, topic: str, real_time: bool) -> DataFrame:

@@ -33,7 +33,7 @@ class StagedFile:
 
 
 def compacted_root(settings: Settings, table: StoredTable) -> str:
-    """Below it lie the directories that compaction wrote, `<partition>/<time>` each."""
+    """Below it lie the directories that compaction (of `alarms`: their history) wrote, `<partition>/<time>` each."""
     return settings.hdfs_path("hive", f"{table.name}_compacted")
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from pyspark.errors import AnalysisException
 from pyspark.sql import SparkSession
 
 from clinical.tables import StoredTable
+from hive import ddl
 from infra.locks import named_lock
 from infra.settings import Settings
 
@@ -29,7 +30,7 @@ def partition_lock(settings: Settings, table: StoredTable, spec: Mapping[str, st
 def location_of(spark: SparkSession, table: StoredTable, spec: Mapping[str, str]) -> str | None:
     """Where the partition points now (a URI), straight from the metastore; None when there is no such partition."""
     try:
-        rows = spark.sql(f"DESCRIBE EXTENDED {table.full_name} {_clause(table, spec)}").collect()
+        rows = spark.sql(f"DESCRIBE EXTENDED {table.full_name} {ddl.partition_clause(table, spec)}").collect()
     except AnalysisException as error:
         if error.getCondition() == "PARTITIONS_NOT_FOUND":
             return None
@@ -39,31 +40,9 @@ def location_of(spark: SparkSession, table: StoredTable, spec: Mapping[str, str]
 
 def add_partition(spark: SparkSession, table: StoredTable, spec: Mapping[str, str], location: str) -> None:
     """Make a new partition visible, all its files at once."""
-    spark.sql(adding(table, [(spec, location)]))
+    spark.sql(ddl.add_partitions(table, [(spec, location)]))
 
 
 def set_location(spark: SparkSession, table: StoredTable, spec: Mapping[str, str], location: str) -> None:
     """Switch a partition to another directory; queries that have begun go on in the old one."""
-    spark.sql(switching(table, spec, location))
-
-
-def adding(table: StoredTable, partitions: Iterable[tuple[Mapping[str, str], str]]) -> str:
-    """The statement (of Hive and of Spark) that adds partitions, each with its location, where they are missing."""
-    clauses = " ".join(f"{_clause(table, spec)} LOCATION '{location}'" for spec, location in partitions)
-    return f"ALTER TABLE {table.full_name} ADD IF NOT EXISTS {clauses}"
-
-
-def dropping(table: StoredTable) -> str:
-    """The statement that makes the metastore forget every partition of an external table; its files stay."""
-    return f"ALTER TABLE {table.full_name} DROP IF EXISTS PARTITION ({table.partitions[0].name} > '')"
-
-
-def switching(table: StoredTable, spec: Mapping[str, str], location: str) -> str:
-    """The statement that lets a partition point at another directory."""
-    return f"ALTER TABLE {table.full_name} {_clause(table, spec)} SET LOCATION '{location}'"
-
-
-def _clause(table: StoredTable, spec: Mapping[str, str]) -> str:
-    types = {column.name: column.type for column in table.partitions}
-    values = (f"{key}={value}" if types[key] == "INT" else f"{key}='{value}'" for key, value in spec.items())
-    return f"PARTITION ({', '.join(values)})"
+    spark.sql(ddl.switch_partition(table, spec, location))

@@ -15,13 +15,13 @@ from datetime import UTC, datetime
 from typing import Any
 
 from clinical.tables import TABLES, StoredTable
+from hive import ddl
 from hive.bootstrap import table_path
 from hive.client import HiveSession, hive_session
 from infra.clients import hdfs
 from infra.log import get_logger
 from infra.settings import Settings
 from spark_jobs.landing import files as f
-from spark_jobs.landing.partitions import adding, dropping
 from spark_jobs.landing.retired import Ledger, Retired
 
 ADDED_AT_ONCE = 100
@@ -87,7 +87,7 @@ def _rebuild(settings: Settings, files: Any, session: HiveSession, table: Stored
         (f.parse_spec(partition), settings.default_fs + directories[-1]) for partition, directories in found.items()
     ]
     session.run(f"ALTER TABLE {table.full_name} SET LOCATION '{settings.default_fs + table_path(settings, table)}'")
-    session.run(dropping(table))
+    session.run(ddl.drop_partitions(table))
     for start in range(0, len(locations), ADDED_AT_ONCE):
-        session.run(adding(table, locations[start : start + ADDED_AT_ONCE]))
+        session.run(ddl.add_partitions(table, locations[start : start + ADDED_AT_ONCE]))
     log.info("partitions rebuilt", table=table.full_name, partitions=len(found), files_copied=copied)

@@ -5,8 +5,9 @@ Only projections, generators, unions and broadcast joins with an equality, so th
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from decimal import Decimal
+from typing import Any
 
 import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
@@ -40,8 +41,14 @@ PATIENT_SCHEMA = (
     "patient_id STRING, name STRING, phone STRING, address STRING, admitted_ward STRING, date_of_birth DATE"
 )
 
+GENERAL = ""
+"""Whose the general limits are: nobody's; a patient's id is never blank."""
+
+OWN_SCHEMA = pa.schema({"own_patient": pa.string(), "own_attribute": pa.string()})
+
 BAND_SCHEMA = pa.schema(
     {
+        "band_of": pa.string(),
         "band_attribute": pa.string(),
         "from_age": pa.float64(),
         "below_age": pa.float64(),
@@ -113,6 +120,7 @@ def bands_frame(spark: SparkSession, bands: Iterable[JudgingBand]) -> DataFrame:
     """The alerting bands as a small static data frame. An open limit is an infinity where it is compared."""
     rows = [
         (
+            band.row.patient_id or GENERAL,
             band.row.attribute,
             float(band.low_age),
             _number(band.high_age, float("inf")),
@@ -128,23 +136,39 @@ def bands_frame(spark: SparkSession, bands: Iterable[JudgingBand]) -> DataFrame:
             band.row.delay_seconds,
             band.row.alert_message,
             band.row.row_key,
-            band.row.source,
+            band.row.origin,
             band.row.updated_by,
         )
         for band in bands
     ]
+    return _static_frame(spark, rows, BAND_SCHEMA)
+
+
+def own_frame(spark: SparkSession, own: Iterable[tuple[str, str]]) -> DataFrame | None:
+    """Who has limits of their own for what (`own_limits`), as a small static data frame; None when nobody has."""
+    rows = sorted(own)
+    return _static_frame(spark, rows, OWN_SCHEMA) if rows else None
+
+
+def _static_frame(spark: SparkSession, rows: Sequence[tuple[Any, ...]], schema: pa.Schema) -> DataFrame:
     # Through Arrow: from rows, Spark would start a Python worker for it at each epoch.
-    columns = [list(column) for column in zip(*rows, strict=True)] or [[] for _ in BAND_SCHEMA]
-    return spark.createDataFrame(pa.table(columns, schema=BAND_SCHEMA))
+    columns = [list(column) for column in zip(*rows, strict=True)] or [[] for _ in schema]
+    return spark.createDataFrame(pa.table(columns, schema=schema))
 
 
 def find_breaches(
-    values: DataFrame, bands: DataFrame, patients: DataFrame, threshold_version: str, patients_version: str | None
+    values: DataFrame,
+    bands: DataFrame,
+    own: DataFrame | None,
+    patients: DataFrame,
+    threshold_version: str,
+    patients_version: str | None,
 ) -> DataFrame:
     """The breaches among `values` (VALUE_COLUMNS), as Kafka's `key` (patient) and `value` (JSON, BREACH_FIELDS).
 
-    `bands` is of `bands_frame` and broadcast; `patients` has PATIENT_COLUMNS, each patient once, and is broadcast when
-    the caller marks it so. A patient who is not there, or has no birth date, is judged by adult bands.
+    `bands` is of `bands_frame`, `own` of `own_frame`; both are broadcast, and without `own` there is a join less.
+    `patients` has PATIENT_COLUMNS, each patient once, and is broadcast when the caller marks it so. A patient who is
+    not there, or has no birth date, is judged by adult bands.
     """
     require_columns(values, VALUE_COLUMNS)
     require_columns(patients, PATIENT_COLUMNS)
@@ -156,15 +180,24 @@ def find_breaches(
         f"{_rounded()} AS rounded",
         f"CASE WHEN {age} < 0 THEN 0.0D ELSE {age} END AS age",
     )
+    whose = aged.withColumn("limits_of", F.lit(GENERAL)) if own is None else _with_owner(aged, own)
     judged_age = f"coalesce(age, {float(ADULT_YEARS)}D)"
     hit = (
-        f"attribute = band_attribute AND {judged_age} >= from_age AND {judged_age} < below_age"
+        f"attribute = band_attribute AND limits_of = band_of AND {judged_age} >= from_age AND {judged_age} < below_age"
         " AND rounded BETWEEN from_value AND to_value"
     )
-    found = aged.join(F.broadcast(bands), F.expr(hit), "inner")
+    found = whose.join(F.broadcast(bands), F.expr(hit), "inner")
     fields = _breach_columns(threshold_version, patients_version)
     message = struct(**{name: fields.get(name, name) for name in BREACH_FIELDS})
     return found.selectExpr("patient_id AS key", f"to_json({message}, map('ignoreNullFields', 'false')) AS value")
+
+
+def _with_owner(values: DataFrame, own: DataFrame) -> DataFrame:
+    """With `limits_of`: the patient whose own limits take the place of the general ones for this value."""
+    is_own = "patient_id = own_patient AND attribute = own_attribute"
+    return values.join(F.broadcast(own), F.expr(is_own), "left").selectExpr(
+        *values.columns, f"coalesce(own_patient, {text(GENERAL)}) AS limits_of"
+    )
 
 
 def _breach_columns(threshold_version: str, patients_version: str | None) -> dict[str, str]:

@@ -17,7 +17,7 @@ from clinical.news2 import Points
 from clinical.rolling import RollingMean
 from clinical.vitals import VITALS
 from infra.settings import Derivation, Readings
-from spark_jobs.transforms.readings import age_years, typed_readings
+from spark_jobs.transforms.readings import age_years, believed_vitals, typed_readings, without_watchdog
 from spark_jobs.transforms.sql import require_columns, struct, text
 
 NEWS2 = "news2"
@@ -30,14 +30,15 @@ def inputs_of_readings(df: DataFrame, readings: Readings) -> DataFrame:
     """What can be derived from: INPUT_COLUMNS of the `vital-info` messages that detection judges as well.
 
     `at` TIMESTAMP is the time by which a reading is judged, and never later than its insertion: a clock that runs ahead
-    would make a patient's other inputs look stale, and with the watermark everybody's.
+    would make a patient's other inputs look stale, and with the watermark everybody's. The watchdog has no score, and
+    nothing is derived from a value that is not believed (`clinical.device`).
     """
     states = " ".join(f"WHEN {text(state)} THEN {points}" for state, points in news2.CONSCIOUSNESS_POINTS.items())
-    typed = typed_readings(df, readings).where("judged_at IS NOT NULL")
+    typed = typed_readings(without_watchdog(df), readings).where("judged_at IS NOT NULL")
     return typed.selectExpr(
         "patient_id",
         "least(judged_at, inserted_at) AS at",
-        *VITALS,
+        *believed_vitals(readings),
         "on_oxygen",
         f"CASE consciousness {states} END AS consciousness_points",
     )

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from pyspark.sql import DataFrame
 
-from clinical.messages import READING_FIELDS
+from clinical.device import PROBED
+from clinical.messages import READING_FIELDS, WATCHDOG_PATIENT
 from clinical.tables import VITAL_TYPE
-from clinical.vitals import CONSCIOUSNESS, REPORTED, VITALS, Vital
+from clinical.vitals import CONSCIOUSNESS, MEASURED, REPORTED, SIGNAL_QUALITY, VITALS, Vital
 from infra.settings import Readings
 from spark_jobs.transforms.sql import computed_once, require_columns, struct, text, text_fields, text_list, time_of
 
@@ -41,7 +42,8 @@ def typed_readings(df: DataFrame, readings: Readings) -> DataFrame:
 
     - `reading_id` BIGINT, `patient_id`, `device_id` STRING, `recorded_at`, `inserted_at` TIMESTAMP,
       `recorded_at_is_receipt` BOOLEAN; `inserted_at` is Kafka's timestamp when the message has none;
-    - each vital as DECIMAL(10,3), digits beyond the third cut off; `on_oxygen` BOOLEAN, `consciousness` STRING;
+    - each vital, and what the device says of itself, as DECIMAL(10,3), digits beyond the third cut off; `on_oxygen`
+      BOOLEAN, `consciousness` STRING;
     - `accepted` BOOLEAN: no problem of the whole reading; only such a reading is stored as one;
     - `has_problem` BOOLEAN: something was rejected, be it one attribute or the whole reading;
     - `judged_at` TIMESTAMP: the time by which detection judges the reading, NULL when it must not: `recorded_at`, or
@@ -72,11 +74,26 @@ def judged_readings(df: DataFrame, readings: Readings) -> DataFrame:
     """The readings that detection must judge, as `parse_readings` gives them, without looking for problems.
 
     It is a smaller plan, which real-time detection plans again at each epoch. Only columns that a judgement needs:
-    the reading's identity, its times, `judged_at` (never NULL), the vitals and `topic`.
+    the reading's identity, its times, `judged_at` (never NULL), the vitals (`believed_vitals`) and `topic`.
     """
     require_columns(df, KAFKA_COLUMNS)
     typed = _typed(df).selectExpr("*", f"{_judged_at(readings)} AS judged_at").where("judged_at IS NOT NULL")
-    return typed.select(*READING_COLUMNS, *VITALS, "judged_at", "topic")
+    return typed.selectExpr(*READING_COLUMNS, *believed_vitals(readings), "judged_at", "topic")
+
+
+def believed_vitals(readings: Readings) -> list[str]:
+    """The vitals of a typed reading, NULL where `clinical.device.is_believed` says no."""
+    contact = f"coalesce({SIGNAL_QUALITY} >= {readings.least_signal_quality}D, true)"
+    return [f"CASE WHEN {contact} THEN {name} END AS {name}" if name in PROBED else name for name in VITALS]
+
+
+def without_watchdog(df: DataFrame) -> DataFrame:
+    """The messages (Kafka's source columns) without those that Wardwatch sends itself: they are about no patient.
+
+    By their key, so that nothing need be parsed.
+    """
+    require_columns(df, KAFKA_COLUMNS)
+    return df.where(f"NOT (key <=> CAST({text(WATCHDOG_PATIENT)} AS BINARY))")
 
 
 def long_form(df: DataFrame) -> DataFrame:
@@ -114,7 +131,7 @@ def _typed(df: DataFrame) -> DataFrame:
         "recorded_at": time_of("m.recorded_at"),
         "inserted_at": f"coalesce({time_of('m.inserted_at')}, timestamp)",
         "recorded_at_is_receipt": "coalesce(lower(m.recorded_at_is_receipt) = 'true', false)",
-        **{name: vital_of(f"m.{name}", vital) for name, vital in VITALS.items()},
+        **{name: vital_of(f"m.{name}", vital) for name, vital in MEASURED.items()},
         "on_oxygen": "CASE WHEN lower(m.on_oxygen) IN ('true', '1') THEN true"
         " WHEN lower(m.on_oxygen) IN ('false', '0') THEN false END",
         "consciousness": f"CASE WHEN m.consciousness IN ({text_list(CONSCIOUSNESS)}) THEN m.consciousness END",
@@ -148,7 +165,7 @@ def _is_unread(name: str) -> str:
 
 
 def _problems(readings: Readings) -> str:
-    single = [_vital_problem(vital) for vital in VITALS.values()] + [
+    single = [_vital_problem(vital) for vital in MEASURED.values()] + [
         _word_problem("on_oxygen", "true or false"),
         _word_problem("consciousness", "one of " + ", ".join(CONSCIOUSNESS)),
     ]

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from infra.settings import Settings, load_settings
+from tests import running
 from tests.faults.campaign import Campaign
 from tests.running import REUSE, run_ward, show_complaints, use_test_stack, wait_or_fail
 
@@ -35,8 +36,6 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure() -> None:
     use_test_stack()
-    os.environ["WARDWATCH_SPARK__LANDING_INTERVAL_SECONDS"] = LANDING_SECONDS
-    load_settings.cache_clear()
 
 
 turn = itertools.count()
@@ -55,12 +54,18 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 @pytest.fixture(scope="session")
 def stack() -> Iterator[Settings]:
-    """A running stack, with the data that an earlier one left."""
-    if not REUSE:
-        run_ward("down")
+    """A running stack: the one that the tests of `tests/stack/` before these have started, or one of its own with the
+    data that an earlier one left."""
+    if REUSE or running.demo_left_it_running:
+        yield load_settings()
+        return
+    os.environ["WARDWATCH_SPARK__LANDING_INTERVAL_SECONDS"] = LANDING_SECONDS
+    load_settings.cache_clear()
+    run_ward("down")
+    try:
         run_ward("up")
-    yield load_settings()
-    if not REUSE:
+        yield load_settings()
+    finally:
         run_ward("down")
 
 

@@ -20,13 +20,21 @@ ROWS_A_SECOND = 200
 BATCH_SECONDS = 0.1
 PATIENTS = 30
 BORN = date(1970, 1, 1)
-BREACHING = 0.05
+SPIKES = 0.045
+LOW_GLUCOSE = 0.001
+"""So many readings hold a vital of a monitor that is out of range alone, a movement that alarms nobody; and so many a
+low glucose, which is measured seldom and alarms at once."""
+
 ROLLED_BACK = 0.02
 """So many of the transactions are rolled back and leave a gap of ids."""
 
-NORMAL = {"heart_rate": (60, 90), "spo2": (96, 100), "respiratory_rate": (12, 20)}
+NORMAL = {"heart_rate": (60, 90), "spo2": (96, 100), "respiratory_rate": (12, 20), "glucose": (90, 140)}
 OUTSIDE = {"heart_rate": (28, 39, 135, 160), "spo2": (80, 91), "respiratory_rate": (5, 8, 25, 32)}
+LOW = (40, 53)
 COLUMNS = ("patient_id", "recorded_at", *NORMAL)
+CALM = (75, 98, 16, 100)
+CALM_SECONDS = 36
+"""Values inside their bands by the margin for longer than an alarm needs to clear."""
 
 
 def patient_ids(campaign: str) -> list[str]:
@@ -80,6 +88,15 @@ class Load(threading.Thread):
                 self.lost_connections += 1
                 self._drop_connection()
 
+    def calm_down(self) -> None:
+        """After `finish`: every patient is well again for so long that every alarm is over."""
+        pause = threading.Event()
+        for _ in range(CALM_SECONDS):
+            now = datetime.now(UTC).replace(tzinfo=None)
+            self._insert([(patient, now, *CALM) for patient in self._patients], False)
+            pause.wait(1)
+        self._drop_connection()
+
     def finish(self) -> None:
         """Stop writing; returns when the last transaction has ended."""
         self._ended.set()
@@ -89,9 +106,11 @@ class Load(threading.Thread):
 
     def _row(self) -> tuple[Any, ...]:
         vitals = {name: self._random.randint(*limits) for name, limits in NORMAL.items()}
-        if self._random.random() < BREACHING:
+        if self._random.random() < SPIKES:
             name = self._random.choice(list(OUTSIDE))
             vitals[name] = self._random.choice(OUTSIDE[name])
+        if self._random.random() < LOW_GLUCOSE:
+            vitals["glucose"] = self._random.randint(*LOW)
         return (self._random.choice(self._patients), datetime.now(UTC).replace(tzinfo=None), *vitals.values())
 
     def _insert(self, rows: list[tuple[Any, ...]], roll_back: bool) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -22,6 +22,7 @@ from infra.kafka_io import committed_messages
 from infra.settings import Settings
 from tests.faults.load import BORN, COLUMNS, NORMAL, ward_of
 
+SELDOM = "glucose"
 SHOWN = 5
 HELD_SECONDS = 120
 """How long before its end the embedded SNS may have taken what it still held: as long as a mailer may be away."""
@@ -85,6 +86,10 @@ class Oracle:
         found.compare("Hive breaches", breaches, (identity for (identity,) in self.hive("breaches", "breach_id")))
         judged = Counter((patient, name, way) for patient, name, way in breaches.values())
         found.compare("breaches counted in alarms", judged.items(), self.breaches_in_alarms())
+        high = self.expected_high(rows)
+        raised = [key for key, peak in self.alarm_peaks() if peak == "high" and key in high]
+        found.compare("high alarms", high, raised, repeats=True)
+        self.compare_news(found)
         sent = self.notifications()
         found.compare("notifications sent", sent.keys(), (name for name, at in sent.items() if at is not None))
         mailed = self.inbox()
@@ -92,6 +97,26 @@ class Oracle:
         found.counts["held by the embedded SNS when it was killed"] = len(held)
         found.compare("inbox", sent.keys() - held, mailed)
         return found
+
+    def compare_news(self, found: Findings) -> None:
+        """Of each alarm that anybody was told of: its beginning at most once, its end once."""
+        news = self._alerts(
+            "SELECT e.what, a.alarm_id FROM alarm_events e JOIN alarms a USING (alarm_id)"
+            " WHERE a.patient_id LIKE %s AND e.notification_id IS NOT NULL",
+            f"{self._prefix}%",
+        )
+        begun = [alarm for what, alarm in news if what == "raised"]
+        found.compare("beginnings told", begun, begun)
+        ended = [alarm for what, alarm in news if what == "resolved"]
+        found.compare("ends told", {alarm for _, alarm in news}, ended)
+
+    def open_alarms(self) -> int:
+        """Alarms that are not over, or of which something is still to be told."""
+        [(count,)] = self._alerts(
+            "SELECT COUNT(*) FROM alarms WHERE patient_id LIKE %s AND (phase <> 'ended' OR notice IS NOT NULL)",
+            f"{self._prefix}%",
+        )
+        return int(count)
 
     def is_mailed(self, sns_killed: Sequence[tuple[float, float]]) -> bool:
         """Whether every notification was sent and mailed on, but for those that the embedded SNS took with it."""
@@ -110,19 +135,31 @@ class Oracle:
 
     def expected_breaches(self, rows: Iterable[tuple[Any, ...]]) -> dict[str, tuple[str, str, str]]:
         """Breach id -> patient, attribute, direction; by the pure judgement and the thresholds in force."""
+        expected: dict[str, tuple[str, str, str]] = {}
+        for number, patient, name, band in self._judged(rows):
+            if band is not None and band.alert_flag and band.direction != "normal":
+                expected[breach_id(VITAL_INFO, str(number), name)] = (patient, name, band.direction)
+        return expected
+
+    def expected_high(self, rows: Iterable[tuple[Any, ...]]) -> set[tuple[str, str, str]]:
+        """Patient, attribute and direction of those that had a high breach of a vital that is measured seldom."""
+        return {
+            (patient, name, band.direction)
+            for _, patient, name, band in self._judged(rows)
+            if name == SELDOM and band is not None and band.severity == "high" and band.alert_flag
+        }
+
+    def _judged(self, rows: Iterable[tuple[Any, ...]]) -> Iterator[tuple[int, str, str, ThresholdRow | None]]:
+        """Each value's reading, patient, attribute and band."""
         snapshot = latest(self._settings)
         assert snapshot is not None
         age = age_years(datetime.now(UTC).date(), BORN)
-        bands: dict[tuple[str, int], ThresholdRow | None] = {}
-        expected = {}
+        bands: dict[tuple[str, str, int], ThresholdRow | None] = {}
         for number, patient, _, *vitals in rows:
             for name, value in zip(NORMAL, vitals, strict=True):
-                if (name, value) not in bands:
-                    bands[name, value] = judge(snapshot.rows, name, value, age)
-                band = bands[name, value]
-                if band is not None and band.alert_flag and band.direction != "normal":
-                    expected[breach_id(VITAL_INFO, str(number), name)] = (patient, name, band.direction)
-        return expected
+                if (patient, name, value) not in bands:
+                    bands[patient, name, value] = judge(snapshot.rows, name, value, age, patient)
+                yield number, patient, name, bands[patient, name, value]
 
     def messages(self, topic: str) -> list[dict[str, Any]]:
         """The campaign's committed messages of a topic."""
@@ -159,17 +196,28 @@ class Oracle:
         )
         return [((patient, name, way), int(count)) for patient, name, way, count in rows]
 
-    def notifications(self) -> dict[str, int | None]:
-        """Notification -> when SNS took it (epoch ms), for the doctors of the campaign's ward."""
+    def alarm_peaks(self) -> list[tuple[tuple[str, str, str], str]]:
+        """Patient, attribute and direction of each alarm, and its highest severity."""
         rows = self._alerts(
-            "SELECT notification_id, sent_at FROM notifications WHERE topic = 'doctors' AND ward = %s",
+            "SELECT patient_id, attribute, direction, peak_severity FROM alarms WHERE patient_id LIKE %s",
+            f"{self._prefix}%",
+        )
+        return [((patient, name, way), peak) for patient, name, way, peak in rows]
+
+    def notifications(self) -> dict[str, int | None]:
+        """Notification about a patient -> when SNS took it (epoch ms), for the doctors of the campaign's ward."""
+        rows = self._alerts(
+            "SELECT notification_id, sent_at FROM notifications"
+            " WHERE topic = 'doctors' AND kind = 'clinical' AND ward = %s AND merged_into IS NULL",
             ward_of(self._campaign),
         )
         return {str(name): sent_at for name, sent_at in rows}
 
     def inbox(self) -> list[str]:
-        """Notification of each mail to the campaign's doctor."""
-        return [mail.notification_id for mail in received_mails(self._settings) if self._email in mail.recipients]
+        """Notification of each mail to the campaign's doctor about its ward: what concerns no known ward goes to every
+        doctor, and may be about patients of other tests."""
+        mails = (mail for mail in received_mails(self._settings) if self._email in mail.recipients)
+        return [mail.notification_id for mail in mails if ward_of(self._campaign) in mail.text]
 
     def held_when_killed(
         self, sent: Mapping[str, int | None], mailed: Iterable[str], sns_killed: Sequence[tuple[float, float]]

@@ -12,16 +12,13 @@ from typing import Any
 from infra.clients import devices_connection
 from infra.settings import Settings
 from tests.faults.campaign import new_campaign
-from tests.faults.load import patient_ids
+from tests.faults.load import COLUMNS, patient_ids
 from tests.faults.world import World
 
 Await = Callable[..., Any]
 HELD_SECONDS = (30.0, 240.0)
 ROWS = 50
-INSERT = (
-    "INSERT INTO health.patients_vital_info (patient_id, recorded_at, heart_rate, spo2, respiratory_rate)"
-    " VALUES (%s, %s, 150, 98, 16)"
-)
+INTO = f"INSERT INTO health.patients_vital_info ({', '.join(COLUMNS)})"
 
 
 class Slow:
@@ -32,7 +29,9 @@ class Slow:
         self.ids = []
         with connection.cursor() as cursor:
             for _ in range(ROWS):
-                cursor.execute(INSERT, (patient, datetime.now(UTC).replace(tzinfo=None)))
+                cursor.execute(
+                    f"{INTO} VALUES (%s, %s, 150, 98, 16, 100)", (patient, datetime.now(UTC).replace(tzinfo=None))
+                )
                 self.ids.append(int(cursor.lastrowid))
 
     def commit(self) -> list[tuple[int, int]]:
@@ -55,8 +54,7 @@ def leave_gaps(settings: Settings, patient: str) -> tuple[int, int]:
     """A bulk insert for which MySQL reserves more ids than it has rows; first id and rows."""
     with devices_connection(settings) as connection, connection.cursor() as cursor:
         cursor.execute(
-            "INSERT INTO health.patients_vital_info (patient_id, recorded_at, heart_rate, spo2, respiratory_rate)"
-            " SELECT %s, UTC_TIMESTAMP(3), 70, 98, 16 FROM health.seq_1_to_1500",
+            f"{INTO} SELECT %s, UTC_TIMESTAMP(3), 70, 98, 16, 100 FROM health.seq_1_to_1500",
             (patient,),
         )
         return int(cursor.lastrowid), 1500

@@ -11,7 +11,7 @@ from typing import Any
 
 import orjson
 import pytest
-from confluent_kafka import Producer
+from confluent_kafka import Message, Producer
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
@@ -44,6 +44,7 @@ def a_reading(patient: str, number: int) -> Reading:
     return {**whole, "recorded_at_is_receipt": False, "heart_rate": 60 + number % 30, "spo2": 98, "temperature": 36.8}
 
 
+@st.composite
 def not_json(draw: st.DrawFn, reading: Reading) -> bytes:
     """A message cut off somewhere, or bytes that are no text at all."""
     whole = orjson.dumps(reading)
@@ -53,24 +54,30 @@ def not_json(draw: st.DrawFn, reading: Reading) -> bytes:
     )
 
 
+@st.composite
 def other_fields(draw: st.DrawFn, _reading: Reading) -> bytes:
     """An object that has none of a reading's fields."""
     return orjson.dumps(draw(st.dictionaries(st.text(st.characters(categories=["Lu"]), min_size=1), JUNK, max_size=4)))
 
 
+@st.composite
 def without_identity(draw: st.DrawFn, reading: Reading) -> bytes:
     """A reading whose id, patient or time is missing or something else."""
     field = draw(st.sampled_from(["reading_id", "recorded_at"]))
-    wrong = draw(st.one_of(st.none(), st.text(st.characters(categories=["L"]), max_size=20), st.just([1]), st.just({})))
+    wrong: object = draw(
+        st.one_of(st.none(), st.text(st.characters(categories=["L"]), max_size=20), st.just([1]), st.just({}))
+    )
     return orjson.dumps({**reading, field: wrong})
 
 
+@st.composite
 def misplaced(draw: st.DrawFn, reading: Reading) -> bytes:
     """A reading from the future, or from long before its insertion."""
     days = draw(st.one_of(st.integers(1, 10_000), st.integers(-10_000, -31)))
     return orjson.dumps({**reading, "recorded_at": reading["recorded_at"] + days * 86_400_000})
 
 
+@st.composite
 def implausible(draw: st.DrawFn, reading: Reading) -> bytes:
     """A reading one attribute of which is no number, or far out of its range; the rest of it is stored."""
     name = draw(st.sampled_from(["respiratory_rate", "glucose", "systolic_bp"]))
@@ -95,13 +102,19 @@ def malformed(patient: str, how_many: int, of_seed: int) -> list[tuple[bytes, bo
         suppress_health_check=list(HealthCheck),
     )
     @given(st.data(), st.sampled_from([*WHOLE, implausible]))
-    def collect(data: st.DataObject, spoil: Callable[[st.DrawFn, Reading], bytes]) -> None:
-        message = spoil(data.draw, a_reading(patient, len(found)))
+    def collect(data: st.DataObject, spoil: Callable[[Reading], st.SearchStrategy[bytes]]) -> None:
+        message = data.draw(spoil(a_reading(patient, len(found))))
         found.append((message, spoil is implausible))
 
     while len(found) < how_many:
         collect()
     return found[:how_many]
+
+
+def reason_in(letter: Message) -> str:
+    reason = dict(letter.headers() or [])["error"]
+    assert isinstance(reason, bytes)
+    return reason.decode()
 
 
 def test_every_good_message_lands_once_and_every_bad_one_is_set_aside_with_a_reason(
@@ -121,7 +134,7 @@ def test_every_good_message_lands_once_and_every_bad_one_is_set_aside_with_a_rea
     def set_aside() -> list[tuple[bytes, str]]:
         letters = committed_messages(stack, [LETTERS], since_ms=since)
         own = [letter for letter in letters if letter.key() == patient.encode()]
-        return [(letter.value() or b"", dict(letter.headers() or [])["error"].decode()) for letter in own]
+        return [(letter.value() or b"", reason_in(letter)) for letter in own]
 
     await_condition(lambda: len(set_aside()) >= BAD, SECONDS, "not every bad message was set aside", 3)
     letters = set_aside()

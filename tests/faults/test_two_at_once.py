@@ -24,6 +24,7 @@ REASONS = {
     "derive-vitals": "wardwatch:stream:derive-vitals is held by another process",
     "alert-engine": "wardwatch:stream:alert-engine is held by another process",
     "mailer": "wardwatch:stream:mailer is held by another process",
+    "acknowledge-page": "acknowledge-page cannot be served on 127.0.0.1",
 }
 
 

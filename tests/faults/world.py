@@ -55,6 +55,7 @@ class World:
                 yield watch
             finally:
                 load.finish()
+                load.calm_down()
                 self.campaign.acknowledged += load.acknowledged
 
     def findings(self, await_condition: Await) -> Findings:
@@ -63,8 +64,8 @@ class World:
         return self.oracle.findings(self.campaign.acknowledged, self.campaign.sns_killed)
 
     def _is_at_rest(self) -> bool:
-        """Whether all streams have worked off everything, and every notification was sent and mailed on."""
+        """Whether all streams have worked off everything, every alarm is over, and every mail was mailed on."""
         states = [read_state(self.settings, stream) for stream in STREAMS]
         if any(state is None or state.lag for state in states):
             return False
-        return self.oracle.is_mailed(self.campaign.sns_killed)
+        return not self.oracle.open_alarms() and self.oracle.is_mailed(self.campaign.sns_killed)

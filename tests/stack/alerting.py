@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import time
 import uuid
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 import orjson
@@ -19,7 +21,7 @@ from alerts.feed import Feed
 from alerts.inbox import ReceivedMail, received_mails
 from clinical.messages import Breach
 from clinical.topics import DOCTORS_QUEUE
-from infra.clients import alerts_connection, kafka_config
+from infra.clients import alerts_connection, devices_connection, kafka_config
 from infra.locks import named_lock
 from infra.settings import Settings
 from infra.supervise import start, stop
@@ -28,6 +30,23 @@ from tests.unit.alerts.breaches import breach
 Await = Callable[..., Any]
 MAIL_SECONDS = 60
 """How long a test waits for a mail; on a quiet machine it takes one second."""
+
+
+OF_THE_SIMULATOR = re.compile(r"patient P\d{4}$")
+LOW_GLUCOSE = {
+    "attribute": "glucose",
+    "value": 45.0,
+    "unit": "mg/dL",
+    "direction": "low",
+    "low_value": None,
+    "high_value": 53.9,
+    "normal_low": 70.0,
+    "normal_high": 180.0,
+    "clear_margin": 5.0,
+    "threshold_row": "glucose#001",
+    "alert_message": "Level 2 hypoglycaemia",
+}
+LOW_PRESSURE = {**LOW_GLUCOSE, "attribute": "systolic_bp", "value": 85.0, "unit": "mmHg", "normal_low": 111.0}
 
 
 def now_ms() -> int:
@@ -42,14 +61,21 @@ class Reader:
     ward: str
 
     def mails(self, settings: Settings) -> list[ReceivedMail]:
-        """Mails to this reader, oldest first."""
-        return [mail for mail in reversed(received_mails(settings)) if self.email in mail.recipients]
+        """Mails to this reader, oldest first; but for those about simulated patients of no known ward, which go to
+        every reader, and again as long as nobody acknowledges them."""
+        mine = (mail for mail in reversed(received_mails(settings)) if self.email in mail.recipients)
+        return [mail for mail in mine if not OF_THE_SIMULATOR.search(mail.subject)]
 
     def breach(self, **changes: Any) -> Breach:
-        """A breach of a patient on the reader's ward, recorded now; a patient of its own unless one is given."""
+        """A breach of a patient on the reader's ward, recorded now; a patient of its own unless one is given.
+
+        Of a vital that is measured seldom, so that one reading is enough for an alarm.
+        """
         now = now_ms()
         fields = {
+            **LOW_GLUCOSE,
             "patient_id": unique("P"),
+            "source_id": unique("R"),
             "ward": self.ward,
             "recorded_at": now,
             "inserted_at": now,
@@ -71,8 +97,8 @@ class OwnEngine:
         stop(self.settings, STREAM)
         self.resources.enter_context(named_lock(self.settings, LOCK, 30))
         connection = self.resources.enter_context(closing(alerts_connection(self.settings)))
-        feed = self.resources.enter_context(closing(Feed(self.settings, TOPICS)))
-        self.engine = Engine(self.settings, connection, feed, self.ask_import, lambda: self.now)
+        self.feed = self.resources.enter_context(closing(Feed(self.settings, TOPICS)))
+        self.engine = Engine(self.settings, connection, self.feed, self.ask_import, lambda: self.now)
         self.engine.start()
 
     def ask_import(self) -> None:
@@ -84,8 +110,8 @@ class OwnEngine:
 
         def step() -> bool:
             nonlocal quiet
-            quiet = 0 if self.engine.step(0.5).offsets else quiet + 1
-            return quiet >= 4
+            quiet = 0 if self.engine.step(0.5).offsets or not self.feed.is_level() else quiet + 1
+            return quiet >= 2
 
         await_condition(step, 60, "the engine does not come to the end of its topics", 0.0)
 
@@ -114,6 +140,16 @@ def produce(settings: Settings, breaches: Sequence[Breach | bytes], topic: str =
         producer.produce(topic, key=b"test" if isinstance(item, bytes) else item["patient_id"].encode(), value=value)
         producer.poll(0)
     assert producer.flush(30) == 0
+
+
+def insert_reading(settings: Settings, patient_id: str, recorded_at: int, **vitals: object) -> None:
+    """Write a reading as a device would; `recorded_at` is epoch ms."""
+    values = {"patient_id": patient_id, "recorded_at": datetime.fromtimestamp(recorded_at / 1000, UTC), **vitals}
+    with devices_connection(settings) as connection, connection.cursor() as cursor:
+        cursor.execute(
+            f"INSERT INTO health.patients_vital_info ({', '.join(values)}) VALUES ({', '.join(['%s'] * len(values))})",
+            tuple(values.values()),
+        )
 
 
 def query(settings: Settings, sql: str, *arguments: object) -> list[tuple[Any, ...]]:

@@ -15,6 +15,7 @@ from alerts.engine import STREAM
 from infra.clients import devices_connection, mysql_connection
 from infra.settings import Settings, load_settings
 from infra.supervise import wait_ready
+from tests import running
 from tests.running import REUSE, TEST_STATE, run_ward, show_complaints, use_test_stack, wait_or_fail, ward
 from tests.stack.alerting import OwnEngine, Reader, forget_ward, unique, ward_subscriptions
 
@@ -32,8 +33,11 @@ def demo() -> Iterator[subprocess.CompletedProcess[str]]:
     run_ward("down")
     shutil.rmtree(TEST_STATE, ignore_errors=True)
     try:
-        yield ward("demo")
+        finished = ward("demo")
+        running.demo_left_it_running = True
+        yield finished
     finally:
+        running.demo_left_it_running = False
         run_ward("down")
 
 

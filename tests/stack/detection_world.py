@@ -14,12 +14,14 @@ from typing import Any
 
 import orjson
 from confluent_kafka import Consumer, Producer, TopicPartition
-from confluent_kafka.admin import AdminClient, NewTopic
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import NewTopic
 from pyspark.sql import SparkSession
 
 from clinical.tables import PATIENTS
 from hbase.bootstrap import bootstrap
 from hbase.edits import make, plan_set
+from hbase.patient_edits import plan_patient, plan_patient_removal
 from hbase.table import connected, read_state, state_table
 from hbase.watcher import ThresholdWatcher
 from hive import ddl
@@ -162,6 +164,16 @@ class DetectionWorld:
         state = read_state(self.settings)
         make(self.settings, state, plan_set(state.cells, words))
 
+    def set_limits(self, patient: str, attribute: str, normal: str, author: str, reason: str) -> None:
+        """An edit as `./ward thresholds patient` makes it."""
+        state = read_state(self.settings)
+        make(self.settings, state, plan_patient(state.cells, patient, attribute, normal, author, reason))
+
+    def remove_limits(self, patient: str, attribute: str) -> None:
+        """An edit as `./ward thresholds patient --remove` makes it."""
+        state = read_state(self.settings)
+        make(self.settings, state, plan_patient_removal(state.cells, patient, attribute))
+
     def switch_contacts(self, version: str, people: list[tuple[str, str, str]]) -> None:
         """A new snapshot of (patient, name, phone), all born in 1950, and the table's location switched to it."""
         spark = SparkSession.builder.getOrCreate()
@@ -193,7 +205,7 @@ class Breaches:
         message = self._consumer.poll(0.2)
         while message is not None:
             assert message.error() is None
-            breach = orjson.loads(message.value())
+            breach = orjson.loads(message.value() or b"")
             assert (message.key() or b"").decode() == breach["patient_id"]
             self.seen.append({**breach, "received_at": time.time_ns() // 1_000_000})
             message = self._consumer.poll(0)

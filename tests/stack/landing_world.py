@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -12,7 +12,8 @@ from typing import Any
 
 import orjson
 from confluent_kafka import Consumer, KafkaError, Producer, TopicPartition
-from confluent_kafka.admin import AdminClient, NewTopic
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import NewTopic
 
 from clinical.tables import BREACHES, REJECTED_READINGS, VITAL_READINGS, StoredTable
 from hive import ddl
@@ -83,7 +84,7 @@ class LandingWorld:
             remove(files, path("staging", table.name))
         remove(files, path("checkpoints", self.job_name))
 
-    def produce(self, topic: str, values: list[Mapping[str, Any] | bytes], key: bytes = b"P1") -> None:
+    def produce(self, topic: str, values: Iterable[Mapping[str, Any] | bytes], key: bytes = b"P1") -> None:
         """Publish messages in one committed transaction, as the producer does."""
         producer = Producer(kafka_config(self.settings, **{"transactional.id": f"{self.job_name}-{uuid.uuid4()}"}))
         producer.init_transactions(30)
@@ -159,7 +160,7 @@ class LandingWorld:
         """Every id in a table, ascending, repeats included."""
         return [row[0] for row in self.query(f"SELECT {table.id_column} FROM {table.full_name} ORDER BY 1")]
 
-    def dead_letters(self, stream: LandingStream) -> list[tuple[bytes, bytes, dict[str, str]]]:
+    def dead_letters(self, stream: LandingStream) -> list[tuple[bytes | None, bytes | None, dict[str, str]]]:
         """Key, value and headers of every dead letter."""
         with topic_ends(self.settings) as ends:
             partitions = ends.extents([stream.dead_letters])[stream.dead_letters]
@@ -175,7 +176,11 @@ class LandingWorld:
                 assert error.code() == KafkaError._PARTITION_EOF, error
                 open_partitions.discard(message.partition())
                 continue
-            headers = {name: value.decode() for name, value in message.headers() or []}
+            headers = {
+                name: value.decode()
+                for name, value in dict(message.headers() or []).items()
+                if isinstance(value, bytes)
+            }
             letters.append((message.key(), message.value(), headers))
         consumer.close()
         return letters

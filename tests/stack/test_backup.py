@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import uuid
 from collections.abc import Callable
@@ -82,9 +83,10 @@ def said(settings: Settings) -> str:
     return read_state(settings).cells[ROW][COLUMN]
 
 
-@pytest.fixture
-def backup(stack: Settings, tmp_path: Path) -> Path:
-    directory = tmp_path / "backup"
+@pytest.fixture(scope="module")
+def backup(stack: Settings, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One that the tests look at and leave as it is."""
+    directory = tmp_path_factory.mktemp("backups") / "backup"
     run_ward("backup", str(directory))
     return directory
 
@@ -132,11 +134,12 @@ def test_what_was_written_since_is_taken_back_but_no_reading_is_lost_or_doubled(
     run_ward("thresholds", "set", ROW, f"{COLUMN}={original}", "--author", "tests")
 
 
-def test_a_damaged_backup_is_refused_before_anything_is_stopped(stack: Settings, backup: Path) -> None:
-    damaged = backup / "thresholds.json"
+def test_a_damaged_backup_is_refused_before_anything_is_stopped(stack: Settings, backup: Path, tmp_path: Path) -> None:
+    copy = shutil.copytree(backup, tmp_path / "copy")
+    damaged = copy / "thresholds.json"
     damaged.write_bytes(damaged.read_bytes() + b" ")
     pids = {name: process.pid for name, process in processes(stack).items()}
-    done = ward("restore", str(backup), "--yes")
+    done = ward("restore", str(copy), "--yes")
     assert done.returncode == 1
     assert "thresholds.json is not what the backup wrote" in done.stdout
     assert {name: process.pid for name, process in processes(stack).items()} == pids

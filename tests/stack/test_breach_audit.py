@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -16,6 +16,8 @@ import pytest
 from confluent_kafka import Producer
 from pymysql.connections import Connection
 
+from clinical.patient_limits import patient_rows
+from clinical.thresholds import ThresholdRow
 from clinical.topics import DERIVED_VITALS
 from hbase.snapshots import ThresholdSnapshot, latest, new_snapshot, store
 from hive.breach_audit import audit_breaches
@@ -25,6 +27,7 @@ from infra.settings import Settings
 from sqoop.importer import import_contacts
 
 Await = Callable[..., Any]
+PutInForce = Callable[[Callable[[Sequence[ThresholdRow]], Iterable[ThresholdRow]]], None]
 WAIT_SECONDS = 180.0
 LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
 """Before the hours that the audits of these tests are about."""
@@ -74,21 +77,23 @@ def insert(connection: Connection[Any], patient: str, **columns: object) -> int:
         return int(cursor.lastrowid)
 
 
+def strict(rows: Sequence[ThresholdRow]) -> Iterator[ThresholdRow]:
+    """Any heart rate and any NEWS2 is a breach."""
+    for row in rows:
+        is_meant = row.attribute in ("heart_rate", "news2")
+        changed = replace(row, direction="high", alert_flag=True, severity="high", alert_message="strict")
+        yield changed if is_meant else row
+
+
 @pytest.fixture
-def in_force_then(stack: Settings) -> Iterator[Callable[[bool], None]]:
-    """Puts a snapshot of long ago on HDFS: today's table, or one strict on heart rate and NEWS2."""
+def in_force_then(stack: Settings) -> Iterator[PutInForce]:
+    """Puts a snapshot of long ago on HDFS: today's table, changed."""
     stored: list[ThresholdSnapshot] = []
 
-    def put(strict: bool) -> None:
+    def put(change: Callable[[Sequence[ThresholdRow]], Iterable[ThresholdRow]]) -> None:
         today = latest(stack)
         assert today is not None
-        rows = [
-            replace(row, direction="high", alert_flag=True, severity="high", alert_message="strict")
-            if strict and row.attribute in ("heart_rate", "news2")
-            else row
-            for row in today.rows
-        ]
-        stored.append(new_snapshot(rows, int(LONG_AGO.timestamp() * 1000) + len(stored)))
+        stored.append(new_snapshot(list(change(today.rows)), int(LONG_AGO.timestamp() * 1000) + len(stored)))
         store(stack, stored[-1])
 
     yield put
@@ -147,12 +152,12 @@ def test_a_derived_value_is_landed_and_audited_too(
 
 
 def test_a_breach_of_a_derived_value_that_was_never_published_is_named(
-    stack: Settings, patient: str, in_force_then: Callable[[bool], None], await_condition: Await
+    stack: Settings, patient: str, in_force_then: PutInForce, await_condition: Await
 ) -> None:
     """A score within today's limits, and outside those of the table that was in force then."""
     at = datetime(2001, 1, 1, tzinfo=UTC) + timedelta(hours=random.SystemRandom().randrange(19 * 365 * 24))
     identity = derive(stack, patient, "news2", 2, at, await_condition)
-    in_force_then(True)
+    in_force_then(strict)
     found = audit_breaches(stack, at, at + timedelta(hours=1), WAIT_SECONDS)
     assert [str(missing) for missing in found.missing] == [f"derived value {identity} news2"]
 
@@ -160,12 +165,12 @@ def test_a_breach_of_a_derived_value_that_was_never_published_is_named(
 def test_a_breach_by_the_table_of_that_time_that_was_never_published_is_named(
     stack: Settings,
     old_reading: tuple[int, datetime],
-    in_force_then: Callable[[bool], None],
+    in_force_then: PutInForce,
     await_condition: Await,
 ) -> None:
     reading, hour = old_reading
     wait_until_landed(stack, reading, await_condition)
-    in_force_then(True)
+    in_force_then(strict)
     found = audit_breaches(stack, hour, hour + timedelta(hours=1), WAIT_SECONDS)
     assert [str(missing) for missing in found.missing] == [f"reading {reading} heart_rate"]
     assert (found.due, found.published) == (1, 0)
@@ -174,11 +179,43 @@ def test_a_breach_by_the_table_of_that_time_that_was_never_published_is_named(
 def test_what_is_no_breach_by_the_table_of_that_time_is_not_due(
     stack: Settings,
     old_reading: tuple[int, datetime],
-    in_force_then: Callable[[bool], None],
+    in_force_then: PutInForce,
     await_condition: Await,
 ) -> None:
     reading, hour = old_reading
     wait_until_landed(stack, reading, await_condition)
-    in_force_then(False)
+    in_force_then(tuple)
     found = audit_breaches(stack, hour, hour + timedelta(hours=1), WAIT_SECONDS)
     assert (found.due, found.missing) == (0, [])
+
+
+def test_limits_of_one_patient_at_that_time_count_for_that_patient_alone(
+    stack: Settings,
+    old_reading: tuple[int, datetime],
+    settled_patient: str,
+    devices: Connection[Any],
+    in_force_then: PutInForce,
+    await_condition: Await,
+) -> None:
+    """The same heart rate of two patients in one hour, of whom one should have had less."""
+    others, hour = old_reading
+    at = (hour + timedelta(minutes=30)).replace(tzinfo=None)
+    theirs = insert(devices, settled_patient, heart_rate=72, recorded_at=at, inserted_at=at)
+    for reading in (others, theirs):
+        wait_until_landed(stack, reading, await_condition)
+
+    def with_own_limits(rows: Sequence[ThresholdRow]) -> list[ThresholdRow]:
+        own = patient_rows(rows, "heart_rate", Decimal(40), Decimal(60), settled_patient, "test")
+        signed = (
+            replace(row, row_key=f"heart_rate#{number}", updated_by="Dr Test") for number, row in enumerate(own, 901)
+        )
+        return sorted([*rows, *signed], key=lambda row: row.row_key)
+
+    in_force_then(with_own_limits)
+    try:
+        found = audit_breaches(stack, hour, hour + timedelta(hours=1), WAIT_SECONDS)
+    finally:
+        with devices.cursor() as cursor:
+            cursor.execute("DELETE FROM health.patients_vital_info WHERE id = %s", (theirs,))
+    assert [str(missing) for missing in found.missing] == [f"reading {theirs} heart_rate"]
+    assert found.due == 1

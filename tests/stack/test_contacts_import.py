@@ -142,12 +142,12 @@ def imported(stack: Settings) -> Iterator[World]:
         yield world
 
 
-def test_hive_equals_mysql_row_by_row_whatever_the_text(imported: World):
+def test_hive_equals_mysql_row_by_row_whatever_the_text(imported: World) -> None:
     assert len(imported.in_hive()) == len(NASTY)
     imported.assert_hive_equals_mysql()
 
 
-def test_no_patient_data_is_left_on_the_way(imported: World):
+def test_no_patient_data_is_left_on_the_way(imported: World) -> None:
     # Under the lock, so that no import of the schedule is on its way just now.
     with named_lock(imported.settings, LOCK, timeout_seconds=600):
         assert hdfs(imported.settings).ls(imported.snapshots().staging) == []
@@ -158,7 +158,7 @@ def test_no_patient_data_is_left_on_the_way(imported: World):
     assert imported.settings.secret("reader_password") not in said
 
 
-def test_a_delta_brings_changed_new_and_late_rows(imported: World):
+def test_a_delta_brings_changed_new_and_late_rows(imported: World) -> None:
     world = imported
     old = world.snapshots().versions()
     world.sql(f"UPDATE {world.source} SET phone = '+47 99 88 77 66', name = NULL WHERE patient_id = 'no contact'")
@@ -171,7 +171,7 @@ def test_a_delta_brings_changed_new_and_late_rows(imported: World):
     assert world.snapshots().versions() == [*old, result.version]
 
 
-def test_an_import_without_changes_moves_nothing(imported: World):
+def test_an_import_without_changes_moves_nothing(imported: World) -> None:
     world = imported
     before = world.location()
     again = world.run()
@@ -181,7 +181,7 @@ def test_an_import_without_changes_moves_nothing(imported: World):
     assert world.location() == before
 
 
-def test_a_deletion_is_seen_from_the_number_of_rows(imported: World):
+def test_a_deletion_is_seen_from_the_number_of_rows(imported: World) -> None:
     world = imported
     world.sql(f"DELETE FROM {world.source} WHERE patient_id = 'leap'")
     result = world.run()
@@ -189,7 +189,7 @@ def test_a_deletion_is_seen_from_the_number_of_rows(imported: World):
     world.assert_hive_equals_mysql()
 
 
-def test_the_daily_comparison_of_keys_finds_what_count_and_overlap_cannot(imported: World):
+def test_the_daily_comparison_of_keys_finds_what_count_and_overlap_cannot(imported: World) -> None:
     world = imported
     world.sql(f"DELETE FROM {world.source} WHERE patient_id = 'שלום'")
     world.insert(("much too late", "Nils"), updated_at=naive_utc() - timedelta(days=3))
@@ -199,7 +199,7 @@ def test_the_daily_comparison_of_keys_finds_what_count_and_overlap_cannot(import
     world.assert_hive_equals_mysql()
 
 
-def test_two_callers_who_wait_for_an_import_share_the_next_one(imported: World):
+def test_two_callers_who_wait_for_an_import_share_the_next_one(imported: World) -> None:
     waiting = threading.Semaphore(0)
 
     def call() -> ImportResult:
@@ -223,7 +223,7 @@ def make_the_keys_due(world: World) -> None:
     world.snapshots().write_manifest(newest, {**manifest, "keys_checked_at": checked.isoformat()})
 
 
-def test_a_failure_leaves_the_last_snapshot_in_force_and_the_next_import_repairs(bare: World):
+def test_a_failure_leaves_the_last_snapshot_in_force_and_the_next_import_repairs(bare: World) -> None:
     world = bare
     world.insert(*NASTY)
     good = world.run()
@@ -253,7 +253,7 @@ def test_a_failure_leaves_the_last_snapshot_in_force_and_the_next_import_repairs
     world.assert_hive_equals_mysql()
 
 
-def test_a_table_of_another_shape_without_times_of_change_is_imported_in_full(bare: World):
+def test_a_table_of_another_shape_without_times_of_change_is_imported_in_full(bare: World) -> None:
     world = bare
     world.sql(f"DROP TABLE {world.source}")
     world.sql(
@@ -294,7 +294,7 @@ def test_a_table_of_another_shape_without_times_of_change_is_imported_in_full(ba
     ]
 
 
-def test_a_broken_manifest_makes_the_next_import_full(bare: World):
+def test_a_broken_manifest_makes_the_next_import_full(bare: World) -> None:
     world = bare
     world.insert(("p1", "Ola"))
     first = world.run()
@@ -314,7 +314,7 @@ def test_a_broken_manifest_makes_the_next_import_full(bare: World):
         ),
     ],
 )
-def test_a_wrong_source_is_said_before_anything_starts(bare: World, contacts: Contacts, said: str):
+def test_a_wrong_source_is_said_before_anything_starts(bare: World, contacts: Contacts, said: str) -> None:
     bare.settings = bare.settings.model_copy(update={"contacts": contacts})
     with pytest.raises(ConfigurationError, match=said):
         bare.run()
@@ -329,6 +329,6 @@ def test_a_wrong_source_is_said_before_anything_starts(bare: World, contacts: Co
         ({"hadoop": Hadoop(hiveserver2_port=1)}, "HiveServer2 at 127.0.0.1:1 "),
     ],
 )
-def test_a_server_that_is_away_is_named(stack: Settings, change: dict[str, Any], server: str):
+def test_a_server_that_is_away_is_named(stack: Settings, change: dict[str, Any], server: str) -> None:
     with pytest.raises(UnavailableError, match=f"{server}cannot be reached"):
         import_contacts(stack.model_copy(update=change), reason="test", table="health.contacts_nowhere")

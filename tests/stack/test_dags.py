@@ -2,34 +2,30 @@
 
 from __future__ import annotations
 
-import json
 import os
 import random
 import signal
 import socket
-import subprocess
-import sys
 import uuid
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-import requests
 
 from infra import supervise
 from infra.airflow_api import AirflowApi
 from infra.clients import devices_connection, hive_connection
 from infra.metrics import metrics_port
-from infra.settings import PROJECT_ROOT, Settings
+from infra.settings import Settings
 from tests.stack.backfills import HOUR, run_backfill
-from tests.stack.dags_in_scratch import ENDED
+from tests.stack.watching import FAILED, OVER, RunStreams, WatchMails, inbox, paused_streams, running_streams
 
 pytestmark = pytest.mark.timeout(1500)
 """A busy machine runs the tasks of a backfill one after another for many minutes."""
 
 Await = Callable[..., Any]
-DAGS = ("streams", "contacts_import", "compact_readings", "audit", "housekeeping")
+DAGS = ("streams", "contacts_import", "compact_readings", "audit", "alarms_history", "housekeeping")
 
 
 @pytest.fixture
@@ -58,12 +54,6 @@ def last_log(api: AirflowApi, dag_id: str, run_id: str, task_id: str) -> str:
     """What the newest try of a task wrote."""
     found = next(task for task in api.task_instances(dag_id, run_id) if task["task_id"] == task_id)
     return api.task_log(dag_id, run_id, task_id, found["try_number"])
-
-
-def inbox(settings: Settings, recipient: str) -> list[dict[str, Any]]:
-    answer = requests.get(f"http://127.0.0.1:{settings.ports.inbox}/api/email", timeout=10)
-    answer.raise_for_status()
-    return [mail for mail in answer.json() if any(to["address"] == recipient for to in mail["to"])]
 
 
 def insert_readings(settings: Settings, patient: str, moments: list[datetime], first_id: int | None = None) -> None:
@@ -191,77 +181,19 @@ def test_an_audit_sends_a_missing_reading_again_and_fails_with_its_id_when_a_dif
     assert landed(stack, patient, hour, hour) == [(f"{hour:%Y-%m-%d}", hour.hour, 1)]
 
 
-RunStreams = Callable[[], dict[str, Any]]
-
-
 @pytest.fixture(scope="module")
 def run_streams(stack: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunStreams]:
-    """Runs the DAG `streams` once, with short limits of patience; the states of the run and of its tasks.
-
-    It runs in an Airflow with an empty database of its own.
-    """
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW")}
-    home = tmp_path_factory.mktemp("airflow")
-    environment = kept | {
-        "AIRFLOW_HOME": str(home),
-        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
-        "AIRFLOW__CORE__DAGS_FOLDER": str(PROJECT_ROOT / "dags"),
-        "PYTHONPATH": str(PROJECT_ROOT),
-        "WARDWATCH_STATE_DIR": str(stack.state_dir),
-        "WARDWATCH_PORT_OFFSET": str(stack.port_offset),
-        "WARDWATCH_STREAMS__MAX_SILENCE_SECONDS": "20",
-        "WARDWATCH_STREAMS__RESTART_GRACE_SECONDS": "10",
-    }
-    subprocess.run([sys.executable, "-m", "airflow", "db", "migrate"], env=environment, check=True, capture_output=True)
-    said = home / "said.log"
-    with (
-        said.open("w") as errors,
-        subprocess.Popen(
-            [sys.executable, "-m", "tests.stack.dags_in_scratch"],
-            cwd=PROJECT_ROOT, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, text=True,
-        ) as airflow,
-    ):  # fmt: skip
-        assert airflow.stdin is not None
-        assert airflow.stdout is not None
-
-        def run() -> dict[str, Any]:
-            print("run", file=airflow.stdin, flush=True)
-            answer = next((line for line in airflow.stdout or () if line.startswith(ENDED)), None)
-            assert answer is not None, said.read_text()
-            found: dict[str, Any] = json.loads(answer.removeprefix(ENDED))
-            return found
-
+    """Runs the DAG `streams` once, with short limits of patience; the states of the run and of its tasks."""
+    limits = {"MAX_SILENCE_SECONDS": "20", "RESTART_GRACE_SECONDS": "10"}
+    with running_streams(stack, tmp_path_factory.mktemp("airflow"), limits) as run:
         yield run
 
 
 @pytest.fixture
 def streams_paused(api: AirflowApi, await_condition: Await) -> Iterator[None]:
     """The running Airflow leaves the streams alone for the time of a test."""
-    pause = {"is_paused": True}
-    api.call("PATCH", "/dags/streams", "pause the DAG streams", json=pause)
-    await_condition(
-        lambda: not any(api.runs("streams", state=state) for state in ("running", "queued")), 300, "streams still runs"
-    )
-    yield
-    api.call("PATCH", "/dags/streams", "go on with the DAG streams", json={"is_paused": False})
-
-
-OVER, FAILED = (f"[{kind}] Airflow task streams.watch failed" for kind in ("CLEARED", "TECHNICAL"))
-
-
-class WatchMails:
-    """The mails of the watch over the streams that ops get from now on."""
-
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
-        self._before = {mail["id"] for mail in inbox(settings, settings.alerts.ops_email)}
-
-    def mails(self) -> list[dict[str, Any]]:
-        found = inbox(self._settings, self._settings.alerts.ops_email)
-        return [mail for mail in found if mail["id"] not in self._before and "streams.watch" in mail["subject"]]
-
-    def subjects(self) -> list[str]:
-        return sorted(mail["subject"] for mail in self.mails())
+    with paused_streams(api, await_condition):
+        yield
 
 
 @pytest.mark.usefixtures("streams_paused")

@@ -14,6 +14,7 @@ import pytest
 from pymysql.connections import Connection
 
 import hbase
+from alerts.inbox import ReceivedMail
 from clinical.news2 import score
 from hive.client import query
 from infra.metrics import CONTACTS_VERSION, read_state
@@ -107,16 +108,18 @@ def test_a_score_of_seven_becomes_an_email_though_no_single_vital_is_severe(
     insert(devices, patient, **VITALS, on_oxygen=False, consciousness="A")
     expected = score(VITALS, on_oxygen=False, consciousness="A")
     assert (expected.total, expected.worst) == (6, 2)
-    insert(devices, patient, on_oxygen=True)
-    [mail, *_] = await_condition(
-        lambda: [mail for mail in reader.mails(stack) if "NEWS2 score 8" in mail.subject], SECONDS, "no email", 1
-    )
+
+    def mailed() -> list[ReceivedMail]:
+        insert(devices, patient, on_oxygen=True)
+        return [mail for mail in reader.mails(stack) if "NEWS2 score 8" in mail.subject]
+
+    [mail, *_] = await_condition(mailed, SECONDS, "no email", 5)
     assert patient in mail.text
     assert "emergency assessment" in mail.text
     found = await_condition(
         lambda: [row for row in landed(stack, patient, "news2") if row[0] == 8], SECONDS, "the score is not in Hive", 2
     )
-    assert found == [(8, 7, 7)]
+    assert set(found) == {(8, 7, 7)}
 
 
 def test_what_was_measured_before_a_crash_still_counts_after_it(

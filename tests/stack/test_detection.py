@@ -7,6 +7,7 @@ import threading
 import time
 import uuid
 from collections.abc import Iterator
+from typing import Any
 
 import orjson
 import pytest
@@ -124,6 +125,40 @@ def test_an_edited_threshold_comes_into_force_in_the_same_process(world: Detecti
         assert after["threshold_version"] > before["threshold_version"]
     finally:
         world.set_threshold(row, f"alert_message={before['alert_message']}")
+
+
+def test_a_patient_with_limits_of_their_own_is_judged_by_these_and_the_others_are_not(
+    world: DetectionWorld, breaches: Breaches
+) -> None:
+    patient, other = someone(), someone()
+    world.send(world.reading(patient, spo2=90))
+    (general,) = breaches.wait_for(patient)
+    assert (general["severity"], general["normal_low"]) == ("high", 96)
+    world.set_limits(patient, "spo2", "88:92", "Dr Jane", "COPD")
+
+    def judged_by_their_own() -> bool:
+        world.send(world.reading(patient, spo2=83))
+        return any(breach["threshold_updated_by"] == "Dr Jane" for breach in breaches.of(patient))
+
+    try:
+        await_that(judged_by_their_own, "a breach by the patient's own limits")
+        inside, outside = world.reading(patient, spo2=90), world.reading(patient, spo2=85)
+        for reading in (inside, outside, world.reading(other, spo2=90)):
+            world.send(reading)
+        (theirs,) = breaches.wait_for(other)
+        assert (theirs["severity"], theirs["threshold_row"]) == ("high", general["threshold_row"])
+        await_that(lambda: breaches_by(breaches, patient, outside) != [], "the breach of 85 %")
+        (own,) = {breach["breach_id"]: breach for breach in breaches_by(breaches, patient, outside)}.values()
+        assert (own["severity"], own["normal_low"], own["normal_high"]) == ("medium", 88, 92)
+        assert own["threshold_source"].startswith("limits of this patient alone: COPD; ")
+        assert breaches_by(breaches, patient, inside) == []
+    finally:
+        world.remove_limits(patient, "spo2")
+
+
+def breaches_by(breaches: Breaches, patient: str, reading: dict[str, Any]) -> list[dict[str, Any]]:
+    """The breaches of one reading."""
+    return [breach for breach in breaches.of(patient) if breach["source_id"] == str(reading["reading_id"])]
 
 
 def test_a_restart_for_a_new_threshold_loses_no_reading(world: DetectionWorld, breaches: Breaches) -> None:

@@ -33,6 +33,22 @@ def test_a_topic_made_anew_is_judged_from_its_beginning(stack: Settings) -> None
         world.destroy()
 
 
+def test_a_query_that_was_ended_while_it_wrote_its_very_first_plan_starts_again(stack: Settings) -> None:
+    world = DetectionWorld(stack)
+    world.create()
+    try:
+        plans = world.settings.hdfs_path("checkpoints", world.place.checkpoint, "offsets")
+        hdfs(world.settings).makedirs(plans, exist_ok=True)
+        hdfs(world.settings).pipe_file(f"{plans}/.0.b58f60cd-66d1-4586-b051-173956b37153.tmp", b"")
+        breaches, patient = Breaches(world), someone()
+        with world.running():
+            world.send(world.reading(patient, heart_rate=190))
+            breaches.wait_for(patient)
+        breaches.close()
+    finally:
+        world.destroy()
+
+
 def readings_in(world: DetectionWorld, checkpoint: str) -> int:
     reached = read_checkpoint(hdfs(world.settings), checkpoint)
     return sum(reached.offsets.get(world.place.readings, {}).values()) if reached else 0

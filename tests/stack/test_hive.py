@@ -6,6 +6,8 @@ import json
 import uuid
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import pytest
 from typer import Typer
@@ -64,7 +66,7 @@ def test_every_table_is_external_and_says_what_it_holds(session: HiveSession, ta
 
 
 def test_bootstrapping_again_changes_nothing(stack: Settings, session: HiveSession) -> None:
-    def state() -> list[object]:
+    def state() -> list[list[tuple[Any, ...]]]:
         names = session.rows("SHOW TABLES IN health")
         return [names, *(session.rows(f"SHOW CREATE TABLE {table.full_name}") for table in TABLES.values())]
 
@@ -72,9 +74,8 @@ def test_bootstrapping_again_changes_nothing(stack: Settings, session: HiveSessi
     bootstrap(stack)
     after = state()
     changing = "transient_lastDdlTime"
-    assert [[r for r in part if changing not in str(r)] for part in after] == [  # type: ignore[attr-defined]
-        [r for r in part if changing not in str(r)]
-        for part in before  # type: ignore[attr-defined]
+    assert [[r for r in part if changing not in str(r)] for part in after] == [
+        [r for r in part if changing not in str(r)] for part in before
     ]
 
 
@@ -103,7 +104,7 @@ def test_hql_prints_rows_as_json_and_csv() -> None:
     assert out.splitlines() == ["n,t", '1,"a,b"']
 
 
-def test_hql_runs_a_file_of_statements_in_the_database_health(tmp_path) -> None:  # type: ignore[no-untyped-def]
+def test_hql_runs_a_file_of_statements_in_the_database_health(tmp_path: Path) -> None:
     script = tmp_path / "question.hql"
     script.write_text("SET hive.query.name=question; -- a comment; of its own\nDESCRIBE vital_readings")
     status, out, _ = ask("-f", str(script))

@@ -52,9 +52,9 @@ def _event_and_notification(cursor: Cursor, alarm: str, sent_at: int | None) -> 
     )
     # Refused for its own sake until far in the future, so that nobody sends it meanwhile.
     cursor.execute(
-        "INSERT INTO notifications (notification_id, alarm_id, group_key, topic, notice, priority, severity, ward,"
-        " attribute, subject, body, created_at, not_before, sent_at)"
-        " VALUES (%s, %s, %s, 'doctors', 'first', 9, 'low', 'none', 'none', 'old', 'old', %s, %s, %s)",
+        "INSERT INTO notifications (notification_id, alarm_id, group_key, topic, kind, notice, priority, severity,"
+        " ward, attribute, subject, body, created_at, not_before, sent_at)"
+        " VALUES (%s, %s, %s, 'doctors', 'clinical', 'raised', 9, 'low', 'none', 'none', 'old', 'old', %s, %s, %s)",
         (uuid.uuid4().hex, alarm, uuid.uuid4().bytes * 2, OLD_MS, 9_999_999_999_999, sent_at),
     )
 
@@ -67,20 +67,21 @@ def kept(settings: Settings, alarm: str) -> dict[str, int]:
 
 
 def test_alarms_that_are_over_go_with_their_trail_and_their_mails(stack: Settings, alarms: Callable[..., Any]) -> None:
-    clinical, technical = alarms("clinical", ended=False, sent=True), alarms("technical", ended=True, sent=True)
+    clinical, technical = alarms("clinical", ended=True, sent=True), alarms("technical", ended=True, sent=True)
     counts = forget_alarms(stack, int(BEFORE.timestamp() * 1000))
-    assert counts == {"alarms": 2, "alarm_events": 2, "notifications": 2}
+    assert counts == {"alarms": 2, "alarm_events": 2, "notifications": 2, "orders": 0, "silences": 0}
     for alarm in (clinical, technical):
         assert kept(stack, alarm) == {"alarms": 0, "alarm_events": 0, "notifications": 0}
 
 
-def test_a_mail_that_was_never_sent_and_a_technical_alarm_that_lasts_are_kept(
+def test_a_mail_that_was_never_sent_and_an_alarm_that_lasts_are_kept(
     stack: Settings, alarms: Callable[..., Any]
 ) -> None:
-    lasting = alarms("technical", ended=False, sent=True)
-    unsent = alarms("clinical", ended=False, sent=False)
+    lasting = [alarms(kind, ended=False, sent=True) for kind in ("technical", "clinical")]
+    unsent = alarms("clinical", ended=True, sent=False)
     forget_alarms(stack, int(BEFORE.timestamp() * 1000))
-    assert kept(stack, lasting) == {"alarms": 1, "alarm_events": 1, "notifications": 1}
+    for alarm in lasting:
+        assert kept(stack, alarm) == {"alarms": 1, "alarm_events": 1, "notifications": 1}
     assert kept(stack, unsent) == {"alarms": 0, "alarm_events": 0, "notifications": 1}
 
 

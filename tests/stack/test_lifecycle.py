@@ -104,7 +104,7 @@ def test_nothing_listens_beyond_the_loopback(stack: Settings) -> None:
     listening = [
         connection.laddr.ip
         for connection in psutil.net_connections("inet")
-        if connection.status == psutil.CONN_LISTEN and connection.pid in pids
+        if connection.laddr and connection.status == psutil.CONN_LISTEN and connection.pid in pids
     ]
     assert len(listening) >= len(all_of(stack)) - 1
     assert {ip for ip in listening if not ip.removeprefix("::ffff:").startswith("127.") and ip != "::1"} == set()

@@ -164,7 +164,7 @@ class Bench:
             )
             self._consumer.assign([TopicPartition(self.readings, number, OFFSET_BEGINNING) for number in range(3)])
         self.received += [message for message in self._consumer.consume(10_000, 0.3) if message.error() is None]
-        return [orjson.loads(message.value()) for message in self.received]
+        return [orjson.loads(message.value() or b"") for message in self.received]
 
     def received_ids(self) -> list[int]:
         return sorted(message["reading_id"] for message in self.poll())
@@ -173,6 +173,11 @@ class Bench:
         """Wait until as many messages have arrived as `ids`, and compare: each exactly once."""
         await_that(lambda: len(self.received_ids()) >= len(ids), f"arrival of {len(ids)} readings")
         assert self.received_ids() == sorted(ids)
+
+    def await_more(self, what: str) -> None:
+        """Wait until something arrives after what is there already."""
+        seen = len(self.received_ids())
+        await_that(lambda: len(self.received_ids()) > seen, what)
 
     def state(self) -> CursorState:
         """The committed cursor."""
@@ -217,9 +222,9 @@ def test_every_row_of_a_ward_arrives_exactly_once_with_its_patient_as_key(bench:
         await_that(lambda: running.metrics.lag._value.get() == 0, "a lag of zero")
     assert all(set(message) == set(READING_FIELDS) for message in bench.poll())
     by_patient: dict[str, list[int]] = {}
-    partitions: dict[str, set[int]] = {}
+    partitions: dict[str, set[int | None]] = {}
     for message in bench.received:
-        reading = orjson.loads(message.value())
+        reading = orjson.loads(message.value() or b"")
         assert message.key() == reading["patient_id"].encode()
         by_patient.setdefault(reading["patient_id"], []).append(reading["reading_id"])
         partitions.setdefault(reading["patient_id"], set()).add(message.partition())
@@ -327,8 +332,7 @@ def test_killed_again_and_again_under_concurrent_writers_it_publishes_each_row_e
         writer.start()
     for lifetime in (0.7, 1.5, 0.3):
         process = bench.process()
-        seen = len(bench.received_ids())
-        await_that(lambda seen=seen: len(bench.received_ids()) > seen, "publishing by the new process")
+        bench.await_more("publishing by the new process")
         process.join(lifetime)
         assert process.is_alive()
         process.kill()
@@ -364,7 +368,7 @@ def test_a_second_producer_takes_over_and_the_first_says_so(bench: Bench) -> Non
     first = Running(bench.settings, bench.readings, bench.cursor)
     bench.await_ids(before)
     with bench.producing():
-        await_that(lambda: bench.insert() and first.error is not None, "the end of the first producer")
+        await_that(lambda: bool(bench.insert()) and first.error is not None, "the end of the first producer")
         error = first.wait()
         assert isinstance(error, SingleInstanceError)
         assert "has taken over" in str(error)
@@ -378,7 +382,7 @@ def test_a_killed_database_connection_is_made_again(bench: Bench) -> None:
         connection = running.producer._reader._connection
         assert connection is not None
         with reader_connection(bench.settings) as other, other.cursor() as cursor:
-            cursor.execute(f"KILL {connection.thread_id()}")
+            cursor.execute(f"KILL {connection.thread_id()}")  # type: ignore[no-untyped-call]  # its stub has no types
         after = bench.insert(2)
         bench.await_ids([*before, *after])
 

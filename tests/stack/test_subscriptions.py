@@ -86,6 +86,18 @@ def test_adding_an_address_again_changes_its_filter(stack: Settings, reader: Rea
     assert known["email", reader.email] == known["sqs", queue_name(subscription_id)] == {"severity": ["high"]}
 
 
+def test_nurses_hear_of_lost_signals_and_senior_doctors_of_what_is_escalated(stack: Settings, reader: Reader) -> None:
+    ward_subscriptions("add", reader.email, "--ward", reader.ward, "--technical")
+    wards = [reader.ward, UNKNOWN_WARD]
+    assert in_sns(stack)["email", reader.email] == {"ward": wards, "severity": ["technical"]}
+    output = ward_subscriptions("add", reader.email, "--ward", reader.ward, "--severity", "high", "--from-level", "1")
+    assert "once they are escalated to level 1" in " ".join(output.split())
+    policy = {"ward": wards, "severity": ["high"], "escalation": ["1", "2"]}
+    assert in_sns(stack)["email", reader.email] == policy
+    subscription_id, _ = row_of(stack, reader.email)
+    assert in_sns(stack)["sqs", queue_name(subscription_id)] == policy
+
+
 def test_a_removed_subscription_is_gone_from_sns_with_its_queue(stack: Settings, reader: Reader) -> None:
     ward_subscriptions("add", reader.email, "--ward", reader.ward)
     subscription_id, _ = row_of(stack, reader.email)

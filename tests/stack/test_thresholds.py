@@ -21,6 +21,7 @@ from hbase.alarms import AWAY, EMPTY, INVALID
 from hbase.bootstrap import LOADED, LOADING, MARK, bootstrap
 from hbase.edits import make, plan_set
 from hbase.files import DEFAULT_TABLE, HOME_GLUCOSE, keyed, read_csv
+from hbase.shell_command import shell_command
 from hbase.snapshots import latest, load, new_snapshot, store, versions
 from hbase.spark_source import NAME, register
 from hbase.table import (
@@ -146,7 +147,7 @@ def alarms(settings: Settings, source: str) -> list[tuple[str, bool, str]]:
             assert time.monotonic() < deadline
             message = consumer.poll(1)
             if message is not None and message.error() is None:
-                alarm = orjson.loads(message.value())
+                alarm = orjson.loads(message.value() or b"")
                 if alarm["source"] == source:
                     found.append((alarm["kind"], alarm["cleared"], alarm["detail"]))
         return found
@@ -218,7 +219,7 @@ def test_set_writes_the_cell_and_its_author_and_history_shows_both(ward: Setting
     assert answer.exit_code == 0, answer.output
     cells = read_state(ward).cells
     assert cells["spo2#001"] == DEFAULTS["spo2#001"] | {"delay_seconds": "7", "updated_by": "amira"}
-    assert [v.text for v in row_history(ward, "spo2#001") if v.column == "delay_seconds"][-2:] == ["0", "7"]
+    assert [v.text for v in row_history(ward, "spo2#001") if v.column == "delay_seconds"][-2:] == ["15", "7"]
     shown = ward_command("history", "spo2#001").output.splitlines()
     assert shown[-1].split()[2:] == ["amira", "delay_seconds", "7"]
 
@@ -244,7 +245,7 @@ def test_of_two_edits_made_from_the_same_reading_the_second_is_told_to_start_aga
 def test_export_and_import_round_trip_and_the_glucose_sets_replace_each_other(ward: Settings, tmp_path: Path) -> None:
     file = tmp_path / "table.csv"
     assert ward_command("export", str(file)).exit_code == 0
-    assert sorted(file.read_text().splitlines()) == sorted(DEFAULT_TABLE.read_text().splitlines())
+    assert content(keyed(read_csv(file))) == content(DEFAULTS)
     edition = read_state(ward).edition
     assert "nothing to change" in ward_command("import", str(file)).output
     assert read_state(ward).edition == edition
@@ -256,6 +257,46 @@ def test_export_and_import_round_trip_and_the_glucose_sets_replace_each_other(wa
     assert content(read_state(ward).cells, "glucose") == content(keyed(read_csv(HOME_GLUCOSE)), "glucose")
     assert ward_command("import", str(file), *both).exit_code == 0
     assert content(read_state(ward).cells) == content(DEFAULTS)
+
+
+def test_limits_of_one_patient_are_set_listed_exported_and_taken_away(ward: Settings, tmp_path: Path) -> None:
+    who = ["--author", "Dr Jane", "--reason", "COPD, target 88-92 %"]
+    answer = ward_command("patient", "P-7", "spo2", "--normal", "88:92")
+    assert answer.exit_code == 1
+    assert "need an author: add --author" in str(answer.exception)
+    assert ward_command("patient", "P-7", "spo2", "--normal", "88:92", *who, "--dry-run").exit_code == 0
+    assert read_state(ward).cells == DEFAULTS
+
+    assert ward_command("patient", "P-7", "spo2", "--normal", "88:92", *who).exit_code == 0
+    with_limits = read_state(ward).cells
+    assert {(row["updated_by"], row["reason"]) for key, row in with_limits.items() if key not in DEFAULTS} == {
+        ("Dr Jane", "COPD, target 88-92 %")
+    }
+    shown = ward_command("list", "--patient", "P-7").output.splitlines()
+    assert [line.split()[:2] for line in shown[1:-1]] == [[f"spo2#{n:03d}", "P-7"] for n in range(8, 13)]
+    assert shown[-1] == "P-7, spo2: COPD, target 88-92 %"
+    assert "P-7 spo2" in ward_command("import", str(DEFAULT_TABLE)).output, "an older file leaves them"
+    assert read_state(ward).cells == with_limits
+
+    file = tmp_path / "table.csv"
+    assert ward_command("export", str(file)).exit_code == 0
+    assert ward_command("patient", "P-7", "spo2", "--remove").exit_code == 0
+    assert read_state(ward).cells == DEFAULTS
+    assert ward_command("import", str(file), "--author", "Dr Jane").exit_code == 0
+    assert read_state(ward).cells == with_limits
+
+
+def test_limits_of_one_patient_without_a_reason_never_come_into_force(ward: Settings) -> None:
+    ward_command("patient", "P-7", "spo2", "--normal", "88:", "--author", "Dr Jane", "--reason", "COPD")
+    watcher, clock, source = started(ward)
+    before = watcher.current
+    assert {row.patient_id for row in load(ward, before.version).rows} == {None, "P-7"}
+    put(ward, "spo2#008", "reason", "")
+    assert settle(watcher, clock) == []
+    assert latest(ward) == before
+    ((kind, _, detail),) = alarms(ward, source)
+    assert kind == INVALID
+    assert "spo2#008: reason is blank" in detail
 
 
 def content(cells: Cells, attribute: str = "") -> list[list[str]]:
@@ -321,7 +362,7 @@ def test_an_edit_cell_by_cell_in_the_hbase_shell_settles_to_one_snapshot(ward: S
     watcher, clock, source = started(ward)
     table = ward.thresholds.table
     shell = subprocess.Popen(
-        hbase.cli.shell_command(ward, ["-n"]),
+        shell_command(ward, ["-n"]),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

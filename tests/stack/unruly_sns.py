@@ -36,8 +36,8 @@ class UnrulySns:
 def unruly_sns(settings: Settings) -> Iterator[UnrulySns]:
     """Every publish is answered by the next of BEHAVIOURS; everything else is passed on."""
     behaviours = itertools.cycle(BEHAVIOURS)
+    assert settings.sns_endpoint_url is not None
     behind = settings.sns_endpoint_url
-    assert behind is not None
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:

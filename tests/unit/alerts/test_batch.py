@@ -8,15 +8,19 @@ import orjson
 import pytest
 
 from alerts.batch import Record, read_batch
+from alerts.bedside import Seen
 from alerts.feed import dead_letter_headers
 from alerts.incoming import ADDED_LATER, MalformedMessageError, read_breach, read_technical
-from clinical.topics import DOCTORS_QUEUE, TECHNICAL_ALARMS
+from clinical.topics import DOCTORS_QUEUE, TECHNICAL_ALARMS, VITAL_INFO
+from infra.settings import Readings
 from tests.unit.alerts.breaches import breach, technical_alarm
+
+READINGS = Readings()
 
 
 def record(document: object, offset: int = 0, topic: str = DOCTORS_QUEUE) -> Record:
     value = document if isinstance(document, bytes) else orjson.dumps(document)
-    return Record(topic, 1, offset, b"P-0012", value)
+    return Record(topic, 1, offset, 1_790_000_000_000, b"P-0012", value)
 
 
 def test_a_breach_survives_the_way_through_json() -> None:
@@ -78,7 +82,7 @@ def test_the_reason_holds_nothing_of_the_message() -> None:
 
 
 def test_a_technical_alarm_is_read_from_its_topic() -> None:
-    batch = read_batch([record(technical_alarm(), topic=TECHNICAL_ALARMS)], set())
+    batch = read_batch([record(technical_alarm(), topic=TECHNICAL_ALARMS)], set(), READINGS)
     assert batch.technical == [technical_alarm()]
     with pytest.raises(MalformedMessageError, match="alarm_key"):
         read_technical(orjson.dumps(technical_alarm(alarm_key="")))
@@ -86,14 +90,14 @@ def test_a_technical_alarm_is_read_from_its_topic() -> None:
 
 def test_a_repeat_within_a_batch_and_across_batches_is_dropped() -> None:
     first, second = breach(), breach()
-    batch = read_batch([record(first, 0), record(first, 1), record(second, 2)], set())
+    batch = read_batch([record(first, 0), record(first, 1), record(second, 2)], set(), READINGS)
     assert batch.breaches == [first, second]
-    assert read_batch([record(second, 3)], set(batch.seen)).breaches == []
+    assert read_batch([record(second, 3)], set(batch.seen), READINGS).breaches == []
 
 
 def test_a_malformed_message_is_set_aside_and_the_rest_goes_on() -> None:
     good = breach()
-    batch = read_batch([record(b"{", 7), record(good, 8)], set())
+    batch = read_batch([record(b"{", 7), record(good, 8)], set(), READINGS)
     assert batch.breaches == [good]
     [(bad, reason)] = batch.malformed
     assert bad.value == b"{"
@@ -109,3 +113,24 @@ def test_a_dead_letter_says_why_and_where_from() -> None:
         "partition": "1",
         "offset": "7",
     }
+
+
+def test_values_and_breaches_come_out_in_their_order_and_a_reading_of_no_use_is_left_out() -> None:
+    reading = {"reading_id": 7, "patient_id": "P-1", "recorded_at": 1, "inserted_at": 1, "heart_rate": 72}
+    one = breach()
+    records = [
+        record(reading, 0, VITAL_INFO),
+        record(b"{", 1, VITAL_INFO),
+        record(one, 0),
+        record(reading, 2, VITAL_INFO),
+    ]
+    batch = read_batch(records, set(), READINGS)
+    assert [isinstance(each, Seen) for each in batch.inputs] == [True, False, True]
+    assert batch.malformed == []
+    assert batch.offsets == {(VITAL_INFO, 1): 3, (DOCTORS_QUEUE, 1): 1}
+    assert batch.records == 4
+
+
+def test_an_id_that_our_tables_cannot_keep_is_set_aside() -> None:
+    batch = read_batch([record(breach(breach_id="é" * 64)), record(breach(patient_id="x" * 129))], set(), READINGS)
+    assert len(batch.malformed) == 2

@@ -36,6 +36,21 @@ def test_ops_have_no_filter() -> None:
     assert subscription(topic="ops", severities=()).filter_policy() == {}
 
 
+def test_a_senior_doctors_filter_lets_escalated_mails_through_only() -> None:
+    senior = subscription(severities=("high",), from_escalation=1)
+    assert senior.filter_policy() == {"severity": ["high"], "escalation": ["1", "2"]}
+    assert [senior.hears("ICU", "high", level) for level in (0, 1, 2)] == [False, True, True]
+    assert subscription(from_escalation=2).filter_policy()["escalation"] == ["2"]
+
+
+def test_a_nurse_hears_of_lost_signals_and_a_doctor_does_not() -> None:
+    nurse = subscription(severities=("technical",), wards=("ICU",))
+    assert nurse.filter_policy() == {"ward": ["ICU", UNKNOWN_WARD], "severity": ["technical"]}
+    assert nurse.hears("ICU", "technical")
+    assert not nurse.hears("ICU", "high")
+    assert not subscription().hears("ICU", "technical")
+
+
 @pytest.mark.parametrize(
     ("changes", "missing"),
     [
@@ -43,6 +58,9 @@ def test_ops_have_no_filter() -> None:
         ({"wards": ("Cardiology", "Surgery")}, []),
         ({"wards": ("Surgery",)}, ["high", "medium"]),
         ({"severities": ("high",)}, ["medium"]),
+        ({"severities": ("high", "technical")}, ["medium"]),
+        ({"severities": ("technical",)}, ["high", "medium"]),
+        ({"from_escalation": 1}, ["high", "medium"]),
         ({"state": "pending"}, ["high", "medium"]),
         ({"state": "wanted"}, ["high", "medium"]),
         ({"state": "removed"}, ["high", "medium"]),
@@ -78,15 +96,24 @@ def test_filters_are_trimmed_and_default_to_what_is_emailed() -> None:
         ["high", "medium"],
     )
     assert check_filters(settings, "doctors", [], "high") == ([], ["high"])
+    assert check_filters(settings, "doctors", ["ICU"], None, technical=True) == (["ICU"], ["technical"])
+    assert check_filters(settings, "doctors", [], "high", technical=True) == ([], ["high", "technical"])
+    assert check_filters(settings, "doctors", [], "high", from_level=1) == ([], ["high"])
     assert check_filters(settings, "ops", [], None) == ([], [])
 
 
 @pytest.mark.parametrize(
-    ("topic", "wards", "severity", "word"),
-    [("doctors", [], "fatal", "high, medium"), ("doctors", [" "], None, "ward"), ("ops", ["A"], None, "leave out")],
+    ("arguments", "word"),
+    [
+        (("doctors", [], "fatal"), "high, medium"),
+        (("doctors", [], "technical"), "--technical"),
+        (("doctors", [" "], None), "ward"),
+        (("doctors", [], None, True, 1), "not escalated"),
+        (("ops", ["A"], None), "leave out"),
+        (("ops", [], None, True), "leave out"),
+        (("ops", [], None, False, 1), "leave out"),
+    ],
 )
-def test_a_filter_that_cannot_be_is_refused_with_what_can(
-    topic: Any, wards: list[str], severity: Any, word: str
-) -> None:
+def test_a_filter_that_cannot_be_is_refused_with_what_can(arguments: Any, word: str) -> None:
     with pytest.raises(ConfigurationError, match=word):
-        check_filters(Settings(), topic, wards, severity)
+        check_filters(Settings(), *arguments)

@@ -77,9 +77,8 @@ class Bedside:
             deepest = bands.bands[0][0]
             self.reads(0, deepest)
             self.reads(bands.interval, deepest)
-            assert self.alarm.severity == "high"
+            assert self.alarm().severity == "high"
 
-    @property
     def alarm(self) -> State:
         assert self.state is not None
         return self.state

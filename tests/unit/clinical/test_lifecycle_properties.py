@@ -203,7 +203,7 @@ def test_a_breach_that_lasts_is_always_raised(
         at += pause
     bed.ticks_when_due(10_000)
     (raised,) = [entry for entry in bed.log if entry.kind is Kind.RAISED]
-    stands = bed.alarm.stands_ms if severity == "high" and bed.alarm.continuous else 0
+    stands = bed.alarm().stands_ms if severity == "high" and bed.alarm().continuous else 0
     assert delay * 1000 <= raised.event_at - ms(0) <= max(delay * 1000, stands)
     assert raised.clock_at - ms(latency) <= max(delay * 1000, stands)
 
@@ -341,9 +341,9 @@ def test_an_acknowledgement_never_hides_a_rise(readings: list[tuple[int, float]]
         bed.reads(at, value)
         if number % acknowledge_each == 0 and bed.state is not None:
             bed.sends(Acknowledge("Dr A", "seen"), at)
-            acknowledged = bed.alarm.severity
-        if bed.state is not None and bed.alarm.phase is Phase.ACKNOWLEDGED:
-            assert rank(bed.alarm.severity) <= rank(acknowledged)
+            acknowledged = bed.alarm().severity
+        if bed.state is not None and bed.alarm().phase is Phase.ACKNOWLEDGED:
+            assert rank(bed.alarm().severity) <= rank(acknowledged)
     for entry, after in pairwise([*bed.log, None]):
         if entry is not None and entry.kind is Kind.SEVERITY_ROSE and acknowledged_before(bed, entry):
             assert after is not None
@@ -364,7 +364,7 @@ def test_late_readings_never_clear_or_lower_what_stands(late: list[tuple[int, in
     bed.reads_each_second(range(900, 930), 93)
     bed.reads_each_second(range(930, 960), 96)
     for number, (back, pause, value) in enumerate(late):
-        severity = bed.alarm.severity
+        severity = bed.alarm().severity
         bed.reads(959 - back - (number + 1) / 100, value, clock=960 + pause)
-        assert rank(bed.alarm.severity) >= rank(severity)
-        assert bed.alarm.readings[-1].at == ms(959)
+        assert rank(bed.alarm().severity) >= rank(severity)
+        assert bed.alarm().readings[-1].at == ms(959)

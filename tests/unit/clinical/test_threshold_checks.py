@@ -126,15 +126,56 @@ def test_a_problem_over_neighbouring_ages_is_reported_once() -> None:
     assert all("81 to 89" in problem for problem in found)
 
 
+def with_own_limits(**cells: str) -> Cells:
+    """The table with limits of one patient for oxygen saturation, at any age; `cells` change the lower band."""
+    own = {"low_age_limit": "0", "high_age_limit": "", "patient_id": "P-7", "reason": "COPD", "updated_by": "Dr Jane"}
+    low = {**table()["spo2#001"], **own, "high_value": "87", **cells}
+    return {**table(), "spo2#008": low, "spo2#009": {**table()["spo2#003"], **own, "low_value": "88"}}
+
+
+def test_a_patients_own_limits_are_a_table_of_their_own_beside_the_general_one() -> None:
+    rows, problems = read_table(with_own_limits())
+    assert problems == []
+    assert [row.patient_id for row in rows if row.row_key in ("spo2#007", "spo2#008")] == [None, "P-7"]
+
+
+@pytest.mark.parametrize(
+    ("cells", "problem"),
+    [
+        ({"reason": " "}, "spo2#008: reason is blank: limits of one patient need the reason"),
+        ({"updated_by": ""}, "spo2#008: updated_by is blank: limits of one patient need an author"),
+        ({"high_value": "80"}, "spo2#009: spo2 of patient P-7, ages from 0: no row covers the values 81 to 87"),
+        ({"high_value": "88"}, "spo2#009: spo2 of patient P-7, ages from 0: overlaps spo2#008"),
+        ({"high_age_limit": "70"}, "spo2#009: spo2 of patient P-7, ages from 70: no row covers the values below 88"),
+        ({"patient_id": "P-8"}, "spo2#008: spo2 of patient P-8, ages from 0: there is no normal band"),
+        ({"patient_id": ""}, "spo2#001: spo2, ages from 0 to below 16: overlaps spo2#008"),
+        ({"patient_id": "P\n7"}, "spo2#008: patient_id holds a line break"),
+    ],
+)
+def test_each_way_in_which_one_patients_limits_are_wrong_is_named_with_row_and_patient(
+    cells: dict[str, str], problem: str
+) -> None:
+    found = [str(one) for one in read_table(with_own_limits(**cells))[1]]
+    assert any(one.startswith(problem) for one in found), found
+
+
+def test_one_patients_limits_do_not_fill_a_hole_in_the_general_ones() -> None:
+    cells = with_own_limits()
+    del cells["spo2#001"]
+    assert any(str(problem).startswith("spo2#002: spo2, ages") for problem in read_table(cells)[1])
+
+
 def test_surrounding_blanks_do_not_count() -> None:
     assert problems_after("spo2#001", high_value=" 90 ", direction="low ") == []
 
 
 @st.composite
 def right_tables(draw: st.DrawFn) -> Cells:
-    """Any right table: for some attributes, age groups that follow each other, each cut into bands."""
+    """Any right table: for some attributes, general or of one patient, age groups that follow each other, each cut into
+    bands."""
     rows: list[dict[str, str]] = []
-    for attribute in draw(st.lists(st.sampled_from(sorted(JUDGED)), min_size=1, max_size=3, unique=True)):
+    groups = st.tuples(st.sampled_from(sorted(JUDGED)), st.sampled_from(["", "", "P-1", "P-2"]))
+    for attribute, patient in draw(st.lists(groups, min_size=1, max_size=4, unique=True)):
         scale = JUDGED[attribute].scale
         quarters = sorted(draw(st.sets(st.integers(1, 400), max_size=3)))
         ages = ["0", *(str(Decimal(n) / 4) for n in quarters), ""]
@@ -160,6 +201,9 @@ def right_tables(draw: st.DrawFn) -> Cells:
                         "clear_margin": "0",
                         "alert_message": "message",
                         "source": "generated",
+                        "patient_id": patient,
+                        "reason": "test",
+                        "updated_by": "test",
                     }
                 )
     return keyed(draw(st.permutations(rows)))
@@ -170,15 +214,17 @@ def right_tables(draw: st.DrawFn) -> Cells:
 def test_any_right_table_passes_and_judges_each_value_by_one_row(cells: Cells, data: st.DataObject) -> None:
     rows, problems = read_table(cells)
     assert problems == []
-    attribute = data.draw(st.sampled_from(sorted({row.attribute for row in rows})))
+    whose = sorted({(row.attribute, row.patient_id or "") for row in rows})
+    attribute, patient = data.draw(st.sampled_from(whose))
     value = Decimal(data.draw(st.integers(-60, 5010))).scaleb(-JUDGED[attribute].scale)
     age = data.draw(st.floats(0, 120, allow_nan=False))
-    row = judge(rows, attribute, value, age)
+    row = judge(rows, attribute, value, age, patient)
     assert row is not None
+    assert (row.patient_id or "") == patient
     bands = [
         band
         for band in judging_bands(rows)
-        if band.row.attribute == attribute
+        if (band.row.attribute, band.row.patient_id or "") == (attribute, patient)
         and float(band.low_age) <= age
         and (band.high_age is None or age < float(band.high_age))
         and (band.row.low_value is None or band.row.low_value <= value)
@@ -193,9 +239,9 @@ def test_taking_any_row_out_of_a_right_table_is_noticed_unless_its_attribute_goe
     cells: Cells, data: st.DataObject
 ) -> None:
     key = data.draw(st.sampled_from(sorted(cells)))
-    attribute = cells[key]["attribute"]
+    whose = cells[key]["attribute"], cells[key]["patient_id"]
     left = {other: row for other, row in cells.items() if other != key}
-    others = any(row["attribute"] == attribute for row in left.values())
+    others = any((row["attribute"], row["patient_id"]) == whose for row in left.values())
     problems = read_table(left)[1]
     assert bool(problems) == (others or not left)
 

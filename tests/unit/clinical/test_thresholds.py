@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
 from clinical.ages import ADULT_YEARS
-from clinical.thresholds import JudgingBand, ThresholdRow, judge, judging_bands, read_table, row_cells
+from clinical.thresholds import (
+    JudgingBand,
+    ThresholdRow,
+    check_table,
+    judge,
+    judging_bands,
+    own_limits,
+    read_table,
+    row_cells,
+)
 from clinical.vitals import JUDGED
 from hbase.files import DEFAULT_TABLE, HOME_GLUCOSE, keyed, read_csv
 
@@ -113,10 +124,10 @@ def test_an_alerting_row_over_two_normal_bands_is_split_at_their_ages() -> None:
     )
     bands = [(b.row.row_key, b.low_age, b.high_age, b.normal_high) for b in judging_bands(table)]
     assert bands == [
-        ("heart_rate#001", 0, 16, 120),
-        ("heart_rate#001", 16, None, 90),
-        ("heart_rate#004", 0, 16, 120),
-        ("heart_rate#005", 16, None, 90),
+        ("heart_rate#001", Decimal(0), Decimal(16), Decimal(120)),
+        ("heart_rate#001", Decimal(16), None, Decimal(90)),
+        ("heart_rate#004", Decimal(0), Decimal(16), Decimal(120)),
+        ("heart_rate#005", Decimal(16), None, Decimal(90)),
     ]
 
 
@@ -129,7 +140,49 @@ def rows(*bands: tuple[str, str, str, str, str, str]) -> list[ThresholdRow]:
     return table
 
 
+def own(number: int, spo2: float, **limits: Any) -> ThresholdRow:
+    """The general row for that saturation, with other limits for one patient."""
+    row = judge(DEFAULTS, "spo2", spo2, 40)
+    assert row is not None
+    moved = replace(row, low_age=Decimal(0), **limits)
+    return replace(moved, row_key=f"spo2#{number:03d}", patient_id="P-7", reason="COPD", updated_by="Dr Jane")
+
+
+OWN = [own(8, 80, high_value=Decimal(87)), own(9, 98, low_value=Decimal(88))]
+"""A patient whose oxygen saturation is normal from 88 % up, at any age."""
+
+WITH_OWN = [*DEFAULTS, *OWN]
+
+
+def test_a_patients_own_limits_take_the_place_of_the_general_ones_for_that_attribute_alone() -> None:
+    assert check_table(WITH_OWN) == []
+    assert judge(WITH_OWN, "spo2", 90, 40, "P-7") is OWN[1]
+    assert judge(WITH_OWN, "spo2", 87, 5, "P-7") is OWN[0]
+    for others in ("P-70", "", None):
+        assert judge(WITH_OWN, "spo2", 90, 40, others) is judge(DEFAULTS, "spo2", 90, 40)
+    assert judge(WITH_OWN, "heart_rate", 140, 40, "P-7") is judge(DEFAULTS, "heart_rate", 140, 40)
+    assert own_limits(WITH_OWN) == {("P-7", "spo2")}
+
+
+def test_an_attribute_that_is_judged_for_one_patient_alone_is_not_judged_for_the_others() -> None:
+    only = [row for row in WITH_OWN if row.attribute != "spo2" or row.patient_id]
+    assert check_table(only) == []
+    assert judge(only, "spo2", 80, 40, "P-7") is OWN[0]
+    assert judge(only, "spo2", 80, 40, "P-8") is None
+
+
+def test_a_band_of_one_patient_has_the_normal_limits_of_that_patient_and_leaves_the_general_ones_alone() -> None:
+    bands = judging_bands(WITH_OWN)
+    assert [(band.row.row_key, band.normal_low) for band in bands if band.row.patient_id] == [("spo2#008", Decimal(88))]
+    assert [band for band in bands if band.row.patient_id is None] == judging_bands(DEFAULTS)
+
+
+def test_the_origin_of_one_patients_limits_tells_their_reason() -> None:
+    assert OWN[0].origin == "limits of this patient alone: COPD; NEWS2 (RCP 2017); delay: Gorges 2009"
+    assert DEFAULTS[0].origin == DEFAULTS[0].source
+
+
 def test_rows_written_as_text_read_back_as_the_same_rows() -> None:
-    again, problems = read_table({row.row_key: row_cells(row) for row in DEFAULTS})
+    again, problems = read_table({row.row_key: row_cells(row) for row in WITH_OWN})
     assert problems == []
-    assert again == DEFAULTS
+    assert sorted(again, key=lambda row: row.row_key) == sorted(WITH_OWN, key=lambda row: row.row_key)

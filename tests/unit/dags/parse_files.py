@@ -68,7 +68,7 @@ def parse(path: str) -> dict[str, Any]:
 
 def main(paths: list[str]) -> None:
     """One JSON object a line and file, each parsed in a fork of this process."""
-    assert airflow.sdk.DAG
+    assert airflow.sdk.DAG is not None
     for path in paths:
         child = os.fork()
         if child == 0:

@@ -43,7 +43,14 @@ def tasks(dags: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
 
 
 def test_the_dags_are_those_that_operators_know(dags: dict[str, dict[str, Any]]) -> None:
-    assert set(dags) == {"streams", "contacts_import", "compact_readings", "audit", "housekeeping"}
+    assert set(dags) == {
+        "streams",
+        "contacts_import",
+        "compact_readings",
+        "audit",
+        "alarms_history",
+        "housekeeping",
+    }
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -87,8 +94,8 @@ def test_tasks_that_start_spark_share_the_pool_of_one(tasks: dict[str, dict[str,
     )
 
 
-def test_a_run_of_compaction_or_audit_is_about_one_whole_hour(dags: dict[str, dict[str, Any]]) -> None:
-    for dag_id in ("compact_readings", "audit"):
+def test_a_run_of_an_hourly_dag_is_about_one_whole_hour(dags: dict[str, dict[str, Any]]) -> None:
+    for dag_id in ("compact_readings", "audit", "alarms_history"):
         assert dags[dag_id]["interval_at_10_37_30"] == ["09:00", "10:00"], dag_id
 
 
@@ -102,7 +109,7 @@ def test_streams_and_imports_run_one_at_a_time(dags: dict[str, dict[str, Any]]) 
     assert dags["contacts_import"]["max_active_runs"] == 1
 
 
-def test_compaction_and_audit_get_the_hour_of_their_run(dags: dict[str, dict[str, Any]]) -> None:
+def test_what_runs_hourly_gets_the_hour_of_its_run(dags: dict[str, dict[str, Any]]) -> None:
     interval = ["--from", "{{ hour_start(dag_run) }}", "--to", "{{ hour_end(dag_run) }}"]
     compaction = dags["compact_readings"]["tasks"]["compact_hour"]
     assert compaction["arguments"][-4:] == interval
@@ -114,3 +121,6 @@ def test_compaction_and_audit_get_the_hour_of_their_run(dags: dict[str, dict[str
     assert dags["audit"]["tasks"]["audit_hour"]["after"] == ["wait_for_late_commits"]
     assert dags["audit"]["tasks"]["audit_breaches"]["arguments"][:4] == interval
     assert dags["audit"]["tasks"]["audit_breaches"]["after"] == ["audit_hour"]
+    history = dags["alarms_history"]["tasks"]["write_hour"]
+    assert history["arguments"] == interval
+    assert history["after"] == ["wait_for_the_engine"]

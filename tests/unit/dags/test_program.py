@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import psutil
@@ -22,7 +23,7 @@ def program(*arguments: str) -> Program:
     return Program(task_id="sample", module=SAMPLE, arguments=arguments)
 
 
-def wait_until(condition, seconds: float = 15) -> None:
+def wait_until(condition: Callable[[], object], seconds: float = 15) -> None:
     assert wait_for(condition, seconds, 0.05), "waited in vain"
 
 

@@ -1,11 +1,11 @@
-"""Which of the servers that are down is the cause."""
+"""Which of the servers that are down is the cause, and what keeps a watchdog from coming through."""
 
 from __future__ import annotations
 
 import pytest
 
-from dags.lib.streams import causes, unblocked
-from dags.lib.watch import Trouble
+from dags.lib.streams import causes, is_impaired, unblocked
+from dags.lib.watch import Kind, Trouble
 from infra.settings import Settings
 
 
@@ -39,3 +39,24 @@ def test_a_stream_that_needs_a_server_that_is_down_is_not_the_trouble(down: list
         name: Trouble(name, "silent", "why", restart=True) for name in ("vitals-producer", "detect-breaches", "mailer")
     }
     assert sorted(unblocked(Settings(), troubles, dict.fromkeys(down, "why"))) == left
+
+
+@pytest.mark.parametrize(
+    ("down", "troubles", "impaired"),
+    [
+        ([], {}, False),
+        (["kafka"], {}, True),
+        (["sns"], {}, True),
+        (["namenode"], {}, True),
+        (["hiveserver2", "inbox"], {}, False),
+        ([], {"alert-engine": "stopped"}, True),
+        ([], {"detect-breaches": "silent"}, True),
+        ([], {"detect-breaches": "behind"}, False),
+        ([], {"mailer": "stopped", "vitals-producer": "silent", "land-vitals": "silent"}, False),
+    ],
+)
+def test_the_alarm_path_is_broken_by_what_a_watchdog_passes(
+    down: list[str], troubles: dict[str, Kind], impaired: bool
+) -> None:
+    found = {name: Trouble(name, kind, "why", restart=False) for name, kind in troubles.items()}
+    assert is_impaired(Settings(), found, dict.fromkeys(down, "why")) is impaired

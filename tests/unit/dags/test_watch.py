@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dags.lib.watch import Limits, Memory, Observation, judge, key_of, remember
+from dags.lib.watch import Limits, Memory, Observation, Trouble, judge, key_of, remember
 
 LIMITS = Limits(
     max_silence_seconds=120,
@@ -15,7 +15,7 @@ NOW = 1_000_000.0
 LONG_AGO = Memory(progress=NOW - 3600, backlog_since=NOW - 3600)
 
 
-def look(seen: Observation, before: Memory, now: float):
+def look(seen: Observation, before: Memory, now: float) -> tuple[Memory, Trouble | None]:
     known = remember(seen, before, now, LIMITS)
     return known, judge("land-vitals", seen, known, now, LIMITS)
 
@@ -84,7 +84,7 @@ def test_progress_after_a_restart_ends_the_trouble() -> None:
     assert trouble is None
 
 
-def grow(lags: list[float], records: list[float], running: float = 9000):
+def grow(lags: list[float], records: list[float], running: float = 9000) -> Trouble | None:
     """One look a minute, each with fresh progress."""
     memory, now, trouble = Memory(progress=NOW, backlog_since=NOW), NOW, None
     for lag, handled in zip(lags, records, strict=True):

@@ -30,7 +30,7 @@ def test_a_cell_is_set_and_the_author_stands_in_the_row() -> None:
 
 
 def test_setting_what_is_there_already_is_no_edit() -> None:
-    assert not plan_set(table(), ["spo2#001", "delay_seconds=0", "low_value="])
+    assert not plan_set(table(), ["spo2#001", "delay_seconds=15", "low_value="])
 
 
 @pytest.mark.parametrize(

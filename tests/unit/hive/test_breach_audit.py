@@ -7,12 +7,10 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from clinical.thresholds import judge, read_table
+from clinical.patient_limits import patient_rows
+from clinical.thresholds import read_table
 from clinical.topics import DERIVED_VITALS, VITAL_INFO
-from clinical.vitals import DERIVED, VITALS
 from hbase.files import DEFAULT_TABLE, keyed, read_csv
 from hive.breach_audit import (
     BreachAudit,
@@ -21,10 +19,8 @@ from hive.breach_audit import (
     Patient,
     Thresholds,
     Value,
-    never_breaches,
     of_derived,
     of_readings,
-    suspicious,
 )
 from infra.settings import Settings
 
@@ -40,9 +36,12 @@ TABLE, PROBLEMS = read_table(keyed(read_csv(DEFAULT_TABLE)))
 SILENT = [replace(row, alert_flag=False) for row in TABLE]
 """The same table with every alert switched off."""
 
+OWN = [*TABLE, *patient_rows(TABLE, "heart_rate", Decimal(95), Decimal(160), "P1", "Transplanted heart")]
+"""The same table with limits of their own for the patient P1."""
 
-def value(heart_rate: int, at: datetime = START) -> Value:
-    return Value("7", "P1", "heart_rate", Decimal(heart_rate), recorded_on=at.date(), at=at)
+
+def value(heart_rate: int, at: datetime = START, patient: str = "P1") -> Value:
+    return Value("7", patient, "heart_rate", Decimal(heart_rate), recorded_on=at.date(), at=at)
 
 
 def test_a_value_outside_its_band_is_due_by_the_patients_own_age() -> None:
@@ -77,29 +76,27 @@ def test_a_contact_that_changed_of_late_may_have_been_unknown(heart_rate: int, d
     assert judgement.is_due(value(heart_rate), fresh) is due
 
 
-@given(
-    attribute=st.sampled_from(sorted(VITALS)),
-    share=st.floats(0, 1),
-    age=st.floats(0, 110),
-)
-def test_a_value_that_is_left_out_unseen_is_a_breach_at_no_age(attribute: str, share: float, age: float) -> None:
-    limits = never_breaches([Thresholds(TABLE, LONG_AGO, None)]).get(attribute)
-    if limits is None:
-        return
-    low, high = (VITALS[attribute].low if limits[0] is None else limits[0]), limits[1]
-    top = float(VITALS[attribute].high if high is None else high)
-    inside = Decimal(str(round(float(low) + share * (top - float(low)), 3)))
-    row = judge(TABLE, attribute, inside, age)
-    assert row is None or row.direction == "normal" or not row.alert_flag
+def test_a_patient_with_limits_of_their_own_is_judged_by_these_and_nobody_else_is() -> None:
+    judgement = Judgement([Thresholds(OWN, LONG_AGO, None)], timedelta(), START)
+    for patient, rate, due in (("P1", 150, False), ("P2", 150, True), ("P1", 80, True), ("P2", 80, False)):
+        assert judgement.is_due(value(rate, patient=patient), ADULT) is due
+    fresh = Patient(ADULT.born, START)
+    assert judgement.is_due(value(80), fresh), "their limits hold at any age"
+    assert not judgement.is_due(value(150), fresh)
 
 
-def test_only_values_that_some_table_may_call_a_breach_are_read() -> None:
-    harmless = {"heart_rate": (Decimal(60), Decimal(100)), "spo2": (Decimal(96), None), "glucose": None}
-    condition = suspicious(harmless)
-    assert "(attribute = 'heart_rate' AND (value < 60 OR value > 100))" in condition
-    assert "(attribute = 'spo2' AND (value < 96))" in condition
-    assert "(attribute = 'glucose' AND true)" in condition
-    assert suspicious({}) == "false"
+def test_while_limits_of_one_patient_come_into_force_a_breach_is_due_only_if_both_limits_find_it() -> None:
+    judgement = Judgement([Thresholds(OWN, SWITCH, None), Thresholds(TABLE, LONG_AGO, SWITCH)], timedelta(), START)
+    assert [judgement.is_due(value(rate, SWITCH), ADULT) for rate in (80, 120, 150, 250)] == [False, False, False, True]
+
+
+def test_what_one_of_two_tables_does_not_judge_is_not_due_at_any_age() -> None:
+    without = [row for row in TABLE if row.attribute != "heart_rate"]
+    tables = [Thresholds(without, SWITCH, None), Thresholds(TABLE, LONG_AGO, SWITCH)]
+    assert not Judgement(tables, timedelta(), START).is_due(value(250, SWITCH), Patient(ADULT.born, START))
+
+
+def test_readings_are_taken_from_the_time_of_their_insertion() -> None:
     assert "inserted_at < TIMESTAMP '2026-01-31 11:00:00.000'" in of_readings(Settings(), START, START + HOUR).values
 
 
@@ -108,12 +105,6 @@ def test_derived_values_are_taken_from_the_days_they_were_computed_for() -> None
     assert "event_date BETWEEN '2026-01-31' AND '2026-01-31'" in source.values
     assert "computed_for < TIMESTAMP '2026-01-31 11:00:00.000000'" in source.values
     assert "recorded_at < TIMESTAMP '2026-01-31 11:00:00.000000'" in source.breaches
-
-
-def test_derived_attributes_have_limits_of_their_own() -> None:
-    tables = [Thresholds(TABLE, LONG_AGO, None)]
-    assert never_breaches(tables, DERIVED).keys() <= DERIVED.keys()
-    assert never_breaches(tables, DERIVED)["news2"] == (None, Decimal(4))
 
 
 def test_the_finding_names_what_was_missed() -> None:

@@ -4,7 +4,7 @@ import pytest
 
 from clinical.messages import BREACH_FIELDS, READING_FIELDS
 from clinical.tables import BREACHES, PATIENTS, TABLES, VITAL_READINGS, StoredColumn, StoredTable
-from clinical.vitals import REPORTED, VITALS
+from clinical.vitals import REPORTED, VITALS, Vital
 from hive import ddl
 from hive.bootstrap import column_changes, table_path
 from infra.errors import ConfigurationError
@@ -41,7 +41,7 @@ def test_every_column_has_a_comment_the_metastore_can_hold(table: StoredTable) -
 
 
 @pytest.mark.parametrize("vital", VITALS.values(), ids=lambda vital: vital.attribute)
-def test_a_vital_s_comment_tells_its_unit_and_its_loinc_code(vital) -> None:  # type: ignore[no-untyped-def]
+def test_a_vital_s_comment_tells_its_unit_and_its_loinc_code(vital: Vital) -> None:
     comment = next(column.comment for column in VITAL_READINGS.columns if column.name == vital.attribute)
     assert vital.ucum in comment
     assert vital.loinc in comment
@@ -69,6 +69,26 @@ def test_the_long_view_has_a_row_for_every_clinical_column() -> None:
     assert f"STACK({len(REPORTED)}," in view
     for attribute in REPORTED:
         assert f"  '{attribute}', " in view
+    assert "''" not in view
+
+
+@pytest.mark.parametrize("view", ddl.create_alarm_views(), ids=ddl.ALARM_VIEWS)
+def test_a_view_of_alarms_explains_each_column_in_words_the_metastore_can_hold(view: str) -> None:
+    columns = view[view.index("(\n") : view.index("\n)\nCOMMENT")].splitlines()[1:]
+    assert all(" COMMENT '" in column for column in columns)
+    assert view.isascii()
+    assert "$" not in view
+
+
+def test_partitions_are_added_switched_and_forgotten_by_their_values() -> None:
+    hour = {"event_date": "2026-01-31", "event_hour": "5"}
+    named = "PARTITION (event_date='2026-01-31', event_hour=5)"
+    table = "ALTER TABLE health.vital_readings"
+    assert ddl.add_partitions(VITAL_READINGS, [(hour, "hdfs://n/a")]) == (
+        f"{table} ADD IF NOT EXISTS {named} LOCATION 'hdfs://n/a'"
+    )
+    assert ddl.switch_partition(VITAL_READINGS, hour, "hdfs://n/b") == f"{table} {named} SET LOCATION 'hdfs://n/b'"
+    assert ddl.drop_partitions(VITAL_READINGS) == f"{table} DROP IF EXISTS PARTITION (event_date > '')"
 
 
 def test_quotes_in_a_comment_do_not_end_the_literal() -> None:
@@ -104,3 +124,11 @@ def test_a_table_that_is_partitioned_otherwise_is_refused() -> None:
     del existing["event_hour"]
     with pytest.raises(ConfigurationError, match="partition key event_hour is missing"):
         column_changes(VITAL_READINGS, existing)
+
+
+def test_a_comment_is_put_right_with_its_quotes_escaped() -> None:
+    statement = ddl.set_comment(VITAL_READINGS)
+    assert statement.startswith(
+        "ALTER TABLE health.vital_readings SET TBLPROPERTIES ('comment' = 'Every accepted reading"
+    )
+    assert ddl.quote(VITAL_READINGS.comment) in statement

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from fsspec.implementations.memory import MemoryFileSystem
 
-from infra.checkpoints import Checkpoint, parse_offsets, read_checkpoint
+from infra.checkpoints import Checkpoint, clear_unbegun, parse_offsets, read_checkpoint
 from infra.errors import ConfigurationError
 from infra.lag import Extent, waiting
 
@@ -30,6 +30,32 @@ def test_the_newest_commit_counts_and_temporary_files_do_not(files: Any) -> None
         files.pipe_file(f"/c/commits/{name}", b"v1\n{}")
     files.pipe_file("/c/offsets/10", OFFSETS)
     assert read_checkpoint(files, "/c") == Checkpoint("q", 10, {"vital-info": {0: 12, 1: 7}})
+
+
+def test_what_is_left_of_the_very_first_plan_is_removed_and_nothing_once_there_is_one(files: Any) -> None:
+    clear_unbegun(files, "/elsewhere")
+    files.pipe_file("/c/offsets/.0.b58f60cd.tmp", b"")
+    clear_unbegun(files, "/c")
+    assert not files.exists("/c/offsets/.0.b58f60cd.tmp")
+    for name in ("0", ".1.b58f60cd.tmp"):
+        files.pipe_file(f"/c/offsets/{name}", OFFSETS)
+    clear_unbegun(files, "/c")
+    assert len(files.ls("/c/offsets", detail=False)) == 2
+
+
+@pytest.mark.parametrize("left", [".0.b58f60cd.tmp", "0"])
+def test_a_first_commit_without_its_offsets_is_removed(files: Any, left: str) -> None:
+    files.pipe_file(f"/c/commits/{left}", b"")
+    clear_unbegun(files, "/c")
+    assert files.ls("/c/commits", detail=False) == []
+
+
+@pytest.mark.parametrize("begun", ["offsets/0", "commits/7"])
+def test_a_first_commit_beside_anything_else_stays(files: Any, begun: str) -> None:
+    for name in (begun, "commits/0", "commits/.8.tmp"):
+        files.pipe_file(f"/c/{name}", OFFSETS)
+    clear_unbegun(files, "/c")
+    assert all(files.exists(f"/c/{name}") for name in (begun, "commits/0", "commits/.8.tmp"))
 
 
 def test_before_the_first_commit_nothing_has_been_read(files: Any) -> None:

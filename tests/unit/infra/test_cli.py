@@ -14,7 +14,8 @@ COMMANDS = ("up", "down", "status", "logs", "test", *LAZY)
 
 
 def ward(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    command = ["env", *(f"{name}={value}" for name, value in environment.items()), PROJECT_ROOT / "ward", *arguments]
+    variables = (f"{name}={value}" for name, value in environment.items())
+    command = ["env", *variables, str(PROJECT_ROOT / "ward"), *arguments]
     return subprocess.run(command, cwd="/", capture_output=True, text=True, timeout=60, check=False)
 
 

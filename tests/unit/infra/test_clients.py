@@ -31,9 +31,8 @@ class Refusing(BaseHTTPRequestHandler):
         elif "namenoderpcaddress" in self.path:
             self._answer(404 if "gone" in self.path else 403, refusal("IOException"))
         else:
-            host, port = self.server.server_address[:2]
             self.send_response(307)
-            self.send_header("Location", f"http://{host!s}:{port}{self.path}&namenoderpcaddress=localhost:1")
+            self.send_header("Location", f"http://{self.headers['Host']}{self.path}&namenoderpcaddress=localhost:1")
             self.send_header("Content-Length", "0")
             self.end_headers()
 

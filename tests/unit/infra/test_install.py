@@ -11,6 +11,7 @@ from rich.console import Console
 
 from infra import install
 from infra.errors import WardError
+from infra.initialise import find_program
 from infra.install import Part, class_archive, missing_packages, parts
 from infra.settings import Settings
 
@@ -100,7 +101,7 @@ def test_an_archive_is_unpacked_without_its_top_directory(tmp_path: Path) -> Non
 
 
 def test_a_package_is_missing_when_its_program_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(install.DEBIAN_PACKAGES, "no-such-package", lambda: install.find_program("no-such-program"))
+    monkeypatch.setitem(install.DEBIAN_PACKAGES, "no-such-package", lambda: find_program("no-such-program"))
     assert "no-such-package" in missing_packages()
 
 

@@ -1,8 +1,8 @@
-"""The order in which everything ends."""
+"""The order in which everything begins, and in which it ends."""
 
 from __future__ import annotations
 
-from infra.lifecycle import stop_order
+from infra.lifecycle import ALARM_PATH, SCHEDULER, start_order, stop_order
 from infra.servers import all_of
 from infra.settings import Settings
 
@@ -29,5 +29,23 @@ def test_the_scheduler_ends_before_the_streams_that_it_would_start_again() -> No
         "derive-vitals",
         "alert-engine",
         "mailer",
+        "acknowledge-page",
     }
     assert sorted(name for group in order for name in group) == sorted(server.name for server in all_of(Settings()))
+
+
+def test_everything_is_started_once_and_after_what_it_needs() -> None:
+    order = [[server.name for server in group] for group in start_order(all_of(Settings()))]
+    assert sorted(name for group in order for name in group) == sorted(server.name for server in all_of(Settings()))
+    for server in all_of(Settings()):
+        for needed in server.depends_on:
+            assert position(order, needed) <= position(order, server.name), (server.name, needed)
+
+
+def test_the_alarm_path_is_started_before_the_other_streams_and_before_airflow() -> None:
+    servers, streams_and_airflow, last = start_order(all_of(Settings()))
+    assert not any(server.is_stream or server.name.startswith("airflow") for server in servers)
+    names = [server.name for server in streams_and_airflow]
+    assert set(names[: len(ALARM_PATH)]) == set(ALARM_PATH)
+    assert [name.startswith("airflow") for name in names] == sorted(name.startswith("airflow") for name in names)
+    assert [server.name for server in last] == [SCHEDULER]

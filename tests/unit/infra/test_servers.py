@@ -45,7 +45,13 @@ def test_servers_that_settings_find_elsewhere_are_not_embedded() -> None:
     )
     names = {server.name for server in all_of(settings)}
     assert names.isdisjoint({"kafka", "namenode", "datanode", "metastore", "hiveserver2", "sns", "inbox", "mailer"})
+    assert "acknowledge-page" not in names
     assert {"mariadb", "postgres", "airflow-scheduler", "vitals-producer", "detect-breaches"} <= names
+
+
+def test_with_the_real_sns_the_acknowledge_page_is_served_where_its_address_is_known() -> None:
+    settings = Settings(alerts=Alerts(sns_endpoint_url="aws", public_base_url="https://alarms.hospital.example/ward/"))
+    assert find(settings, "acknowledge-page").page(settings) == "https://alarms.hospital.example/ward"
 
 
 def test_a_first_start_step_that_failed_is_done_again_and_a_finished_one_is_not(tmp_path: Path) -> None:

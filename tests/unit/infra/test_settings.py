@@ -3,9 +3,10 @@
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
 from infra.errors import ConfigurationError
-from infra.settings import Ports, Settings, load_settings
+from infra.settings import Alerts, Ports, Settings, load_settings
 
 
 def test_an_offset_moves_every_port() -> None:
@@ -35,12 +36,24 @@ def test_a_secret_that_was_never_generated_says_how_to_make_it(tmp_path: Path) -
 
 
 def test_a_secret_given_as_a_setting_wins_over_the_file(tmp_path: Path) -> None:
-    settings = Settings(state_dir=tmp_path, reader_password="from-a-vault")  # type: ignore[arg-type]
+    settings = Settings(state_dir=tmp_path, reader_password="from-a-vault")
     assert settings.secret("reader_password") == "from-a-vault"
     assert "from-a-vault" not in repr(settings)
 
 
+def test_links_lead_to_the_page_of_this_machine_unless_another_address_is_set() -> None:
+    assert Settings(port_offset=5).acknowledge_base_url == f"http://127.0.0.1:{Ports().acknowledge_page + 5}"
+    assert Settings(alerts=Alerts(public_base_url="https://x.example/")).acknowledge_base_url == "https://x.example"
+    assert Settings(alerts=Alerts(sns_endpoint_url="aws")).acknowledge_base_url is None
+
+
+@pytest.mark.parametrize("address", ["x.example", "ftp://x.example", "https://", "https://x.example/?a", "https://a b"])
+def test_a_public_address_that_no_link_could_begin_with_is_refused(address: str) -> None:
+    with pytest.raises(ValidationError, match="public_base_url"):
+        Alerts(public_base_url=address)
+
+
 def test_real_sns_needs_no_mailer() -> None:
-    settings = Settings(alerts={"sns_endpoint_url": "aws"})  # type: ignore[arg-type]
+    settings = Settings(alerts={"sns_endpoint_url": "aws"})
     assert settings.sns_endpoint_url is None
     assert not settings.embedded_email

@@ -14,43 +14,43 @@ from producers.cursor import CursorState, Gap
 WINDOW = 100.0
 
 
-def test_a_page_without_holes_moves_only_the_cursor():
+def test_a_page_without_holes_moves_only_the_cursor() -> None:
     assert CursorState(5).advance([6, 7, 8], deadline=WINDOW) == CursorState(8)
 
 
-def test_skipped_ids_become_gaps_that_are_stored_as_ranges():
+def test_skipped_ids_become_gaps_that_are_stored_as_ranges() -> None:
     state = CursorState(5).advance([7, 8, 1_000_000], deadline=WINDOW)
     assert state == CursorState(1_000_000, (Gap(6, 6, WINDOW), Gap(9, 999_999, WINDOW)))
 
 
-def test_an_empty_page_changes_nothing():
+def test_an_empty_page_changes_nothing() -> None:
     state = CursorState(5, (Gap(2, 3, WINDOW),))
     assert state.advance([], deadline=1) is state
 
 
-def test_ids_found_inside_a_gap_split_it_and_leave_its_deadline():
+def test_ids_found_inside_a_gap_split_it_and_leave_its_deadline() -> None:
     state = CursorState(20, (Gap(1, 10, 7.0), Gap(15, 15, 9.0)))
     assert state.fill([1, 4, 5, 10, 15]) == CursorState(20, (Gap(2, 3, 7.0), Gap(6, 9, 7.0)))
 
 
-def test_a_gap_is_given_up_only_when_it_was_asked_for_after_its_deadline():
+def test_a_gap_is_given_up_only_when_it_was_asked_for_after_its_deadline() -> None:
     state = CursorState(20, (Gap(2, 3, 7.0), Gap(8, 9, 11.0)))
     assert state.give_up(1, 20, asked_at=6.9) == (state, ())
     assert state.give_up(1, 20, asked_at=7.0) == (CursorState(20, (Gap(8, 9, 11.0),)), (Gap(2, 3, 7.0),))
 
 
-def test_a_gap_that_was_asked_for_only_in_part_is_kept():
+def test_a_gap_that_was_asked_for_only_in_part_is_kept() -> None:
     state = CursorState(20, (Gap(2, 9, 7.0),))
     assert state.give_up(2, 5, asked_at=50.0) == (state, ())
 
 
-def test_too_many_gaps_drop_the_oldest():
+def test_too_many_gaps_drop_the_oldest() -> None:
     state = CursorState(20, (Gap(2, 2, 1.0), Gap(4, 4, 2.0), Gap(6, 6, 3.0)))
     assert state.limit(2) == (CursorState(20, state.gaps[1:]), state.gaps[:1])
     assert state.limit(3) == (state, ())
 
 
-def test_gaps_are_handed_out_in_turn():
+def test_gaps_are_handed_out_in_turn() -> None:
     state = CursorState(20, (Gap(2, 2, 1.0), Gap(4, 4, 2.0), Gap(6, 6, 3.0)))
     assert state.gaps_from(0, 2) == state.gaps[:2]
     assert state.gaps_from(3, 2) == state.gaps[1:]
@@ -60,12 +60,12 @@ def test_gaps_are_handed_out_in_turn():
 @pytest.mark.parametrize(
     "raw", [b"", b"[]", b'{"cursor": 1}', b'{"cursor": "x", "gaps": []}', b'{"cursor":1,"gaps":[3]}']
 )
-def test_a_stored_cursor_of_another_shape_is_refused(raw):
+def test_a_stored_cursor_of_another_shape_is_refused(raw: bytes) -> None:
     with pytest.raises(WardError, match="stored cursor cannot be read"):
         CursorState.from_bytes(raw, now=0)
 
 
-def test_the_time_that_remains_survives_a_restart_on_another_clock():
+def test_the_time_that_remains_survives_a_restart_on_another_clock() -> None:
     stored = CursorState(9, (Gap(3, 4, 130.0), Gap(7, 7, 90.0))).to_bytes(now=100.0)
     assert CursorState.from_bytes(stored, now=5_000.0) == CursorState(9, (Gap(3, 4, 5_030.0), Gap(7, 7, 5_000.0)))
 
@@ -74,7 +74,7 @@ ids = st.lists(st.integers(1, 400), unique=True, max_size=60).map(sorted)
 
 
 @given(page=ids, late=ids, cursor=st.integers(0, 3))
-def test_cursor_and_gaps_always_account_for_every_id(page, late, cursor):
+def test_cursor_and_gaps_always_account_for_every_id(page: list[int], late: list[int], cursor: int) -> None:
     page = [found for found in page if found > cursor]
     state = CursorState(cursor).advance(page, WINDOW)
     waited_for = {id_ for gap in state.gaps for id_ in range(gap.first, gap.last + 1)}
@@ -91,7 +91,9 @@ def test_cursor_and_gaps_always_account_for_every_id(page, late, cursor):
     now=st.floats(0, 1e6),
     later=st.floats(0, 1e6),
 )
-def test_storing_and_loading_keeps_ids_and_never_shortens_the_wait(gaps, now, later):
+def test_storing_and_loading_keeps_ids_and_never_shortens_the_wait(
+    gaps: list[tuple[int, int, float]], now: float, later: float
+) -> None:
     first, built = 1, []
     for skip, length, wait in gaps:
         first += skip
@@ -126,7 +128,9 @@ class Database:
     page=st.integers(1, 20),
     seed=st.integers(0, 2**16),
 )
-def test_every_row_committed_within_the_window_is_read_exactly_once(delays, page, seed):
+def test_every_row_committed_within_the_window_is_read_exactly_once(
+    delays: list[float | None], page: int, seed: int
+) -> None:
     """Rows are inserted one a second and commit up to a window later; crashes lose what was not committed."""
     rng = random.Random(seed)
     database = Database([None if delay is None else number + delay for number, delay in enumerate(delays)])

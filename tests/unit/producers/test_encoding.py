@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 import orjson
@@ -29,9 +30,11 @@ def encode(the_plan: ColumnPlan, *row: object) -> tuple[bytes | None, dict[str, 
     return key, orjson.loads(value)
 
 
-def test_a_row_of_the_projects_table_has_every_field_of_the_contract():
+def test_a_row_of_the_projects_table_has_every_field_of_the_contract() -> None:
     attributes = [(name, attribute, True) for name, attribute in Source().attributes.items()]
-    key, message = encode(plan(*attributes), 7, "P1", "m", 1000, 2000, 72, 120, 80, 97, 36.6, 14, 99.5, 0, "A")
+    key, message = encode(
+        plan(*attributes), 7, "P1", "m", 1000, 2000, 72, 120, 80, 97, 36.6, 14, 99.5, 0, "A", 97, None
+    )
     assert set(message) == set(READING_FIELDS)
     assert key == b"P1"
     assert message["reading_id"] == 7
@@ -62,20 +65,20 @@ def test_a_row_of_the_projects_table_has_every_field_of_the_contract():
         (b"\xff", "\\xff"),
     ],
 )
-def test_what_is_a_number_is_sent_as_one_and_all_else_as_its_text(value, expected):
+def test_what_is_a_number_is_sent_as_one_and_all_else_as_its_text(value: object, expected: object) -> None:
     result = number(value)
     assert result == expected
     assert type(result) is type(expected)
 
 
 @given(st.text())
-def test_any_text_makes_a_message_of_bounded_size(value):
+def test_any_text_makes_a_message_of_bounded_size(value: str) -> None:
     _, message = encode(plan(("hr", "heart_rate", False)), 1, value, value, None, None, value)
     assert len(str(message["heart_rate"])) <= MAX_TEXT
 
 
 @given(st.decimals(min_value=-999, max_value=9999, places=2))
-def test_a_decimal_is_sent_without_float_noise(value):
+def test_a_decimal_is_sent_without_float_noise(value: Decimal) -> None:
     assert orjson.dumps(number(str(value))).decode() in (str(value), f"{float(value)}", f"{int(value)}")
 
 
@@ -83,7 +86,7 @@ def test_a_decimal_is_sent_without_float_noise(value):
     ("value", "expected"),
     [(1, True), (0, False), (b"\x01", True), (b"\x00", False), ("yes", True), ("No", False), (None, None), (2, "2")],
 )
-def test_oxygen_is_a_boolean_where_it_can_be_read_as_one(value, expected):
+def test_oxygen_is_a_boolean_where_it_can_be_read_as_one(value: object, expected: object) -> None:
     assert truth(value) == expected
     assert type(truth(value)) is type(expected)
 
@@ -101,11 +104,13 @@ def test_oxygen_is_a_boolean_where_it_can_be_read_as_one(value, expected):
         ("", (None, None)),
     ],
 )
-def test_a_blood_pressure_is_split_or_left_whole_for_landing_to_reject(value, expected):
+def test_a_blood_pressure_is_split_or_left_whole_for_landing_to_reject(
+    value: str | None, expected: tuple[object, object]
+) -> None:
     assert blood_pressure(value) == expected
 
 
-def test_a_foreign_table_without_a_time_column_gets_the_time_of_receipt():
+def test_a_foreign_table_without_a_time_column_gets_the_time_of_receipt() -> None:
     foreign = plan(("heartbeat", "heart_rate", True), ("bp", "blood_pressure", False), time=False)
     key, message = encode(foreign, 3, 42, None, None, None, 61, "118/76")
     assert key == b"42"
@@ -122,19 +127,19 @@ def test_a_foreign_table_without_a_time_column_gets_the_time_of_receipt():
     }
 
 
-def test_a_device_without_a_clock_gets_the_time_of_insertion_marked_as_such():
+def test_a_device_without_a_clock_gets_the_time_of_insertion_marked_as_such() -> None:
     _, message = encode(plan(("hr", "heart_rate", True)), 3, "P1", "m", None, 2000, 61)
     assert (message["recorded_at"], message["recorded_at_is_receipt"]) == (2000, True)
 
 
 @pytest.mark.parametrize("patient", [None, "", "  "])
-def test_a_reading_without_a_patient_has_a_null_key(patient):
+def test_a_reading_without_a_patient_has_a_null_key(patient: str | None) -> None:
     key, message = encode(plan(("hr", "heart_rate", True)), 3, patient, "m", 1000, 2000, 61)
     assert key is None
     assert message["patient_id"] is None
 
 
-def test_a_wall_clock_is_read_in_the_zone_of_the_source():
+def test_a_wall_clock_is_read_in_the_zone_of_the_source() -> None:
     winter = 1_767_268_800_000  # 2026-01-01 12:00 as a wall clock
     summer = 1_782_907_200_000  # 2026-07-01 12:00
     london = ZoneInfo("Europe/London")
@@ -144,5 +149,5 @@ def test_a_wall_clock_is_read_in_the_zone_of_the_source():
     assert epoch_ms(None, london) is None
 
 
-def test_long_text_is_cut():
+def test_long_text_is_cut() -> None:
     assert text("x" * 10_000) == "x" * MAX_TEXT

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from clinical.vitals import DEVICE
 from infra.errors import ConfigurationError
 from infra.settings import Source
 from producers.mapping import Column, plan_columns, split_table_name
@@ -37,31 +38,48 @@ def refusal(**changes: object) -> str:
     return str(caught.value)
 
 
-def test_a_foreign_table_is_mapped_by_settings_alone():
+def test_a_foreign_table_is_mapped_by_settings_alone() -> None:
     plan = plan_columns(clinic(), CLINIC)
     assert (plan.key, plan.patient, plan.device, plan.recorded_at) == ("id", "customerId", None, None)
     assert plan.attributes == (("heartbeat", "heart_rate", True), ("bp", "blood_pressure", False))
 
 
-def test_column_names_are_compared_as_mysql_does():
+def test_a_table_whose_devices_say_nothing_of_themselves_is_read_without_that_unless_it_was_asked_for() -> None:
+    default = Source()
+    columns = [
+        Column("id", "bigint", nullable=False, unique=True),
+        *(
+            Column(name, "datetime" if name.endswith("_at") else "int", nullable=True, unique=False)
+            for name in ("patient_id", "device_id", "recorded_at", "inserted_at", *default.attributes)
+            if name not in DEVICE
+        ),
+    ]
+    assert [attribute for _, attribute, _ in plan_columns(default, columns).attributes] == [
+        attribute for attribute in default.attributes if attribute not in DEVICE
+    ]
+    with pytest.raises(ConfigurationError, match="no column 'signal_quality'"):
+        plan_columns(Source(attributes=default.attributes), columns)
+
+
+def test_column_names_are_compared_as_mysql_does() -> None:
     assert plan_columns(clinic(patient_column="CUSTOMERID"), CLINIC).patient == "customerId"
 
 
-def test_a_datetime_is_in_the_zone_of_the_source_and_a_timestamp_in_that_of_the_session():
+def test_a_datetime_is_in_the_zone_of_the_source_and_a_timestamp_in_that_of_the_session() -> None:
     plan = plan_columns(clinic(recorded_at_column="seen", inserted_at_column="stored", time_zone="Asia/Tokyo"), CLINIC)
     assert plan.recorded_at is not None
     assert plan.inserted_at is not None
     assert (plan.recorded_at.zone.key, plan.inserted_at.zone.key) == ("Asia/Tokyo", "UTC")
 
 
-def test_a_missing_column_is_named_with_those_that_exist():
+def test_a_missing_column_is_named_with_those_that_exist() -> None:
     message = refusal(attributes={"hartbeat": "heart_rate"})
     assert "clinic.vitals has no column 'hartbeat'" in message
     assert "id, customerId, heartbeat, bp, seen, stored" in message
     assert "Did you mean heartbeat?" in message
 
 
-def test_an_unknown_attribute_lists_the_valid_ones():
+def test_an_unknown_attribute_lists_the_valid_ones() -> None:
     message = refusal(attributes={"heartbeat": "heartrate"})
     assert "'heartrate', which is no attribute" in message
     assert "systolic_bp" in message
@@ -69,12 +87,12 @@ def test_an_unknown_attribute_lists_the_valid_ones():
     assert "Did you mean heart_rate?" in message
 
 
-def test_two_columns_for_one_attribute_are_refused():
+def test_two_columns_for_one_attribute_are_refused() -> None:
     message = refusal(attributes={"bp": "blood_pressure", "heartbeat": "diastolic_bp"})
     assert "fills diastolic_bp from two columns, bp and heartbeat" in message
 
 
-def test_no_attribute_at_all_is_refused():
+def test_no_attribute_at_all_is_refused() -> None:
     assert "maps no column" in refusal(attributes={})
 
 
@@ -82,25 +100,25 @@ def test_no_attribute_at_all_is_refused():
     ("column", "reason"),
     [("bp", "is of type varchar"), ("customerId", "may be NULL")],
 )
-def test_a_key_that_is_no_integer_or_may_be_null_is_refused(column, reason):
+def test_a_key_that_is_no_integer_or_may_be_null_is_refused(column: str, reason: str) -> None:
     assert reason in refusal(key_column=column)
 
 
-def test_a_key_without_a_unique_index_is_refused():
+def test_a_key_without_a_unique_index_is_refused() -> None:
     columns = [Column("id", "bigint", nullable=False, unique=False), *CLINIC[1:]]
     with pytest.raises(ConfigurationError, match="has no unique index of its own"):
         plan_columns(clinic(), columns)
 
 
-def test_a_time_column_of_another_type_is_refused():
+def test_a_time_column_of_another_type_is_refused() -> None:
     assert "needs DATETIME or TIMESTAMP" in refusal(recorded_at_column="heartbeat")
 
 
-def test_an_unknown_zone_is_refused():
+def test_an_unknown_zone_is_refused() -> None:
     assert "no time zone" in refusal(recorded_at_column="seen", time_zone="Mars/Olympus")
 
 
 @pytest.mark.parametrize("table", ["vitals", "a.b.c", ".vitals", "clinic.", "cl`inic.v"])
-def test_a_table_is_named_with_its_database(table):
+def test_a_table_is_named_with_its_database(table: str) -> None:
     with pytest.raises(ConfigurationError, match=r"database\.table"):
         split_table_name(table)

@@ -10,13 +10,24 @@ KAFKA_SCHEMA = "key BINARY, value BINARY, topic STRING, partition INT, offset BI
 
 
 def kafka_frame(
-    spark: SparkSession, messages: list[Any], topic: str = "vital-info", timestamp_ms: int = 1_763_838_001_000
+    spark: SparkSession,
+    messages: list[Any],
+    topic: str = "vital-info",
+    timestamp_ms: int = 1_763_838_001_000,
+    key: str | None = None,
 ) -> DataFrame:
     """Kafka's source columns with these messages as values: bytes and None as they are, anything else as JSON."""
     at = datetime.fromtimestamp(timestamp_ms / 1000, UTC)
     values = [m if m is None or isinstance(m, bytes) else json.dumps(m).encode() for m in messages]
     rows = [
-        (None, bytearray(value) if value is not None else None, topic, 0, offset, at)
+        (
+            bytearray(key.encode()) if key else None,
+            bytearray(value) if value is not None else None,
+            topic,
+            0,
+            offset,
+            at,
+        )
         for offset, value in enumerate(values)
     ]
     return spark.createDataFrame(rows, KAFKA_SCHEMA)

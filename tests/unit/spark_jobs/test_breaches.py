@@ -4,18 +4,22 @@ import csv
 import json
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
-from pyspark.sql import SparkSession
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
 
 import hbase
+from alerts.bedside import read_reading
+from alerts.watchdog import is_watchdog, watchdog_breach_id, watchdog_reading
 from clinical.ages import age_years
-from clinical.messages import BREACH_FIELDS, breach_id
-from clinical.thresholds import ThresholdRow, judge, judging_bands, parse_rows
+from clinical.messages import BREACH_FIELDS, WATCHDOG_PATIENT, Breach, breach_id
+from clinical.thresholds import ThresholdRow, check_table, judge, judging_bands, own_limits, parse_rows
 from clinical.vitals import JUDGED
 from infra.settings import Readings
 from spark_jobs.transforms.breaches import (
@@ -23,6 +27,7 @@ from spark_jobs.transforms.breaches import (
     VALUE_COLUMNS,
     bands_frame,
     find_breaches,
+    own_frame,
     values_of_derived,
     values_of_readings,
 )
@@ -58,13 +63,16 @@ def breaches_of(
     """The breaches among rows of VALUE_COLUMNS (or of a frame of them) as dictionaries."""
     frame = spark.createDataFrame(values or [], VALUES_SCHEMA) if frame is None else frame
     assert tuple(frame.columns) == VALUE_COLUMNS
-    found = find_breaches(
-        frame, bands_frame(spark, judging_bands(table)), spark.createDataFrame(patients, PATIENT_SCHEMA), "T1", "P1"
-    )
+    found = judged(spark, table, frame, spark.createDataFrame(patients, PATIENT_SCHEMA))
     assert found.columns == ["key", "value"]
     rows = [(row.key, json.loads(row.value)) for row in found.collect()]
     assert all(key == breach["patient_id"] for key, breach in rows)
     return [breach for _, breach in rows]
+
+
+def judged(spark: SparkSession, table: list[ThresholdRow], values: DataFrame, patients: DataFrame) -> DataFrame:
+    bands, own = bands_frame(spark, judging_bands(table)), own_frame(spark, own_limits(table))
+    return find_breaches(values, bands, own, patients, "T1", "P1")
 
 
 def value(attribute: str, number: Decimal | str, patient: str = "P-1", source_id: str = "1") -> tuple[Any, ...]:
@@ -106,7 +114,7 @@ def test_spark_and_python_judge_alike_at_every_limit_of_value_and_age(
         for number in sorted(edge_values(table, attribute)):
             for patient, birth in births.items():
                 values.append(value(attribute, number, patient, source_id=str(number)))
-                row = judge(table, attribute, number, birth and age_years(NOW.date(), birth))
+                row = judge(table, attribute, number, age_years(NOW.date(), birth) if birth else None)
                 if row is not None and row.alert_flag:
                     expected[attribute, str(number), patient] = row
     patients = [(patient, "Name", None, None, "W", birth) for patient, birth in births.items()]
@@ -118,6 +126,73 @@ def test_spark_and_python_judge_alike_at_every_limit_of_value_and_age(
     }
     assert len(expected) > 1000
     assert {row.row_key for row in expected.values()} == {row.row_key for row in table if row.alert_flag}
+
+
+def with_own_limits(table: list[ThresholdRow]) -> list[ThresholdRow]:
+    """The table with, for oxygen saturation, a patient whose adult bands lie eight lower at any age and one who is
+    never alerted."""
+    adult = [row for row in table if row.attribute == "spo2" and row.high_age is None]
+    own: dict[str, Any] = {"low_age": Decimal(0), "updated_by": "Dr Jane"}
+    lower = [
+        replace(
+            row,
+            **own,
+            row_key=f"spo2#{number:03d}",
+            patient_id="P-LOW",
+            reason="COPD",
+            low_value=row.low_value and row.low_value - 8,
+            high_value=row.high_value and row.high_value - 8,
+        )
+        for number, row in enumerate(adult, 101)
+    ]
+    silent = replace(adult[-1], **own, row_key="spo2#201", patient_id="P-SILENT", reason="Comfort care", low_value=None)
+    wider = [*table, *lower, silent]
+    assert check_table(wider) == []
+    return wider
+
+
+def test_spark_and_python_judge_a_patient_alike_by_limits_of_their_own(
+    spark: SparkSession, table: list[ThresholdRow]
+) -> None:
+    wider = with_own_limits(table)
+    patients = ("P-LOW", "P-SILENT", "P-OTHER", "p-low", "")
+    values = [
+        value(attribute, number, patient, source_id=f"{number}")
+        for attribute in ("spo2", "heart_rate")
+        for number in sorted(edge_values(wider, attribute))
+        for patient in patients
+    ]
+    expected = {}
+    for _, number, patient, _, attribute, *_ in values:
+        row = judge(wider, attribute, number, 40.0, patient)
+        if row is not None and row.alert_flag:
+            expected[attribute, number, patient] = row.row_key
+    births = [(patient, "Name", None, None, "W", birth_at_age(Decimal(40))) for patient in patients]
+    found = breaches_of(spark, wider, values, births)
+    told = {(breach["attribute"], breach["source_id"], breach["patient_id"]): breach for breach in found}
+    assert len(told) == len(found), "a value met two bands"
+    assert {case: breach["threshold_row"] for case, breach in told.items()} == expected
+    limits = {patient: {b["normal_low"] for b in found if b["patient_id"] == patient} for patient in patients}
+    assert limits["P-LOW"] == {88.0, 51.0}
+    assert limits["P-SILENT"] == {51.0}, "of the heart rate alone"
+    assert limits["P-OTHER"] == limits["p-low"] == limits[""] == {96.0, 51.0}
+    own = next(breach for breach in found if breach["threshold_row"] == "spo2#101")
+    assert own["threshold_updated_by"] == "Dr Jane"
+    assert own["threshold_source"] == "limits of this patient alone: COPD; NEWS2 (RCP 2017); delay: Gorges 2009"
+
+
+def test_every_join_is_a_broadcast_one_and_limits_of_single_patients_cost_one_more_only_where_there_are_some(
+    spark: SparkSession, table: list[ThresholdRow]
+) -> None:
+    """Real-time mode knows no other join and no shuffle."""
+    values = spark.createDataFrame([value("spo2", "90")], VALUES_SCHEMA)
+    patients = F.broadcast(spark.createDataFrame([], PATIENT_SCHEMA))
+    plans = [
+        judged(spark, limits, values, patients)._jdf.queryExecution().sparkPlan().toString()
+        for limits in (table, with_own_limits(table))
+    ]
+    assert [plan.count("BroadcastHashJoin") for plan in plans] == [2, 3]
+    assert not any(other in plan for plan in plans for other in ("SortMerge", "NestedLoop", "Cartesian", "Shuffle"))
 
 
 def test_a_breach_carries_everything_that_its_consumers_need(spark: SparkSession, table: list[ThresholdRow]) -> None:
@@ -204,6 +279,23 @@ def test_readings_become_breaches_of_each_vital_outside_its_band(
     }
 
 
+@pytest.mark.parametrize(("quality", "found"), [(None, 2), (20, 2), ("19.9", 1), (0, 1), (150, 2), ("none", 2)])
+def test_what_electrodes_without_contact_give_is_no_breach(
+    spark: SparkSession, table: list[ThresholdRow], quality: object, found: int
+) -> None:
+    message = {
+        "reading_id": 9, "patient_id": "P-1", "recorded_at": NOW_MS, "inserted_at": NOW_MS,
+        "heart_rate": 0, "systolic_bp": 60, "signal_quality": quality,
+    }  # fmt: skip
+    values = values_of_readings(kafka_frame(spark, [message]), Readings())
+    assert len(breaches_of(spark, table, None, [], values)) == found
+    seen = read_reading(json.dumps(message).encode(), NOW_MS, Readings())
+    assert seen is not None
+    assert len(seen.values) == found
+    everything = values_of_readings(kafka_frame(spark, [message]), Readings(least_signal_quality=0))
+    assert len(breaches_of(spark, table, None, [], everything)) == 2
+
+
 def test_a_breach_with_a_clock_in_the_future_is_judged_by_its_insertion(
     spark: SparkSession, table: list[ThresholdRow]
 ) -> None:
@@ -216,7 +308,7 @@ def test_a_breach_with_a_clock_in_the_future_is_judged_by_its_insertion(
 
 
 def test_a_derived_value_is_just_another_vital(spark: SparkSession, table: list[ThresholdRow]) -> None:
-    good = {
+    good: dict[str, Any] = {
         "derived_id": "P-1|news2|1", "patient_id": "P-1", "attribute": "news2", "value": 8,
         "computed_for": NOW_MS, "inputs_used": 5, "inputs_expected": 7,
     }  # fmt: skip
@@ -233,3 +325,15 @@ def test_a_derived_value_is_just_another_vital(spark: SparkSession, table: list[
     )
     assert (breach["inputs_used"], breach["inputs_expected"]) == (5, 7)
     assert breach["breach_id"] == breach_id("derived-vitals", good["derived_id"], "news2")
+
+
+def test_the_watchdog_is_one_breach_by_the_default_table_and_known_by_its_identity(
+    spark: SparkSession, table: list[ThresholdRow]
+) -> None:
+    frame = values_of_readings(
+        kafka_frame(spark, [watchdog_reading(NOW_MS)], timestamp_ms=NOW_MS, key=WATCHDOG_PATIENT), Readings()
+    )
+    [breach] = breaches_of(spark, table, None, [], frame)
+    assert is_watchdog(cast(Breach, breach))
+    assert breach["breach_id"] == watchdog_breach_id(NOW_MS)
+    assert breach["source_id"] == str(-NOW_MS)

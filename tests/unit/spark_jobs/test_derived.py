@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 from pyspark.sql import DataFrame, SparkSession
 
-from clinical.messages import DERIVED_FIELDS
+from alerts.watchdog import watchdog_reading
+from clinical.messages import DERIVED_FIELDS, WATCHDOG_PATIENT
 from clinical.news2 import SCALES, SPO2_SCALE_2_ON_AIR, SPO2_SCALE_2_ON_OXYGEN, applies, score
 from clinical.rolling import GLUCOSE_MEAN
 from clinical.vitals import VITALS
@@ -175,6 +176,12 @@ def test_scale_2_is_taken_from_the_contacts(spark: SparkSession) -> None:
     assert message["value"] == 0
 
 
+def test_nothing_is_scored_that_electrodes_without_contact_gave(spark: SparkSession) -> None:
+    loose = WELL | {"heart_rate": 0, "spo2": 0, "respiratory_rate": 0, "signal_quality": 0}
+    (score,) = scores(spark, [reading(1, NOON_MS, **loose)])
+    assert (score["value"], score["inputs_used"]) == (0, 4)
+
+
 def test_the_same_readings_give_the_same_id_and_another_result_another(spark: SparkSession) -> None:
     first, again, other = (
         scores(spark, [reading(1, NOON_MS, **WELL), reading(2, NOON_MS - 1000, **extra)])[0]["derived_id"]
@@ -224,3 +231,8 @@ def test_a_mean_just_below_a_limit_is_not_rounded_up_to_it_twice(spark: SparkSes
     values = [105.049, 105.050, 105.050, 105.050, 105.050]
     found = means(spark, [reading(n, NOON_MS + n * 1000, glucose=value) for n, value in enumerate(values)])
     assert [message["value"] for message in found] == [105.049]
+
+
+def test_nothing_is_derived_from_the_watchdog(spark: SparkSession) -> None:
+    frame = kafka_frame(spark, [watchdog_reading(NOON_MS)], key=WATCHDOG_PATIENT)
+    assert inputs_of_readings(frame, Readings()).isEmpty()

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from pyspark.sql import SparkSession
 
+from clinical.tables import BEFORE_ANY_IMPORT
 from infra.errors import UnavailableError
 from infra.settings import Settings
 from spark_jobs.patients import load_patients
@@ -30,6 +31,12 @@ def test_contacts_up_to_the_limit_are_rows_and_beyond_it_files(spark: SparkSessi
 
 def test_without_a_table_of_contacts_everybody_is_unknown(spark: SparkSession) -> None:
     patients = load_patients(spark, Settings(), None)
+    assert (patients.version, patients.is_small, patients.frame.count()) == (None, True, 0)
+
+
+def test_the_directory_before_any_import_is_no_version(spark: SparkSession, tmp_path: Path) -> None:
+    (tmp_path / BEFORE_ANY_IMPORT).mkdir()
+    patients = load_patients(spark, Settings(), str(tmp_path / BEFORE_ANY_IMPORT))
     assert (patients.version, patients.is_small, patients.frame.count()) == (None, True, 0)
 
 

@@ -9,10 +9,11 @@ from pyspark.sql import Row, SparkSession
 from pyspark.sql import functions as F
 
 from clinical.ages import age_years as python_age_years
+from clinical.messages import WATCHDOG_PATIENT
 from clinical.vitals import VITALS
 from infra.errors import ConfigurationError
 from infra.settings import Readings
-from spark_jobs.transforms.readings import age_years, long_form, parse_readings
+from spark_jobs.transforms.readings import age_years, long_form, parse_readings, without_watchdog
 from tests.unit.spark_jobs.frames import kafka_frame
 
 RECORDED = 1_763_838_000_000
@@ -82,6 +83,7 @@ MESSAGES: dict[str, Any] = {
     **{f"{name} highest": reading(**{name: float(vital.high)}) for name, vital in VITALS.items()},
     **{f"{name} too high": reading(**{name: float(vital.high) + 0.1}) for name, vital in VITALS.items()},
     "other words": reading(on_oxygen="perhaps", consciousness="Z"),
+    "no contact": reading(heart_rate=0, signal_quality=0, battery_percent=101),
     "future": reading(recorded_at=RECORDED + 500 + 300_001),
     "slightly ahead": reading(recorded_at=RECORDED + 500 + 300_000),
     "year ago": reading(recorded_at=RECORDED - 365 * DAY_MS),
@@ -165,6 +167,12 @@ def test_words_outside_their_list_are_rejected_alone(parsed: Parsed) -> None:
     assert (row.on_oxygen, row.consciousness, row.accepted) == (None, None, True)
 
 
+def test_what_a_device_without_contact_gave_is_stored_with_its_signal_quality(parsed: Parsed) -> None:
+    row = parsed["no contact"]
+    assert (row.heart_rate, row.signal_quality, row.battery_percent, row.accepted) == (0, 0, None, True)
+    assert [p.reason for p in row.problems] == ["battery_percent 101 is outside the plausible range 0 to 100 %."]
+
+
 def test_a_reading_from_the_future_is_not_stored_but_judged_by_its_insertion(parsed: Parsed) -> None:
     row = parsed["future"]
     assert [p.reason for p in row.problems] == [
@@ -233,3 +241,15 @@ def test_ages_agree_with_the_clinical_definition(spark: SparkSession) -> None:
     for row in rows:
         expected = None if row.birth is None else python_age_years(row.day, row.birth)
         assert (row.early, row.late) == (expected, expected), (row.day, row.birth)
+
+
+def test_only_the_watchdogs_messages_are_left_out_whatever_they_hold(spark: SparkSession) -> None:
+    keys = (None, "", "P-1", WATCHDOG_PATIENT, f"{WATCHDOG_PATIENT}2", WATCHDOG_PATIENT.upper())
+    frames = [kafka_frame(spark, [reading(), b"no json"], key=key) for key in keys]
+    everything = frames[0]
+    for frame in frames[1:]:
+        everything = everything.unionByName(frame)
+    left = without_watchdog(everything)
+    assert left.columns == everything.columns
+    assert left.count() == everything.count() - 2
+    assert left.where(F.col("key") == F.lit(WATCHDOG_PATIENT).cast("binary")).isEmpty()

@@ -17,18 +17,18 @@ RESULT = ImportResult(
 )
 
 
-def test_the_result_is_a_sentence():
+def test_the_result_is_a_sentence() -> None:
     assert RESULT.sentence() == (
         "1,200 rows read (delta): 3 new, 2 changed, 1 deleted; "
         "snapshot 20260301T120000000Z with 5,000 patients is in force; 14.2 s."
     )
 
 
-def test_an_import_with_nothing_to_do_says_so():
+def test_an_import_with_nothing_to_do_says_so() -> None:
     assert replace(RESULT, kind=UNCHANGED, written=False, seconds=0.2).sentence() == (
         "Nothing changed; snapshot 20260301T120000000Z with 5,000 patients is in force as before; 0.2 s."
     )
 
 
-def test_the_work_of_another_import_is_named_as_such():
+def test_the_work_of_another_import_is_named_as_such() -> None:
     assert replace(RESULT, by_another=True).sentence().endswith("is in force; done by another import meanwhile.")

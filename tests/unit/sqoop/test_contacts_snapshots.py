@@ -13,38 +13,38 @@ def made(hours_ago: float) -> str:
     return version_of(NOW - timedelta(hours=hours_ago))
 
 
-def test_a_version_names_its_time_to_the_millisecond():
+def test_a_version_names_its_time_to_the_millisecond() -> None:
     at = datetime(2026, 3, 1, 12, 30, 15, 250_000, tzinfo=UTC)
     assert version_of(at) == "20260301T123015250Z"
     assert time_of("20260301T123015250Z") == at
 
 
-def test_versions_sort_also_when_the_clock_went_back():
+def test_versions_sort_also_when_the_clock_went_back() -> None:
     assert next_version(NOW, None) == version_of(NOW)
     assert next_version(NOW, made(1)) == version_of(NOW)
     assert next_version(NOW, made(-1)) == version_of(NOW + timedelta(hours=1, milliseconds=1))
     assert next_version(NOW, version_of(NOW)) > version_of(NOW)
 
 
-def test_the_newest_snapshots_are_kept():
+def test_the_newest_snapshots_are_kept() -> None:
     versions = [made(hours) for hours in (50, 40, 30, 20, 10)]
     assert removable(versions, NOW, keep=3) == versions[:2]
 
 
-def test_the_order_of_the_listing_does_not_matter():
+def test_the_order_of_the_listing_does_not_matter() -> None:
     versions = [made(hours) for hours in (50, 40, 30)]
     assert removable(versions[::-1], NOW, keep=2) == versions[:1]
 
 
-def test_a_snapshot_replaced_less_than_an_hour_ago_is_kept_however_old_it_is():
+def test_a_snapshot_replaced_less_than_an_hour_ago_is_kept_however_old_it_is() -> None:
     old, replaced_lately, newest = made(90), made(80), made(0.5)
     assert removable([old, replaced_lately, newest], NOW, keep=1) == [old]
 
 
 @pytest.mark.parametrize("keep", [0, 1])
-def test_the_snapshot_in_force_is_never_removed(keep: int):
+def test_the_snapshot_in_force_is_never_removed(keep: int) -> None:
     assert removable([made(90)], NOW, keep) == []
 
 
-def test_nothing_goes_while_there_are_fewer_than_are_kept():
+def test_nothing_goes_while_there_are_fewer_than_are_kept() -> None:
     assert removable([made(90), made(80)], NOW, keep=5) == []

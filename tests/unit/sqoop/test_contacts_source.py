@@ -17,11 +17,11 @@ def table(**columns: Column) -> ContactsTable:
     return ContactsTable("clinic.people", {"patient_id": Column("customerId", "int"), **columns}, "Europe/Berlin")
 
 
-def test_a_name_with_a_backtick_stays_one_identifier():
+def test_a_name_with_a_backtick_stays_one_identifier() -> None:
     assert quoted("clinic.odd`name") == "`clinic`.`odd``name`"
 
 
-def test_every_column_is_asked_for_as_text_under_our_name():
+def test_every_column_is_asked_for_as_text_under_our_name() -> None:
     query = table(name=Column("full name", "varchar")).query(["patient_id", "name"], None)
     assert query == (
         "SELECT CAST(`customerId` AS CHAR) AS patient_id, CAST(`full name` AS CHAR) AS name "
@@ -29,11 +29,11 @@ def test_every_column_is_asked_for_as_text_under_our_name():
     )
 
 
-def test_a_bit_is_asked_for_as_a_number():
+def test_a_bit_is_asked_for_as_a_number() -> None:
     assert as_text(Column("pregnant", "bit")) == "CAST(`pregnant` + 0 AS CHAR)"
 
 
-def test_an_incremental_import_also_asks_for_rows_without_a_time_of_change():
+def test_an_incremental_import_also_asks_for_rows_without_a_time_of_change() -> None:
     predicate = table(updated_at=Column("changed", "timestamp")).predicate("2026-01-31 08:00:00.000000")
     assert predicate == (
         "`customerId` IS NOT NULL AND (`changed` >= '2026-01-31 08:00:00.000000' OR `changed` IS NULL)"
@@ -41,37 +41,37 @@ def test_an_incremental_import_also_asks_for_rows_without_a_time_of_change():
 
 
 @pytest.mark.parametrize("mark", ["2026-01-31 08:00:00", "2026-01-31 08:00:00.000"])
-def test_the_overlap_is_taken_off_the_mark(mark: str):
+def test_the_overlap_is_taken_off_the_mark(mark: str) -> None:
     source = table(updated_at=Column("changed", "timestamp"))
     assert source.since(mark, 600) == "2026-01-31 07:50:00.000000"
 
 
-def test_a_mark_in_local_time_looks_back_an_hour_more_for_the_end_of_summer_time():
+def test_a_mark_in_local_time_looks_back_an_hour_more_for_the_end_of_summer_time() -> None:
     source = table(updated_at=Column("changed", "datetime"))
     assert source.since("2026-10-25 02:30:00.250", 600) == "2026-10-25 01:20:00.250000"
 
 
-def test_the_clock_is_shown_as_the_column_would_show_it():
+def test_the_clock_is_shown_as_the_column_would_show_it() -> None:
     at = datetime(2026, 7, 1, 12, 0, 0, 5000, tzinfo=UTC)
     assert table(updated_at=Column("changed", "timestamp")).clock(at) == "2026-07-01 12:00:00.005000"
     assert table(updated_at=Column("changed", "datetime")).clock(at) == "2026-07-01 14:00:00.005000"
 
 
-def test_only_datetime_columns_have_a_zone():
+def test_only_datetime_columns_have_a_zone() -> None:
     source = table(updated_at=Column("changed", "timestamp"), discharged_at=Column("left", "datetime"))
     assert source.time_zones == {"discharged_at": "Europe/Berlin"}
 
 
-def test_a_mark_is_read_with_and_without_a_fraction():
+def test_a_mark_is_read_with_and_without_a_fraction() -> None:
     assert parse_mark("2026-01-31 08:00:00") == parse_mark("2026-01-31 08:00:00.000")
 
 
-def test_without_a_column_for_changes_no_import_is_incremental():
+def test_without_a_column_for_changes_no_import_is_incremental() -> None:
     assert not table().incremental
     assert table(updated_at=Column("changed", "timestamp")).incremental
 
 
-def test_columns_are_found_whatever_their_case_and_in_our_order():
+def test_columns_are_found_whatever_their_case_and_in_our_order() -> None:
     contacts = Contacts(columns={"name": "FULLNAME", "patient_id": "customerID", "phone": ""})
     present = {"customerid": Column("customerId", "int"), "fullname": Column("fullName", "varchar")}
     assert _mapped(contacts, present) == {
@@ -89,10 +89,10 @@ def test_columns_are_found_whatever_their_case_and_in_our_order():
         ({"patient_id": "patient_id", "updated_at": "name"}, "must be a TIMESTAMP or DATETIME"),
     ],
 )
-def test_a_wrong_mapping_is_said_in_one_sentence(columns: dict[str, str], said: str):
+def test_a_wrong_mapping_is_said_in_one_sentence(columns: dict[str, str], said: str) -> None:
     with pytest.raises(ConfigurationError, match=re.escape(said)):
         _mapped(Contacts(columns=columns), PRESENT)
 
 
-def test_the_default_mapping_is_accepted():
+def test_the_default_mapping_is_accepted() -> None:
     assert list(_mapped(Contacts(), PRESENT)) == list(KNOWN_COLUMNS)

@@ -26,7 +26,7 @@ def command(settings: Settings) -> list[str]:
     return sqoop_command(settings, run, "SELECT 1 WHERE $CONDITIONS", ["patient_id", "name"], "hdfs://h:1/staging/x")
 
 
-def test_the_password_is_in_a_private_file_and_not_on_the_command_line(settings: Settings):
+def test_the_password_is_in_a_private_file_and_not_on_the_command_line(settings: Settings) -> None:
     assert SECRET not in " ".join(command(settings))
     with sqoop_run(settings) as run:
         assert run.password_file.read_text() == SECRET
@@ -34,34 +34,34 @@ def test_the_password_is_in_a_private_file_and_not_on_the_command_line(settings:
         assert stat.S_IMODE(run.directory.stat().st_mode) == 0o700
 
 
-def test_nothing_is_left_of_a_run_that_failed(settings: Settings):
+def test_nothing_is_left_of_a_run_that_failed(settings: Settings) -> None:
     with pytest.raises(FileNotFoundError), sqoop_run(settings) as run:
         (run.directory / "classes" / "missing").touch()
     assert not run.directory.exists()
 
 
-def test_what_a_crashed_run_left_is_removed_by_the_next(settings: Settings):
+def test_what_a_crashed_run_left_is_removed_by_the_next(settings: Settings) -> None:
     with sqoop_run(settings) as run:
         (run.directory / "left").touch()
         with sqoop_run(settings) as again:
             assert not (again.directory / "left").exists()
 
 
-def test_properties_come_right_after_the_name_of_the_tool(settings: Settings):
+def test_properties_come_right_after_the_name_of_the_tool(settings: Settings) -> None:
     words = command(settings)
     between = words[words.index("import") + 1 : words.index("--connect")]
     assert f"-Dfs.defaultFS={settings.default_fs}" in between
     assert all(word.startswith("-D") for word in between)
 
 
-def test_columns_come_as_text_into_parquet_by_one_mapper(settings: Settings):
+def test_columns_come_as_text_into_parquet_by_one_mapper(settings: Settings) -> None:
     words = command(settings)
     assert words[words.index("--map-column-java") + 1] == "patient_id=String,name=String"
     assert words[words.index("--num-mappers") + 1] == "1"
     assert "--as-parquetfile" in words
 
 
-def test_without_a_ca_file_the_connection_is_plain_and_in_utc(settings: Settings):
+def test_without_a_ca_file_the_connection_is_plain_and_in_utc(settings: Settings) -> None:
     words = command(settings)
     url = words[words.index("--connect") + 1]
     assert url.startswith("jdbc:mysql://127.0.0.1:13306/health?")
@@ -69,7 +69,7 @@ def test_without_a_ca_file_the_connection_is_plain_and_in_utc(settings: Settings
     assert "connectionTimeZone=UTC" in url
 
 
-def test_with_a_ca_file_the_servers_name_is_verified(settings: Settings):
+def test_with_a_ca_file_the_servers_name_is_verified(settings: Settings) -> None:
     words = command(settings.model_copy(update={"mysql": MySQL(host="rds.example", port=3306, ssl_ca=Path("ca.pem"))}))
     url = words[words.index("--connect") + 1]
     assert url.startswith("jdbc:mysql://rds.example:3306/")
@@ -77,18 +77,18 @@ def test_with_a_ca_file_the_servers_name_is_verified(settings: Settings):
     assert "allowPublicKeyRetrieval=false" in url
 
 
-def test_a_ca_file_that_is_none_is_said(tmp_path: Path):
+def test_a_ca_file_that_is_none_is_said(tmp_path: Path) -> None:
     (tmp_path / "ca.pem").write_text("not a certificate")
     with pytest.raises(ConfigurationError, match=r"ca\.pem is not a PEM file"):
         trust_store(tmp_path / "ca.pem")
 
 
-def test_missing_jars_are_said(settings: Settings, tmp_path: Path):
+def test_missing_jars_are_said(settings: Settings, tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="Sqoop is not installed"):
         command(settings.model_copy(update={"tools_dir": tmp_path / "nothing"}))
 
 
-def test_the_first_error_of_sqoop_is_found():
+def test_the_first_error_of_sqoop_is_found() -> None:
     said = (
         "2026-03-01 12:00:00,001 INFO Sqoop: Running\n"
         "2026-03-01 12:00:01,002 ERROR SqlManager: Table 'x' doesn't exist.\n"

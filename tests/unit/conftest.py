@@ -1,4 +1,4 @@
-"""One local Spark for all unit tests of the jobs: no server, no Hive."""
+"""One local Spark for all unit tests that need one: no server, no Hive."""
 
 import sys
 from collections.abc import Iterator

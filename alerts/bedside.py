@@ -1,0 +1,202 @@
+"""What the engine knows of each patient's values: the newest few of each attribute, as the topics told them. No I/O.
+
+An alarm that begins is given the values since its breach, which were read before it; a mail shows the last ones. All of
+it is in memory and read again from Kafka at a start, so nothing is decided by it alone.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Container, Iterable, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any, NamedTuple
+
+import orjson
+
+from clinical.device import is_believed
+from clinical.vitals import BATTERY, DERIVED, DEVICE, JUDGED, SIGNAL_QUALITY, VITALS, round_half_up
+from infra.settings import Readings
+
+KEPT = 16
+"""Values of one attribute of one patient: what an alarm knows one by one, and more than a mail shows."""
+
+DAY_MS = 86_400_000
+PATIENT_ID_MAX = 128
+PLAUSIBLE = {name: (float(vital.low), float(vital.high)) for name, vital in {**JUDGED, **DEVICE}.items()}
+
+
+class Value(NamedTuple):
+    """A judged value, as detection would judge it; `recorded_at` is the time by which it is judged, epoch ms."""
+
+    attribute: str
+    value: float
+    recorded_at: int
+    source_id: str
+    inputs_used: int | None = None
+    inputs_expected: int | None = None
+
+    @property
+    def partial(self) -> bool:
+        """A score that lacked inputs."""
+        return (
+            self.inputs_used is not None
+            and self.inputs_expected is not None
+            and (self.inputs_used < self.inputs_expected)
+        )
+
+
+@dataclass(frozen=True)
+class Seen:
+    """One message: whose it is, when it was inserted (epoch ms), and the values that can be judged.
+
+    `is_reading`: it comes from a device, and was not derived. `signal_quality` and `battery` in per cent; None: the
+    device does not tell. `unbelieved`: attributes with a value that is not believed for that quality.
+    """
+
+    patient_id: str
+    inserted_at: int
+    values: tuple[Value, ...]
+    is_reading: bool = True
+    device_id: str = ""
+    signal_quality: float | None = None
+    battery: float | None = None
+    unbelieved: tuple[str, ...] = ()
+
+
+def read_reading(message: bytes | None, timestamp: int, readings: Readings) -> Seen | None:
+    """What can be judged of a `vital-info` message, as `spark_jobs.transforms.readings` judges it; None: nothing.
+
+    Values that are not believed (`clinical.device`) are left out.
+
+    `timestamp`: Kafka's, which counts where the message has no time of insertion. Never raises: what cannot be read is
+    landing's to report.
+    """
+    fields = _object(message)
+    if fields is None or not _is_patient(fields.get("patient_id")) or not isinstance(fields.get("reading_id"), int):
+        return None
+    inserted_at = _whole(fields.get("inserted_at"), timestamp)
+    recorded_at = _whole(fields.get("recorded_at"), None)
+    if recorded_at is None or recorded_at - inserted_at > readings.max_future_seconds * 1000:
+        recorded_at = inserted_at
+    if inserted_at - recorded_at > readings.max_age_days * DAY_MS:
+        return None
+    source_id = str(fields["reading_id"])
+    values = [
+        Value(name, number, recorded_at, source_id)
+        for name in VITALS
+        if (written := fields.get(name)) is not None and (number := _number(name, written)) is not None
+    ]
+    quality = _reported(fields, SIGNAL_QUALITY)
+    unbelieved: tuple[str, ...] = ()
+    if quality is not None:
+        least = readings.least_signal_quality
+        unbelieved = tuple(one.attribute for one in values if not is_believed(one.attribute, quality, least))
+        values = [one for one in values if one.attribute not in unbelieved]
+    return Seen(
+        str(fields["patient_id"]),
+        inserted_at,
+        tuple(values),
+        device_id=str(fields.get("device_id") or ""),
+        signal_quality=quality,
+        battery=_reported(fields, BATTERY),
+        unbelieved=unbelieved,
+    )
+
+
+def read_derived(message: bytes | None, timestamp: int) -> Seen | None:
+    """The value of a `derived-vitals` message; None when it cannot be judged. Never raises."""
+    fields = _object(message)
+    if fields is None or not _is_patient(fields.get("patient_id")) or fields.get("derived_id") is None:
+        return None
+    attribute = str(fields.get("attribute"))
+    computed_for = _whole(fields.get("computed_for"), None)
+    if attribute not in DERIVED or computed_for is None:
+        return None
+    number = _number(attribute, fields.get("value"))
+    if number is None:
+        return None
+    used, expected = (_whole(fields.get(name), None) for name in ("inputs_used", "inputs_expected"))
+    value = Value(attribute, number, computed_for, str(fields["derived_id"]), used, expected)
+    return Seen(str(fields["patient_id"]), timestamp, (value,), is_reading=False)
+
+
+class Bedside:
+    """The newest values of every patient, by attribute."""
+
+    def __init__(self) -> None:
+        self._values: dict[tuple[str, str], deque[Value]] = {}
+
+    def see(self, patient_id: str, values: Iterable[Value]) -> None:
+        """Keep values in the order of their coming."""
+        for value in values:
+            key = (patient_id, value.attribute)
+            kept = self._values.get(key)
+            if kept is None:
+                kept = self._values[key] = deque(maxlen=KEPT)
+            kept.append(value)
+
+    def forget(self, before: int, but: Container[str]) -> None:
+        """Forget what was last measured before that time (epoch ms), but not of those patients."""
+        old = [key for key, kept in self._values.items() if kept[-1].recorded_at < before and key[0] not in but]
+        for key in old:
+            del self._values[key]
+
+    def since(self, patient_id: str, attribute: str, recorded_at: int) -> list[Value]:
+        """The kept values of that time or later, oldest first."""
+        kept = self._values.get((patient_id, attribute), ())
+        return sorted((value for value in kept if value.recorded_at >= recorded_at), key=_recorded_at)
+
+    def last(self, patient_id: str, attribute: str, most: int) -> list[Value]:
+        """The newest values, newest first."""
+        kept = self._values.get((patient_id, attribute), ())
+        return sorted(kept, key=_recorded_at, reverse=True)[:most]
+
+    def current(self, patient_id: str) -> list[Value]:
+        """The newest value of each attribute that the patient has, in the order of the catalogue."""
+        newest = (self.last(patient_id, attribute, 1) for attribute in JUDGED)
+        return [value for (value,) in filter(None, newest)]
+
+
+def rounded(attribute: str, value: float) -> float:
+    """A value as it is compared with limits."""
+    return float(round_half_up(Decimal(str(value)), JUDGED[attribute].scale))
+
+
+def _recorded_at(value: Value) -> int:
+    return value.recorded_at
+
+
+def _is_patient(written: Any) -> bool:
+    """Whether a breach could name this patient: of one that is longer than our tables hold nothing is judged."""
+    return written is not None and 0 < len(str(written)) <= PATIENT_ID_MAX
+
+
+def _object(message: bytes | None) -> Mapping[str, Any] | None:
+    try:
+        fields = orjson.loads(message or b"")
+    except orjson.JSONDecodeError:
+        return None
+    return fields if isinstance(fields, dict) else None
+
+
+def _whole(written: Any, otherwise: Any) -> Any:
+    return written if isinstance(written, int) and not isinstance(written, bool) else otherwise
+
+
+def _reported(fields: Mapping[str, Any], attribute: str) -> float | None:
+    written = fields.get(attribute)
+    return None if written is None else _number(attribute, written)
+
+
+def _number(attribute: str, written: Any) -> float | None:
+    """A plausible number; text that is one counts, as it does for landing and detection."""
+    if isinstance(written, str):
+        try:
+            written = float(written) if "_" not in written else None
+        except ValueError:
+            return None
+    if isinstance(written, bool) or not isinstance(written, int | float):
+        return None
+    low, high = PLAUSIBLE[attribute]
+    return float(written) if low <= written <= high else None

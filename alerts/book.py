@@ -1,0 +1,276 @@
+"""The book of alarms: every pending or open one, and what each message, the clock and people make of it. No I/O.
+
+It is a cache of what MySQL holds: what has changed is taken out by `close`, written in one transaction, and after any
+error the book is thrown away and loaded anew.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+from alerts.bedside import Bedside, Value, rounded
+from alerts.decide import (
+    Alarm,
+    Changes,
+    Key,
+    advanced,
+    counted,
+)
+from alerts.manner import Manner
+from alerts.message import local_time, ward_of
+from alerts.orders import Order
+from alerts.silences import Silence, silenced_until
+from alerts.writing import write_mail
+from clinical import lifecycle_events as life
+from clinical.lifecycle import due_at, step
+from clinical.lifecycle_events import Acknowledge, Discharge, Kind, Measured, Tick, breached
+from clinical.lifecycle_state import Outcome, State
+from clinical.messages import Breach
+from clinical.notices import Item, Notice, Plan, Standing, not_ahead, plan, told
+
+DIRECTIONS = ("low", "high")
+URGENT_KEPT_MS = 120_000
+GONE_MS = 1_800_000
+"""Of a patient who has left, an alarm without a value for so long is about a probe that was taken off."""
+
+
+class AlarmBook:
+    """Times are epoch ms; `now` is the clock, which must not be told out of order by more than it was set back."""
+
+    def __init__(self, manner: Manner, bedside: Bedside) -> None:
+        self._manner = manner
+        self._bedside = bedside
+        self._open: dict[Key, Alarm] = {}
+        self._of_patient: dict[str, dict[str, Alarm]] = {}
+        self._ticks: dict[Key, int] = {}
+        self._plans: dict[str, int] = {}
+        self._urgent: dict[str, int] = {}
+        self._silences: Sequence[Silence] = ()
+        self._touched: set[str] = set()
+        self._changes = Changes()
+        self._clock = 0
+
+    def load(self, alarms: Iterable[Alarm], now: int) -> None:
+        """Take in what MySQL holds: alarms that are pending or open, and those that are over and not told yet."""
+        for alarm in alarms:
+            self._put(replace(alarm, notice=not_ahead(alarm.notice, now)))
+            if alarm.state is not None and alarm.state.clock > now:
+                self._ticks[alarm.key] = now
+            self._touched.add(alarm.patient_id)
+
+    def silence(self, silences: Sequence[Silence]) -> None:
+        """These are in force from now on."""
+        if list(silences) != list(self._silences):
+            self._silences = tuple(silences)
+            self._touched.update(self._of_patient)
+
+    def is_watched(self, patient_id: str) -> bool:
+        """Whether values of this patient matter to an alarm."""
+        return patient_id in self._of_patient
+
+    def patients(self) -> set[str]:
+        """Patients with an alarm that is pending or open."""
+        return {alarm.patient_id for alarm in self._open.values()}
+
+    def open_alarm(self, alarm_id: str) -> Alarm | None:
+        """The pending or open alarm of that id."""
+        return next((alarm for alarm in self._open.values() if alarm.alarm_id == alarm_id), None)
+
+    def breach(self, breach: Breach, now: int) -> None:
+        """Judge one breach. It must be one that `breached` takes, and no repeat."""
+        self._look_at(now)
+        key = (breach["patient_id"], breach["attribute"], breach["direction"])
+        at = min(breach["recorded_at"], now)
+        alarm = self._open.get(key)
+        outcome = step(alarm.state if alarm else None, breached(breach), now)
+        began = alarm is None
+        if alarm is None:
+            alarm = _begun(breach, at)
+        else:
+            ward, alarm = alarm.ward, counted(alarm, breach, at)
+            if alarm.ward != ward:
+                self._touched.add(alarm.patient_id)
+        alarm = self._advance(alarm, outcome, now, breach["breach_id"])
+        if began:
+            self._catch_up(alarm, breach, now)
+
+    def value(self, patient_id: str, value: Value, now: int) -> None:
+        """Tell a value to the patient's alarms of that attribute; it costs little when there is none."""
+        if not self.is_watched(patient_id):
+            return
+        self._look_at(now)
+        for direction in DIRECTIONS:
+            alarm = self._open.get((patient_id, value.attribute, direction))
+            if alarm is not None:
+                self._step(alarm, _measured(value), now)
+
+    def tick(self, now: int) -> None:
+        """Tell the clock to the alarms that wait for it. Only when all that was published has been read."""
+        self._look_at(now)
+        for key in [key for key, at in self._ticks.items() if at <= now]:
+            self._step(self._open[key], Tick(), now)
+
+    def discharge(self, patient_id: str, left_at: int, now: int) -> None:
+        """The patient has left: alarms that began before are over, and so are those of which nothing more comes.
+
+        One that began since, and of which values come, is of somebody who is there.
+        """
+        self._look_at(now)
+        for alarm in list(self._of_patient.get(patient_id, {}).values()):
+            if alarm.state is None:
+                continue
+            is_quiet = now - max(left_at, alarm.state.readings[-1].at) > GONE_MS
+            if alarm.started_at <= left_at or is_quiet:
+                self._step(alarm, Discharge(), now)
+
+    def acknowledge(self, order: Order, now: int) -> str:
+        """Carry out what somebody asked for; what became of it, as a sentence."""
+        self._look_at(now)
+        alarm = self.open_alarm(order.alarm_id)
+        if alarm is None or alarm.state is None:
+            return "There is no such open alarm: it is over, or never was."
+        outcome = step(alarm.state, Acknowledge(order.author, order.reason, order.until), now)
+        self._advance(alarm, outcome, now)
+        if not any(change.kind is Kind.ACKNOWLEDGED for change in outcome.transitions):
+            return "The alarm is pending: there is nothing to acknowledge yet."
+        after = outcome.state
+        if after is None or after.acknowledged_until is None:
+            return "The time of the acknowledgement is over already."
+        until = local_time(after.acknowledged_until - after.ahead, self._manner.style.zone)
+        return f"Acknowledged until {until}, or until its severity rises."
+
+    def close(self, now: int) -> Changes:
+        """Write the mails that are due; everything that has changed since the last time."""
+        self._look_at(now)
+        due = {patient for patient, at in self._plans.items() if at <= now}
+        for patient in sorted(self._touched | due):
+            self._tell(patient, now)
+        self._touched.clear()
+        if len(self._urgent) > len(self._of_patient):
+            self._urgent = {one: at for one, at in self._urgent.items() if now - at < URGENT_KEPT_MS}
+        changes, self._changes = self._changes, Changes()
+        return changes
+
+    def _look_at(self, now: int) -> None:
+        """After the clock was set back, everything that waits for it is asked again."""
+        if now < self._clock:
+            self._ticks = {key: min(at, now) for key, at in self._ticks.items()}
+            self._touched.update(self._of_patient)
+            self._urgent = {patient: min(at, now) for patient, at in self._urgent.items()}
+            for alarms in self._of_patient.values():
+                for alarm_id, alarm in alarms.items():
+                    alarms[alarm_id] = replace(alarm, notice=not_ahead(alarm.notice, now))
+                    if alarm.state is not None:
+                        self._open[alarm.key] = alarms[alarm_id]
+        self._clock = now
+
+    def _catch_up(self, alarm: Alarm, breach: Breach, now: int) -> None:
+        """Give a new alarm the values since its breach, which were read before it."""
+        for value in self._bedside.since(alarm.patient_id, alarm.attribute, breach["recorded_at"]):
+            current = self._open.get(alarm.key)
+            if current is None:
+                return
+            if value.source_id != breach["source_id"]:
+                self._step(current, _measured(value), now)
+
+    def _step(self, alarm: Alarm, event: life.Event, now: int) -> None:
+        self._advance(alarm, step(alarm.state, event, now), now)
+
+    def _advance(self, alarm: Alarm, outcome: Outcome, now: int, breach_id: str | None = None) -> Alarm:
+        silenced = self._silenced_until(alarm) is not None
+        alarm, events = advanced(alarm, outcome, now, self._manner.rule, silenced, breach_id)
+        self._changes.events += events
+        self._changes.alarms[alarm.alarm_id] = alarm
+        self._put(alarm)
+        if events:
+            self._touched.add(alarm.patient_id)
+        return alarm
+
+    def _put(self, alarm: Alarm) -> None:
+        """Keep an alarm as long as it is open or something is owed of it."""
+        if alarm.state is not None:
+            self._open[alarm.key] = alarm
+            self._wait(alarm.key, alarm.state)
+        elif (known := self._open.get(alarm.key)) and known.alarm_id == alarm.alarm_id:
+            del self._open[alarm.key]
+            self._ticks.pop(alarm.key, None)
+        of_patient = self._of_patient.setdefault(alarm.patient_id, {})
+        if alarm.state is not None or not alarm.notice.settled:
+            of_patient[alarm.alarm_id] = alarm
+            return
+        of_patient.pop(alarm.alarm_id, None)
+        if not of_patient:
+            del self._of_patient[alarm.patient_id]
+
+    def _wait(self, key: Key, state: State) -> None:
+        due = due_at(state)
+        if due is None:
+            self._ticks.pop(key, None)
+        else:
+            self._ticks[key] = due
+
+    def _tell(self, patient_id: str, now: int) -> None:
+        """Write the patient's mails that are due, and note when to look again."""
+        decided = self._plan(patient_id, now)
+        if decided.mails:
+            self._write(patient_id, decided.mails, now)
+            decided = self._plan(patient_id, now)
+        at = now if decided.mails else decided.next_at
+        if at is None:
+            self._plans.pop(patient_id, None)
+        else:
+            self._plans[patient_id] = at
+
+    def _plan(self, patient_id: str, now: int) -> Plan:
+        alarms = self._of_patient.get(patient_id, {})
+        standing = {alarm_id: self._standing(alarm) for alarm_id, alarm in alarms.items()}
+        return plan(standing, self._urgent.get(patient_id), now, self._manner.rule)
+
+    def _write(self, patient_id: str, mails: Iterable[Sequence[Item]], now: int) -> None:
+        alarms = self._of_patient[patient_id]
+        of_alarm: dict[str, list[Item]] = {}
+        for mail in mails:
+            self._write_mail([alarms[item.key] for item in mail], mail, now)
+            for item in mail:
+                of_alarm.setdefault(item.key, []).append(item)
+        for alarm_id, items in of_alarm.items():
+            alarm = alarms[alarm_id]
+            alarm = replace(alarm, notice=told(alarm.notice, items, now))
+            if alarm.notice.urgent_at == now:
+                self._urgent[patient_id] = now
+            self._changes.alarms[alarm_id] = alarm
+            self._put(alarm)
+
+    def _standing(self, alarm: Alarm) -> Standing:
+        phase = alarm.state.phase if alarm.state else None
+        return Standing(alarm.notice, phase, alarm.severity, alarm.ward, self._silenced_until(alarm))
+
+    def _silenced_until(self, alarm: Alarm) -> int | None:
+        if not self._silences:
+            return None
+        return silenced_until(self._silences, alarm.patient_id, alarm.ward, alarm.attribute)
+
+    def _write_mail(self, alarms: Sequence[Alarm], items: Sequence[Item], now: int) -> None:
+        notification, events = write_mail(alarms, items, self._bedside, self._manner, uuid.uuid4().hex, now)
+        self._changes.notifications.append(notification)
+        self._changes.events += events
+
+
+def _begun(breach: Breach, at: int) -> Alarm:
+    return Alarm(
+        alarm_id=uuid.uuid4().hex,
+        breach=breach,
+        ward=ward_of(breach),
+        state=None,
+        notice=Notice(),
+        started_at=at,
+        last_breach_at=at,
+        breaches=1,
+        last_value=breach["value"],
+    )
+
+
+def _measured(value: Value) -> Measured:
+    return Measured(rounded(value.attribute, value.value), value.recorded_at, value.source_id, value.partial)

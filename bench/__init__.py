@@ -1,0 +1,1 @@
+"""Benchmarks: what the product does against what it should, or against its peers, measured in one run."""

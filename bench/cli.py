@@ -1,0 +1,49 @@
+"""Command `./ward bench [NAME]`."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+import time
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from bench.figures import Report, Size
+from infra.cli import WIDTH_OF_FILES
+from infra.errors import ConfigurationError
+from infra.settings import load_settings
+
+BENCHMARKS: dict[str, str] = {
+    "alarms": "alarms and mails against the truth of 100 simulated patient-days; no servers",
+    "start": "seconds, memory and idle processor time of the whole stack, which it stops and starts three times",
+    "path": "from the commit of a reading to SNS, half an hour on the running stack",
+}
+"""Name (and module in `bench/`, which has `measure(Size) -> Report`) and what it measures."""
+
+console = Console(highlight=False, width=None if sys.stdout.isatty() else WIDTH_OF_FILES)
+
+
+def bench(
+    name: Annotated[str | None, typer.Argument(help=f"One of {', '.join(BENCHMARKS)}; all if left out.")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="What generated data is made of.")] = 1,
+    tiny: Annotated[bool, typer.Option("--tiny", help="Little data: shows that it works, not how well.")] = False,
+) -> None:
+    """Run benchmarks: print each one's table, and write its numbers as JSON below `.ward/state/bench/`."""
+    if name is not None and name not in BENCHMARKS:
+        raise ConfigurationError(f"There is no benchmark {name!r}; there are {', '.join(BENCHMARKS)}.")
+    directory = load_settings().state_dir / "bench"
+    size = Size(seed, tiny, lambda text: console.print(text, style="dim"))
+    for one in [name] if name else BENCHMARKS:
+        begun = time.monotonic()
+        report = _measure(one, size)
+        path = directory / f"{one}{'-tiny' if tiny else ''}.json"
+        report.save(path)
+        console.print(report.as_table())
+        console.print(f"{time.monotonic() - begun:.0f} s; numbers in {path}")
+
+
+def _measure(name: str, size: Size) -> Report:
+    report: Report = importlib.import_module(f"bench.{name}").measure(size)
+    return report

@@ -1,0 +1,297 @@
+"""What people are told of an alarm, and when: news of its life, reminders and escalation. Pure, apart from any mail.
+
+Three steps: `after` folds what happened to an alarm into its `Notice`; `plan` says which news of one patient's alarms
+go out now, grouped into mails, and when to ask again; `told` notes that they did. Times are epoch milliseconds by the
+clock: what a person was told and when is a matter of the clock, not of event time.
+
+**Grouping** (issue of floods: Drew 2014). Of one patient's alarms the first that is high goes out at once; what is high
+within `group_seconds` of it waits for the end of that time and is one mail. Everything else waits `group_seconds`, so
+that what belongs together is one mail. Only news with equal ward, severity and escalation share a mail, since these
+decide whom it reaches.
+
+**Reminders** of an alarm that nobody has acknowledged back off: after `reminder_seconds`, then twice as long each time.
+**Escalation**: a high alarm that nobody has acknowledged is told to the next level after `escalation_seconds`; such a
+mail stands for a reminder. An acknowledgement stops both; when its time is over, people are reminded at once.
+
+**The end** is told once, to each ward that the mails went to, with the highest severity and escalation that they had,
+so that it reaches the same people; never of an alarm that nobody was told of, unless its first mail was still waiting.
+Patients who move to another ward are told to the new one at once. A fall in severity is no news.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from enum import StrEnum
+from typing import Any
+
+from clinical.lifecycle_events import SEVERITIES, Kind, Transition
+from clinical.lifecycle_state import Phase
+from clinical.messages import Severity
+
+LEVELS = 2
+"""Escalation levels above the first."""
+
+
+class News(StrEnum):
+    """What a mail tells of one alarm."""
+
+    RAISED = "raised"
+    WORSE = "worse"
+    REMINDER = "reminder"
+    ESCALATED = "escalated"
+    RESOLVED = "resolved"
+    DISCHARGED = "discharged"
+
+
+ENDS = frozenset({News.RESOLVED, News.DISCHARGED})
+RISES = frozenset({News.RAISED, News.WORSE})
+
+
+@dataclass(frozen=True)
+class Rule:
+    """`told`: the severities that are mailed at all. Seconds otherwise; `escalation_seconds`: after the high mail."""
+
+    told: frozenset[Severity] = frozenset({"high", "medium"})
+    group_seconds: int = 30
+    reminder_seconds: int = 300
+    reminder_longest_seconds: int = 3600
+    escalation_seconds: tuple[int, ...] = (300, 600)
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """What people were told of one alarm and what they are owed.
+
+    `owed` since `owed_since`, of severity `owed_severity` (the highest since then). `told_at`: the last mail, of
+    `told_severity`; `peak` and `escalation`: the highest that its mails carried; `wards`: where they went, the last
+    one last. `urgent_at`: the last mail that did not wait. `high_at`: since when a high mail stands unanswered, and
+    `steps` escalations since. `reminders` since the last news.
+    """
+
+    owed: News | None = None
+    owed_since: int | None = None
+    owed_severity: Severity | None = None
+    told_at: int | None = None
+    told_severity: Severity | None = None
+    peak: Severity | None = None
+    escalation: int = 0
+    wards: tuple[str, ...] = ()
+    urgent_at: int | None = None
+    high_at: int | None = None
+    steps: int = 0
+    reminders: int = 0
+
+    @property
+    def settled(self) -> bool:
+        """Nothing is owed."""
+        return self.owed is None
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """An alarm as `plan` sees it. `phase` and `severity` None: it is over. `silenced_until`: None when it is not."""
+
+    notice: Notice
+    phase: Phase | None
+    severity: Severity | None
+    ward: str
+    silenced_until: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One alarm in one mail."""
+
+    key: Any
+    news: News
+    severity: Severity
+    ward: str
+    escalation: int
+    ready_at: int
+
+
+@dataclass
+class Plan:
+    """Mails to write now, each a list of items of equal ward, severity and escalation, high and old first; and when to
+    plan again if nothing happens before (None: never)."""
+
+    mails: list[list[Item]] = field(default_factory=list)
+    next_at: int | None = None
+
+
+def rank(severity: Severity | None) -> int:
+    """Index into SEVERITIES; -1: none."""
+    return -1 if severity is None else SEVERITIES.index(severity)
+
+
+def after(notice: Notice, change: Transition, now: int, rule: Rule, silenced: bool = False) -> Notice:
+    """The notice after one transition of its alarm. `silenced`: nobody is told of it now."""
+    notice = not_ahead(notice, now)
+    match change.kind:
+        case Kind.RAISED | Kind.SEVERITY_ROSE:
+            return _rose(notice, change.severity, now, rule)
+        case Kind.ACKNOWLEDGED:
+            return _settle(replace(notice, high_at=None, steps=0, reminders=0))
+        case Kind.ACKNOWLEDGEMENT_ENDED:
+            if notice.owed is not None or change.severity not in rule.told:
+                return notice
+            return replace(notice, owed=News.REMINDER, owed_since=now, owed_severity=change.severity)
+        case Kind.CLEARED:
+            return _ended(notice, News.RESOLVED, now, silenced)
+        case Kind.ENDED_BY_DISCHARGE:
+            return _ended(notice, News.DISCHARGED, now, silenced or notice.told_at is None)
+        case _:
+            return notice
+
+
+def not_ahead(notice: Notice, now: int) -> Notice:
+    """The notice with no time later than `now`: after the clock was set back, nothing waits for it to catch up."""
+    if max(filter(None, (notice.owed_since, notice.told_at, notice.urgent_at, notice.high_at)), default=0) <= now:
+        return notice
+    return replace(
+        notice,
+        owed_since=_at_most(notice.owed_since, now),
+        told_at=_at_most(notice.told_at, now),
+        urgent_at=_at_most(notice.urgent_at, now),
+        high_at=_at_most(notice.high_at, now),
+    )
+
+
+def plan(alarms: Mapping[Any, Standing], urgent_at: int | None, now: int, rule: Rule) -> Plan:
+    """What to tell of one patient's alarms now. `urgent_at`: the patient's last mail that did not wait, if known."""
+    recent = [at for at in (urgent_at, *(one.notice.urgent_at for one in alarms.values())) if at is not None]
+    last_urgent = min(max(recent), now) if recent else None
+    items = [item for key, alarm in alarms.items() for item in _items(key, alarm, last_urgent, now, rule)]
+    due = {_address(item) for item in items if item.ready_at <= now}
+    result = Plan()
+    for address in sorted(due, key=lambda one: (-rank(one[1]), -one[2], one[0])):
+        together = [item for item in items if _address(item) == address and _may_ride(alarms[item.key], item, now)]
+        result.mails.append(sorted(together, key=lambda item: item.ready_at))
+    sent = {(item.key, item.ward) for mail in result.mails for item in mail}
+    waiting = [item.ready_at for item in items if (item.key, item.ward) not in sent]
+    result.next_at = min(waiting, default=None)
+    return result
+
+
+def told(notice: Notice, items: Iterable[Item], now: int) -> Notice:
+    """The notice after a mail (for an end: after those to all wards) with these items of its alarm was written."""
+    for item in items:
+        urgent = _is_urgent(item.news, item.severity)
+        high_at, steps, reminders = notice.high_at, notice.steps, notice.reminders + 1
+        if item.news in RISES:
+            reminders, steps = 0, 0
+            high_at = now if item.severity == "high" else None
+        elif item.news is News.ESCALATED:
+            steps += 1
+        elif item.severity == "high" and high_at is None:
+            high_at = now
+        notice = replace(
+            _settle(notice),
+            told_at=now,
+            told_severity=item.severity,
+            peak=max(notice.peak or item.severity, item.severity, key=SEVERITIES.index),
+            escalation=max(notice.escalation, item.escalation),
+            wards=(*(ward for ward in notice.wards if ward != item.ward), item.ward),
+            urgent_at=now if urgent else notice.urgent_at,
+            high_at=high_at,
+            steps=steps,
+            reminders=reminders,
+        )
+    return notice
+
+
+def to_dict(notice: Notice) -> dict[str, Any]:
+    """A JSON-able form."""
+    return asdict(notice)
+
+
+def from_dict(stored: Mapping[str, Any]) -> Notice:
+    """The notice that `to_dict` stored. Raises ValueError for a form that it did not write."""
+    try:
+        fields = {**stored, "wards": tuple(stored["wards"])}
+        fields["owed"] = None if fields["owed"] is None else News(fields["owed"])
+        return Notice(**fields)
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"What was told of an alarm cannot be read: {error!r}.") from error
+
+
+def _rose(notice: Notice, severity: Severity | None, now: int, rule: Rule) -> Notice:
+    if severity is None or severity not in rule.told:
+        return notice
+    if notice.owed in RISES:
+        deepest = max(notice.owed_severity or severity, severity, key=SEVERITIES.index)
+        return replace(notice, owed_severity=deepest)
+    if notice.told_at is None:
+        return replace(notice, owed=News.RAISED, owed_since=now, owed_severity=severity)
+    if rank(severity) > rank(notice.told_severity):
+        return replace(notice, owed=News.WORSE, owed_since=now, owed_severity=severity)
+    return notice
+
+
+def _ended(notice: Notice, news: News, now: int, unheard: bool) -> Notice:
+    if notice.told_at is None and (unheard or notice.owed is None):
+        return _settle(notice)
+    severity = notice.peak or notice.owed_severity
+    return replace(notice, owed=news, owed_since=now, owed_severity=severity)
+
+
+def _at_most(at: int | None, now: int) -> int | None:
+    return None if at is None else min(at, now)
+
+
+def _settle(notice: Notice) -> Notice:
+    return replace(notice, owed=None, owed_since=None, owed_severity=None)
+
+
+def _items(key: Any, alarm: Standing, last_urgent: int | None, now: int, rule: Rule) -> list[Item]:
+    """What one alarm has to tell, and from when on; an end has an item for each ward."""
+    found = _next_news(alarm, now, rule)
+    if found is None:
+        return []
+    news, at, severity, escalation = found
+    group_ms = rule.group_seconds * 1000
+    if _is_urgent(news, severity):
+        ready = at if last_urgent is None else max(at, last_urgent + group_ms)
+    else:
+        ready = at if news is News.REMINDER else at + group_ms
+    if alarm.silenced_until is not None:
+        ready = max(ready, alarm.silenced_until)
+    wards = alarm.notice.wards or (alarm.ward,) if news in ENDS else (alarm.ward,)
+    return [Item(key, news, severity, ward, escalation, ready) for ward in wards]
+
+
+def _next_news(alarm: Standing, now: int, rule: Rule) -> tuple[News, int, Severity, int] | None:
+    """News, since when it is due, its severity and its escalation."""
+    notice = not_ahead(alarm.notice, now)
+    if notice.owed is not None and notice.owed_since is not None:
+        severity = notice.owed_severity or "high"
+        return notice.owed, notice.owed_since, severity, notice.escalation if notice.owed in ENDS else 0
+    if alarm.phase is not Phase.ACTIVE or notice.told_at is None or alarm.severity not in rule.told:
+        return None
+    severity = alarm.severity
+    if notice.wards and alarm.ward != notice.wards[-1]:
+        return News.REMINDER, notice.told_at, severity, 0
+    pause = min(rule.reminder_seconds * 2 ** min(notice.reminders, 16), rule.reminder_longest_seconds)
+    reminder = (News.REMINDER, notice.told_at + pause * 1000, severity, 0)
+    if severity != "high" or notice.high_at is None or notice.steps >= len(rule.escalation_seconds):
+        return reminder
+    level = min(notice.steps + 1, LEVELS)
+    escalated = (News.ESCALATED, notice.high_at + rule.escalation_seconds[notice.steps] * 1000, severity, level)
+    return escalated if escalated[1] <= reminder[1] else reminder
+
+
+def _is_urgent(news: News, severity: Severity) -> bool:
+    return severity == "high" and (news in RISES or news is News.ESCALATED)
+
+
+def _address(item: Item) -> tuple[str, Severity, int]:
+    return item.ward, item.severity, item.escalation
+
+
+def _may_ride(alarm: Standing, item: Item, now: int) -> bool:
+    """Whether an item is told with others of its address: what is due, and what is owed and only waits for company."""
+    if item.ready_at <= now:
+        return True
+    to_several_wards = item.news in ENDS and len(alarm.notice.wards) > 1  # it goes to all of them at once
+    return alarm.notice.owed is not None and alarm.silenced_until is None and not to_several_wards

@@ -1,0 +1,174 @@
+"""The outbox under a flood: merged mails, what a refusal or a forgetful SNS makes of them, and mails of a ward."""
+
+from __future__ import annotations
+
+import re
+import uuid
+from collections import Counter
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from pymysql.connections import Connection
+
+from alerts.database import digest, in_transaction
+from alerts.decide import Notification
+from alerts.message import Style
+from alerts.no_signal import SignalAlarms, lost_before, signal_alarms
+from alerts.outbox import MERGED_PRIORITY, Ready, load_waiting, mark_sent, merge, requeue_lost, take_apart
+from alerts.store import add_notifications
+from alerts.technical import record_technical
+from clinical.presence import Ending, Signal, SignalChanges
+from infra.clients import alerts_connection
+from infra.settings import Settings
+from tests.stack.alerting import OwnEngine, Reader, now_ms, query, unique, ward_subscriptions
+
+Await = Callable[..., Any]
+FLOOD = 5000
+FLOOD_SECONDS = 120
+
+
+def notifications(ward: str, count: int) -> list[Notification]:
+    """Mails about high heart rates of as many patients."""
+    return [
+        Notification(
+            notification_id=uuid.uuid4().hex,
+            alarm_id=uuid.uuid4().hex,
+            group_key=digest("patient", ward, str(number)),
+            topic="doctors",
+            kind="clinical",
+            notice="raised",
+            priority=0,
+            severity="high",
+            ward=ward,
+            attribute="heart_rate",
+            subject=f"[HIGH] Heart rate 150 /min high, patient {number}",
+            body=f"HIGH: Heart rate 150 /min of patient {number}.\n" + "Patient:      somebody\n" * 20,
+            created_at=now_ms(),
+        )
+        for number in range(count)
+    ]
+
+
+def put(settings: Settings, rows: list[Notification]) -> list[int]:
+    """Into the outbox; their sequence numbers."""
+    with closing(alerts_connection(settings)) as connection:
+        in_transaction(connection, lambda cursor: add_notifications(cursor, rows))
+    ward = rows[0].ward
+    return [seq for (seq,) in query(settings, "SELECT seq FROM notifications WHERE ward = %s ORDER BY seq", ward)]
+
+
+def parts_of(settings: Settings, ward: str) -> list[tuple[Any, ...]]:
+    return query(
+        settings,
+        "SELECT merged_into, sent_at, not_before FROM notifications WHERE ward = %s AND priority >= 0 ORDER BY seq",
+        ward,
+    )
+
+
+def test_five_thousand_waiting_notifications_of_a_ward_become_a_few_mails_with_every_text_in_them(
+    stack: Settings, reader: Reader, own_engine: OwnEngine, await_condition: Await
+) -> None:
+    put(stack, notifications(reader.ward, FLOOD))
+    own_engine.hand_over()
+    await_condition(
+        lambda: all(sent_at for _, sent_at, _ in parts_of(stack, reader.ward)), FLOOD_SECONDS, "mails still wait", 1
+    )
+    merged = {into for into, _, _ in parts_of(stack, reader.ward)}
+    assert None not in merged
+    assert len(merged) < 40
+    mails = await_condition(
+        lambda: len(found := reader.mails(stack)) >= len(merged) and found, FLOOD_SECONDS, "mails are missing", 1
+    )
+    assert {mail.notification_id for mail in mails} == merged
+    told = Counter(number for mail in mails for number in re.findall(r"^HIGH: .* patient (\d+)\.\r?$", mail.text, re.M))
+    assert told == {str(number): 1 for number in range(FLOOD)}
+
+
+def test_a_merged_notification_waits_first_until_it_is_sent_and_takes_its_parts_with_it(
+    stack: Settings, reader: Reader, own_engine: OwnEngine
+) -> None:
+    seqs = put(stack, notifications(reader.ward, 3))
+    with closing(alerts_connection(stack)) as connection:
+        ready = in_transaction(connection, lambda cursor: merge(cursor, seqs, now_ms()))
+        with connection.cursor() as cursor:
+            waiting = load_waiting(cursor, now_ms())
+        assert waiting[0].seq == ready.seq
+        assert waiting[0].priority == MERGED_PRIORITY
+        assert not {item.seq for item in waiting} & set(seqs)
+        assert ready.is_merged
+        assert ready.attributes["attribute"] == ["heart_rate"]
+        in_transaction(connection, lambda cursor: mark_sent(cursor, ready, "m1", 12345))
+    assert parts_of(stack, reader.ward) == [(ready.notification_id, 12345, 0)] * 3
+
+
+def test_a_merged_notification_that_sns_refuses_is_taken_apart_and_each_goes_alone(
+    stack: Settings, reader: Reader, own_engine: OwnEngine
+) -> None:
+    seqs = put(stack, notifications(reader.ward, 3))
+    with closing(alerts_connection(stack)) as connection:
+        ready = in_transaction(connection, lambda cursor: merge(cursor, seqs, now_ms()))
+        in_transaction(connection, lambda cursor: take_apart(cursor, ready, 1000))
+        with connection.cursor() as cursor:
+            waiting = {item.seq: item.kin for item in load_waiting(cursor, now_ms())}
+    assert parts_of(stack, reader.ward) == [(None, None, 1000)] * 3
+    assert ready.seq not in waiting
+    assert [waiting[seq] for seq in seqs] == [None] * 3
+
+
+def merge_and_send(connection: Connection[Any], seqs: Sequence[int]) -> Ready:
+    """The mail of several notifications, noted as taken by SNS."""
+    ready = in_transaction(connection, lambda cursor: merge(cursor, seqs, now_ms()))
+    in_transaction(connection, lambda cursor: mark_sent(cursor, ready, "m", now_ms()))
+    return ready
+
+
+def test_parts_are_put_back_with_the_mail_that_held_them_unless_its_readers_have_it(
+    stack: Settings, reader: Reader, own_engine: OwnEngine
+) -> None:
+    [(subscription,)] = query(stack, "SELECT subscription_id FROM subscriptions WHERE email = %s", reader.email)
+    seqs = put(stack, notifications(reader.ward, 4))
+    with closing(alerts_connection(stack)) as connection:
+        for half, is_mailed in ((seqs[:2], True), (seqs[2:], False)):
+            ready = merge_and_send(connection, half)
+            if is_mailed:
+                with connection.cursor() as cursor:
+                    cursor.execute(
+                        "INSERT INTO mailed VALUES (%s, %s, %s)", (subscription, ready.notification_id, now_ms())
+                    )
+        in_transaction(connection, lambda cursor: requeue_lost(cursor, now_ms()))
+    assert [sent_at is None for _, sent_at, _ in parts_of(stack, reader.ward)] == [False, False, True, True]
+
+
+def record(connection: Connection[Any], made: SignalAlarms, style: Style) -> int:
+    """How many mails alarms about signals gave."""
+    return in_transaction(connection, lambda cursor: record_technical(cursor, made.alarms, now_ms(), style, made.wards))
+
+
+def test_a_lost_signal_is_mailed_to_the_nurses_of_its_ward_and_to_ops_and_cleared_for_both(
+    stack: Settings, reader: Reader, own_engine: OwnEngine, await_condition: Await
+) -> None:
+    ward_subscriptions("add", reader.email, "--ward", reader.ward, "--technical")
+    lost, style = [Signal(unique("P")), Signal(unique("P"), "spo2")], Style(ZoneInfo("UTC"))
+    began = now_ms() - 31_000
+    told = (
+        SignalChanges(lost=dict.fromkeys(lost, began)),
+        SignalChanges(ended=dict.fromkeys(lost, Ending.RETURNED)),
+    )
+    with closing(alerts_connection(stack)) as connection:
+        for changes in told:
+            made = signal_alarms(changes, lambda _: reader.ward, lambda _: False, {}, now_ms(), style)
+            assert record(connection, made, style) == 2
+            with connection.cursor() as cursor:
+                still_lost = {signal: since for signal, since in lost_before(cursor).items() if signal in lost}
+            assert still_lost == changes.lost
+    own_engine.hand_over()
+    found = await_condition(
+        lambda: len(mails := reader.mails(stack)) >= 2 and mails, FLOOD_SECONDS, "the nurses were not told", 1
+    )
+    assert [mail.subject for mail in found] == [
+        f"[TECHNICAL] no signal (2), ward {reader.ward}",
+        f"[CLEARED] no signal (2), ward {reader.ward}",
+    ]
+    assert all(signal.patient_id in mail.text for mail in found for signal in lost)

@@ -1,0 +1,306 @@
+"""The book of alarms: from breaches and values to alarms, audit and outbox."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass, field
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from alerts.bedside import Bedside, Value
+from alerts.book import AlarmBook
+from alerts.decide import Alarm, Changes, Event, Notification
+from alerts.manner import Manner
+from alerts.message import Style
+from alerts.orders import Order
+from alerts.silences import Silence
+from clinical.messages import Breach
+from clinical.notices import Rule
+from tests.unit.alerts.breaches import RECORDED, breach
+
+STYLE = Style(ZoneInfo("UTC"))
+LIMITS = {"heart_rate": (51.0, 90.0), "spo2": (96.0, None), "glucose": (70.0, 180.0)}
+
+
+@dataclass
+class Desk:
+    """A book whose changes are written down as MySQL would have them; seconds are counted from RECORDED."""
+
+    rule: Rule = field(default_factory=Rule)
+    alarms: dict[str, Alarm] = field(default_factory=dict)
+    events: list[Event] = field(default_factory=list)
+    mails: list[Notification] = field(default_factory=list)
+    numbers: Any = field(default_factory=lambda: itertools.count(1))
+    now: int = RECORDED
+
+    def __post_init__(self) -> None:
+        self.bedside = Bedside()
+        self.book = AlarmBook(Manner(self.rule, STYLE), self.bedside)
+
+    def reads(
+        self, second: float, value: float, patient: str = "P-1", attribute: str = "heart_rate", **more: Any
+    ) -> None:
+        """A value arrives, and its breach with it if it is one."""
+        self.now = at = RECORDED + int(second * 1000)
+        source_id = str(next(self.numbers))
+        one = Value(attribute, value, at, source_id)
+        self.bedside.see(patient, [one])
+        self.book.value(patient, one, at)
+        found = self.breach_of(value, patient=patient, attribute=attribute, at=at, source_id=source_id, **more)
+        if found is not None:
+            self.book.breach(found, at)
+        self.close()
+
+    def breach_of(self, value: float, *, patient: str, attribute: str, at: int, **more: Any) -> Breach | None:
+        low, high = LIMITS[attribute]
+        if (low is None or value >= low) and (high is None or value <= high):
+            return None
+        direction = "low" if low is not None and value < low else "high"
+        return breach(
+            patient_id=patient,
+            attribute=attribute,
+            value=value,
+            direction=direction,
+            normal_low=low,
+            normal_high=high,
+            recorded_at=at,
+            **{"clear_margin": 3.0, **more},
+        )
+
+    def close(self) -> Changes:
+        changes = self.book.close(self.now)
+        self.alarms.update(changes.alarms)
+        self.events += changes.events
+        self.mails += changes.notifications
+        return changes
+
+    def clock(self, second: float) -> None:
+        """Let the clock run to that second, as the engine does when nothing arrives."""
+        end = RECORDED + int(second * 1000)
+        while self.now < end:
+            self.now = min(self.now + 1000, end)
+            self.book.tick(self.now)
+            self.close()
+
+    @property
+    def told(self) -> list[tuple[int, str, str, str]]:
+        return [((m.created_at - RECORDED) // 1000, m.notice, m.severity, m.attribute) for m in self.mails]
+
+
+@pytest.fixture
+def desk() -> Desk:
+    return Desk()
+
+
+def raised(desk: Desk, patient: str = "P-1", second: float = 0, **more: Any) -> Alarm:
+    """A high alarm: two high readings in a row."""
+    desk.reads(second, 140, patient, **more)
+    desk.reads(second + 1, 141, patient, **more)
+    [alarm] = [one for one in desk.alarms.values() if one.patient_id == patient and one.state is not None]
+    return alarm
+
+
+def test_two_high_readings_make_an_alarm_a_mail_and_their_audit(desk: Desk) -> None:
+    alarm = raised(desk)
+    assert (alarm.severity, alarm.peak, alarm.breaches) == ("high", "high", 2)
+    assert desk.told == [(1, "raised", "high", "heart_rate")]
+    [mail] = desk.mails
+    assert (mail.ward, mail.priority, mail.kind, mail.escalation) == ("Cardiology", 0, "clinical", 0)
+    assert mail.notification_id in mail.body
+    assert [event.what for event in desk.events] == ["pending", "raised", "raised"]
+    assert desk.events[-1].notification_id == mail.notification_id
+
+
+def test_a_single_spike_is_recorded_and_told_to_nobody(desk: Desk) -> None:
+    desk.reads(0, 72)
+    desk.reads(1, 150)
+    desk.reads(2, 73)
+    desk.reads(3, 72)
+    desk.clock(120)
+    [alarm] = desk.alarms.values()
+    assert (alarm.end_reason, alarm.breaches, alarm.raised_at, alarm.state) == ("dropped", 1, None, None)
+    assert desk.mails == []
+
+
+def test_a_seldom_vital_alarms_by_the_clock_although_nothing_else_arrives(desk: Desk) -> None:
+    desk.reads(0, 60, attribute="glucose", severity="medium", delay_seconds=15)
+    desk.clock(14)
+    assert desk.alarms[next(iter(desk.alarms))].severity is None
+    desk.clock(50)
+    assert desk.told == [(45, "raised", "medium", "glucose")]
+
+
+def test_an_alarm_that_begins_late_is_given_the_values_read_before_its_breach(desk: Desk) -> None:
+    spike = desk.breach_of(150, patient="P-1", attribute="heart_rate", at=RECORDED, source_id="1")
+    assert spike is not None
+    for second, value in enumerate((150, 72, 73)):
+        desk.bedside.see("P-1", [Value("heart_rate", value, RECORDED + second * 1000, str(second + 1))])
+    desk.now = RECORDED + 5000
+    desk.book.breach(spike, desk.now)
+    desk.close()
+    [alarm] = desk.alarms.values()
+    assert alarm.end_reason == "dropped"
+
+
+def test_the_values_of_other_patients_and_attributes_change_nothing(desk: Desk) -> None:
+    alarm = raised(desk)
+    for second in range(2, 60):
+        desk.reads(second, 72, "P-2")
+    assert desk.alarms[alarm.alarm_id].state is not None
+
+
+def test_values_back_in_range_for_half_a_minute_end_the_alarm_and_it_is_told(desk: Desk) -> None:
+    alarm = raised(desk)
+    for second in range(2, 40):
+        desk.reads(second, 72)
+    over = desk.alarms[alarm.alarm_id]
+    assert (over.end_reason, over.ended_at) == ("cleared", RECORDED + 32_000)
+    desk.clock(100)
+    assert [(notice, severity) for _, notice, severity, _ in desk.told] == [("raised", "high"), ("resolved", "high")]
+    assert desk.alarms[alarm.alarm_id].notice.settled
+    assert not desk.book.is_watched("P-1")
+
+
+def test_silence_never_clears(desk: Desk) -> None:
+    alarm = raised(desk)
+    desk.clock(4000)
+    assert desk.alarms[alarm.alarm_id].state is not None
+    assert [notice for _, notice, _, _ in desk.told] == ["raised", "escalated", "escalated", "reminder"]
+
+
+def test_an_acknowledged_alarm_is_quiet_until_its_time_is_over(desk: Desk) -> None:
+    alarm = raised(desk)
+    order = Order(1, alarm.alarm_id, "Dr Jane Doe", False, "on my way", desk.now + 600_000, desk.now)
+    assert desk.book.acknowledge(order, desk.now).startswith("Acknowledged until 20")
+    desk.close()
+    acknowledged = desk.alarms[alarm.alarm_id]
+    assert (acknowledged.acknowledged_by, acknowledged.acknowledged_at) == ("Dr Jane Doe", desk.now)
+    [event] = [one for one in desk.events if one.what == "acknowledged"]
+    assert (event.who, "on my way" in event.why) == ("Dr Jane Doe", True)
+    desk.clock(600)
+    assert len(desk.mails) == 1
+    desk.clock(602)
+    assert desk.told[1:] == [(601, "reminder", "high", "heart_rate")]
+
+
+def test_what_is_pending_or_over_cannot_be_acknowledged(desk: Desk) -> None:
+    desk.reads(0, 150)
+    [pending] = desk.alarms.values()
+    order = Order(1, pending.alarm_id, "Dr Jane Doe", False, "why", None, desk.now)
+    assert "pending" in desk.book.acknowledge(order, desk.now)
+    unknown = Order(2, "0" * 32, "Dr Jane Doe", False, "why", None, desk.now)
+    assert "no such open alarm" in desk.book.acknowledge(unknown, desk.now)
+
+
+def test_a_discharge_ends_alarms_that_began_before_it_and_says_so(desk: Desk) -> None:
+    raised(desk)
+    desk.book.discharge("P-1", desk.now, desk.now)
+    desk.close()
+    desk.clock(60)
+    assert [notice for _, notice, _, _ in desk.told] == ["raised", "discharged"]
+    again = raised(desk, second=100)
+    desk.book.discharge("P-1", RECORDED + 50_000, desk.now)
+    desk.close()
+    assert desk.alarms[again.alarm_id].state is not None
+
+
+def test_a_patient_moved_to_another_ward_is_told_there_and_the_end_in_both(desk: Desk) -> None:
+    raised(desk)
+    desk.reads(2, 142, ward="ICU")
+    for second in range(3, 40):
+        desk.reads(second, 72)
+    desk.clock(100)
+    assert [(mail.notice, mail.ward) for mail in desk.mails] == [
+        ("raised", "Cardiology"),
+        ("reminder", "ICU"),
+        ("resolved", "Cardiology"),
+        ("resolved", "ICU"),
+    ]
+
+
+def test_the_ward_stays_known_when_a_later_breach_lacks_it(desk: Desk) -> None:
+    alarm = raised(desk)
+    desk.reads(2, 143, ward=None)
+    assert desk.alarms[alarm.alarm_id].ward == "Cardiology"
+
+
+def test_a_patient_without_ward_is_told_under_the_unknown_ward(desk: Desk) -> None:
+    raised(desk, ward=None, contact_missing=True)
+    assert [mail.ward for mail in desk.mails] == ["ward unknown"]
+
+
+def test_alarms_of_one_patient_within_half_a_minute_share_a_mail_and_a_group(desk: Desk) -> None:
+    raised(desk)
+    desk.reads(5, 80, attribute="spo2")
+    desk.reads(6, 80, attribute="spo2")
+    desk.reads(7, 40, attribute="glucose")
+    desk.clock(40)
+    assert desk.told == [(1, "raised", "high", "heart_rate"), (31, "raised", "high", "spo2,glucose")]
+    assert len({mail.group_key for mail in desk.mails}) == 1
+    told = {event.alarm_id for event in desk.events if event.notification_id == desk.mails[1].notification_id}
+    assert len(told) == 2
+
+
+def test_a_silenced_patient_alarms_and_nobody_is_told_until_the_silence_is_lifted(desk: Desk) -> None:
+    silence = Silence(1, "silence", "P-1", None, None, RECORDED, RECORDED + 3_600_000, "Dr Jane Doe", "washing")
+    desk.book.silence([silence])
+    alarm = raised(desk)
+    desk.clock(100)
+    assert (desk.alarms[alarm.alarm_id].severity, desk.mails) == ("high", [])
+    desk.book.silence([])
+    desk.close()
+    assert desk.told == [(100, "raised", "high", "heart_rate")]
+
+
+def test_audit_and_subject_hold_no_direct_identifier(desk: Desk) -> None:
+    raised(desk)
+    texts = [event.why for event in desk.events] + [desk.mails[0].subject]
+    for identifier in ("Zoë", "Łukasz", "+47", "Harbour"):
+        assert not any(identifier in text for text in texts)
+
+
+def test_a_book_loaded_from_what_was_stored_goes_on_as_if_nothing_had_been(desk: Desk) -> None:
+    alarm = raised(desk)
+    later = Desk(now=desk.now, numbers=desk.numbers)
+    later.book.load([desk.alarms[alarm.alarm_id]], later.now)
+    later.close()
+    assert later.mails == []
+    later.clock(301)
+    assert [
+        (notice, escalation.escalation) for (_, notice, _, _), escalation in zip(later.told, later.mails, strict=True)
+    ] == [("escalated", 1)]
+
+
+def test_a_clock_set_back_by_an_hour_delays_nothing(desk: Desk) -> None:
+    raised(desk)
+    desk.now -= 3_600_000
+    for _ in range(302):
+        desk.now += 1000
+        desk.book.tick(desk.now)
+        desk.close()
+    assert [mail.notice for mail in desk.mails] == ["raised", "escalated"]
+
+
+def test_a_book_loaded_after_the_clock_was_set_back_waits_for_nothing_longer(desk: Desk) -> None:
+    desk.reads(0, 60, attribute="glucose", severity="medium", delay_seconds=60)
+    [pending] = desk.alarms.values()
+    later = Desk(now=desk.now - 3_600_000, numbers=desk.numbers)
+    later.book.load([pending], later.now)
+    for _ in range(120):
+        later.now += 1000
+        later.book.tick(later.now)
+        later.close()
+    assert [mail.notice for mail in later.mails] == ["raised"]
+
+
+def test_an_alarm_that_began_after_the_discharge_is_over_when_nothing_more_comes(desk: Desk) -> None:
+    left_at = desk.now - 1000
+    alarm = raised(desk)
+    desk.book.discharge("P-1", left_at, desk.now + 1_790_000)
+    desk.close()
+    assert desk.alarms[alarm.alarm_id].state is not None
+    desk.book.discharge("P-1", left_at, desk.now + 1_802_000)
+    desk.close()
+    assert desk.alarms[alarm.alarm_id].end_reason == "discharged"

@@ -1,0 +1,86 @@
+"""Where patients are, by the source of contacts."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from pymysql.constants import FIELD_TYPE
+
+from alerts import wards
+from alerts.wards import ASKED_AT_ONCE, Answer, Stay, contacts_of, discharges
+from infra.settings import Contacts, Settings
+from infra.settings import Source as SourceTable
+
+Rows = list[tuple[Any, ...]] | None
+LEFT_MS = 1_790_000_000_123
+LEFT = datetime.fromtimestamp(LEFT_MS / 1000, UTC).replace(tzinfo=None)
+
+
+class Source:
+    """Answers instead of MySQL; `asked` holds each query with its arguments."""
+
+    def __init__(self, rows: Rows, kind: int = FIELD_TYPE.TIMESTAMP) -> None:
+        self.rows = rows
+        self.kind = kind
+        self.asked: list[tuple[str, tuple[str, ...]]] = []
+
+    def __call__(self, settings: Settings, query: str, *arguments: str) -> Answer | None:
+        self.asked.append((query, arguments))
+        if self.rows is None:
+            return None
+        return Answer(
+            [row for row in self.rows if row[0] in arguments], [FIELD_TYPE.STRING, FIELD_TYPE.STRING, self.kind]
+        )
+
+
+def source(monkeypatch: pytest.MonkeyPatch, rows: Rows) -> Source:
+    made = Source(rows)
+    monkeypatch.setattr(wards, "_ask_contacts", made)
+    return made
+
+
+def test_a_patient_has_a_ward_and_may_have_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    source(monkeypatch, [("P1", "ICU", None), ("P2", None, LEFT), ("P3", " \n", None)])
+    assert contacts_of(Settings(), ["P1", "P2", "P3", "P4"]) == {
+        "P1": Stay("ICU", None),
+        "P2": Stay(None, LEFT_MS),
+        "P3": Stay(None, None),
+    }
+    assert discharges(Settings(), ["P1", "P2"], LEFT_MS) == {"P2": LEFT_MS}
+
+
+def test_a_discharge_that_is_planned_is_none_yet(monkeypatch: pytest.MonkeyPatch) -> None:
+    source(monkeypatch, [("P2", None, LEFT)])
+    assert discharges(Settings(), ["P2"], LEFT_MS - 1) == {}
+
+
+def test_a_time_without_a_zone_is_that_of_the_source(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = source(monkeypatch, [("P2", None, LEFT)])
+    made.kind = FIELD_TYPE.DATETIME
+    settings = Settings(source=SourceTable(time_zone="Europe/Oslo"))
+    assert contacts_of(settings, ["P2"]) == {"P2": Stay(None, LEFT_MS - 7_200_000)}
+
+
+def test_a_source_that_is_away_is_not_a_source_that_knows_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    source(monkeypatch, None)
+    assert contacts_of(Settings(), ["P1"]) is None
+    assert discharges(Settings(), ["P1"], LEFT_MS) == {}
+
+
+def test_a_source_without_wards_and_discharges_is_asked_for_neither(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = source(monkeypatch, [("P1", None, None)]).asked
+    settings = Settings(contacts=Contacts(columns={"patient_id": "customerId"}))
+    assert contacts_of(settings, ["P1"]) == {"P1": Stay(None, None)}
+    assert asked[0][0].startswith("SELECT customerId, NULL, NULL FROM")
+    assert discharges(settings, ["P1"], LEFT_MS) == {}
+    assert len(asked) == 1
+
+
+def test_a_whole_hospital_is_asked_for_in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    patients = [f"P{number:05}" for number in range(2 * ASKED_AT_ONCE + 1)]
+    made = source(monkeypatch, [(patient, "ICU", None) for patient in patients])
+    assert len(contacts_of(Settings(), patients) or {}) == len(patients)
+    assert [len(arguments) for _, arguments in made.asked] == [ASKED_AT_ONCE, ASKED_AT_ONCE, 1]
+    assert contacts_of(Settings(), []) == {}
