@@ -20,9 +20,9 @@ import numpy as np
 import numpy.typing as npt
 from pymysql.cursors import SSCursor
 
+from bench.curves import CURVES, Line, Panel, draw
 from bench.figures import Figure, Report, Size
 from bench.own_ward import OwnWard, own_ward
-from bench.rate_curve import draw
 from bench.ward_writer import Load, Written, writing, written
 from bench.watching import Seen, Watch
 from clinical.tables import VITAL_READINGS
@@ -102,7 +102,7 @@ def measure(size: Size) -> Report:
                 break
         size.say("waiting until every alarm is over …")
     if not size.tiny:
-        draw([(one.rate, one.percentile(50), one.percentile(99), one.cores_used) for one in steps])
+        draw_curve(steps)
     return report(steps, {"seed": size.seed, **vars(plan), "seconds": seconds, "cores": os.cpu_count()})
 
 
@@ -153,6 +153,14 @@ def _hive_ids(settings: Settings, ward: str, done: Written, since: datetime) -> 
     )
     with hive_session(settings) as session:
         return np.sort(np.fromiter((row[0] for row in session.run(statement).rows), dtype=np.int64))
+
+
+def draw_curve(steps: Sequence[Step]) -> None:
+    """Latency and processor time against the rate."""
+    delays = [Line(f"p{share}", [(step.rate, step.percentile(share)) for step in steps]) for share in (50, 99)]
+    cores = Line("cores", [(step.rate, step.cores_used) for step in steps])
+    panels = [Panel("insertion to breach, ms", delays, log=True), Panel("cores in use", [cores])]
+    draw(CURVES / "rate.svg", "Everything together on one machine", "readings a second", panels)
 
 
 def report(steps: Sequence[Step], setting: dict[str, Any]) -> Report:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from bench import sustained
 from bench.sustained import Step, report, require_equal
 from bench.ward_writer import Written
 from bench.watching import Cost, Seen, growth
@@ -56,3 +58,9 @@ def test_ids_are_compared_one_by_one() -> None:
     require_equal(np.array([1, 2, 4]), np.array([1, 2, 4]))
     with pytest.raises(WardError, match="Of 3 rows 1 are not in Hive, 1 more than once, and 1 are in Hive only"):
         require_equal(np.array([1, 2, 4]), np.array([1, 2, 2, 5]))
+
+
+def test_the_curve_is_drawn_of_every_rate(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(sustained, "CURVES", tmp_path)
+    sustained.draw_curve([step(1000), step(2000)])
+    assert "2,000" in (tmp_path / "rate.svg").read_text()
