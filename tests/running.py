@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from infra.errors import UnavailableError
 from infra.settings import PROJECT_ROOT, load_settings
 from infra.waiting import wait_for
 
@@ -58,9 +59,23 @@ def run_ward(*arguments: str) -> None:
 
 
 def wait_or_fail(fn: Callable[[], Any], seconds: float, message: str, interval: float = 0.25) -> Any:
-    """The first truthy answer of `fn`; fails with `message` and the last answer when there is none within `seconds`."""
-    if not (answer := wait_for(fn, seconds, interval)):
-        pytest.fail(f"{message} (after {seconds:.0f} s; last answer: {answer!r})")
+    """The first truthy answer of `fn`; fails with `message` and the last answer when there is none within `seconds`.
+
+    A server that does not answer is asked again: it may have been restarted, or have much to say.
+    """
+    refusals: list[UnavailableError] = []
+
+    def ask() -> Any:
+        try:
+            return fn()
+        except UnavailableError as error:
+            refusals.append(error)
+            return None
+
+    if not (answer := wait_for(ask, seconds, interval)):
+        pytest.fail(
+            f"{message} (after {seconds:.0f} s; last answer: {answer!r}; {len(refusals)} refusals: {refusals[-1:]})"
+        )
     return answer
 
 

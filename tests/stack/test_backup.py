@@ -27,7 +27,7 @@ from tests.running import run_ward, ward
 Await = Callable[..., Any]
 HOUR = datetime.now(UTC).replace(minute=0, second=0, microsecond=0) - timedelta(hours=30)
 ROW, COLUMN = "heart_rate#001", "alert_message"
-LANDED_SECONDS = 180
+LANDED_SECONDS = 420
 DOCTOR = "restored@wardwatch.example"
 
 

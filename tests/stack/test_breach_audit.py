@@ -103,7 +103,7 @@ def in_force_then(stack: Settings) -> Iterator[PutInForce]:
 
 def wait_until_landed(settings: Settings, reading: int, await_condition: Await) -> None:
     statement = f"SELECT COUNT(*) FROM health.vital_readings WHERE reading_id = {reading}"
-    await_condition(lambda: query(settings, statement) == [(1,)], 120, f"reading {reading} did not land", 2)
+    await_condition(lambda: query(settings, statement) == [(1,)], 300, f"reading {reading} did not land", 2)
 
 
 def test_a_breach_of_a_reading_of_now_is_due_and_was_published(
@@ -136,7 +136,7 @@ def derive(settings: Settings, patient: str, attribute: str, value: int, at: dat
         producer.produce(DERIVED_VITALS, orjson.dumps(message), patient.encode())
     assert producer.flush(30) == 0
     statement = f"SELECT value FROM health.derived_vitals WHERE derived_id = '{identity}'"
-    [(stored,)] = await_condition(lambda: query(settings, statement), 120, "the derived value did not land", 2)
+    [(stored,)] = await_condition(lambda: query(settings, statement), 300, "the derived value did not land", 2)
     assert Decimal(str(stored)) == value
     return identity
 

@@ -72,7 +72,7 @@ def test_a_message_that_could_not_be_read_is_listed_shown_corrected_and_sent_aga
     whole = a_reading(patient)
     broken = orjson.dumps(whole)[:-1]
     publish(stack, patient, broken)
-    (letter,) = await_condition(lambda: letters_of(stack, patient), 120, "no dead letter", 1)
+    (letter,) = await_condition(lambda: letters_of(stack, patient), 300, "no dead letter", 1)
     listed = next(line for line in dlq("list", "--topic", LETTERS).splitlines() if line.startswith(letter.name))
     assert "waits" in listed
     shown = dlq("show", letter.name)
@@ -82,14 +82,14 @@ def test_a_message_that_could_not_be_read_is_listed_shown_corrected_and_sent_aga
     corrected.write_bytes(orjson.dumps(whole))
     assert "1 sent again" in dlq("replay", letter.name, "--file", str(corrected))
     expected = [(whole["reading_id"], 72)]
-    await_condition(lambda: landed(stack, patient) == expected, 120, "the corrected reading did not land", 2)
+    await_condition(lambda: landed(stack, patient) == expected, 300, "the corrected reading did not land", 2)
     assert "0 sent again" in dlq("replay", letter.name)
     assert letter.name not in dlq("list", "--topic", LETTERS)
     assert "sent again" in next(
         line for line in dlq("list", "--all", "--topic", LETTERS).splitlines() if line.startswith(letter.name)
     )
     publish(stack, patient, orjson.dumps(a_reading(patient, heart_rate=73)))
-    await_condition(lambda: len(landed(stack, patient)) > 1, 120, "the next reading did not land", 2)
+    await_condition(lambda: len(landed(stack, patient)) > 1, 300, "the next reading did not land", 2)
     assert len(landed(stack, patient)) == 2
 
 
@@ -97,7 +97,7 @@ def test_a_reading_that_was_stored_but_for_an_attribute_is_not_sent_again(
     stack: Settings, patient: str, await_condition: Await
 ) -> None:
     publish(stack, patient, orjson.dumps(a_reading(patient, temperature="warm")))
-    (letter,) = await_condition(lambda: letters_of(stack, patient), 120, "no dead letter", 1)
+    (letter,) = await_condition(lambda: letters_of(stack, patient), 300, "no dead letter", 1)
     assert letter.partly_read == "temperature"
     refused = CliRunner().invoke(app, ["replay", letter.name])
     assert "but for temperature" in str(refused.exception)
@@ -118,7 +118,7 @@ def test_a_row_is_sent_again_once_however_often_it_is_asked_for(
     try:
         assert len(resend(stack, [reading]).now) == 1
         assert resend(stack, [reading]) == ([], [f"{stack.source.table}:{reading}"])
-        await_condition(lambda: landed(stack, patient) == [(reading, 75)], 120, "the row did not land", 2)
+        await_condition(lambda: landed(stack, patient) == [(reading, 75)], 300, "the row did not land", 2)
     finally:
         with devices_connection(stack) as connection, connection.cursor() as cursor:
             cursor.execute("DELETE FROM health.patients_vital_info WHERE id = %s", (reading,))

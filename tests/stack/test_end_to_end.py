@@ -93,7 +93,7 @@ def breach_until_mailed(settings: Settings, await_condition: Await, patient_id: 
     insert_reading(settings, patient_id, **vitals)
     insert_reading(settings, patient_id, **vitals)
     found = await_condition(
-        lambda: mails(settings, to=to, about=patient_id), 120, f"no email about {patient_id} to {to}"
+        lambda: mails(settings, to=to, about=patient_id), 300, f"no email about {patient_id} to {to}"
     )
     return str(found[0])
 
@@ -158,7 +158,7 @@ def test_a_patient_who_is_not_imported_yet_still_alarms_and_the_import_runs_at_o
         assert "contact not imported yet" in text
         query = f"SELECT COUNT(*) FROM health.patients WHERE patient_id = '{patient_id}'"
         await_condition(
-            lambda: ward("hql", "--format", "csv", query).split()[-1] == "1", 180, "the import did not run by itself"
+            lambda: ward("hql", "--format", "csv", query).split()[-1] == "1", 600, "the import did not run by itself"
         )
     finally:
         ward("subscriptions", "remove", everyone)

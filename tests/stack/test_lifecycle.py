@@ -30,9 +30,12 @@ def ward(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def family(process: Process) -> list[psutil.Process]:
-    """The program's process and all below it."""
-    parent = psutil.Process(process.pid)
-    return [parent, *parent.children(recursive=True)]
+    """The program's process and all below it; none if it has ended since it was listed."""
+    try:
+        parent = psutil.Process(process.pid)
+        return [parent, *parent.children(recursive=True)]
+    except psutil.NoSuchProcess:
+        return []
 
 
 def cmdline(process: psutil.Process) -> list[str]:
@@ -95,7 +98,7 @@ def test_a_restarted_file_system_has_kept_its_files(stack: Settings) -> None:
 def test_a_killed_server_is_started_again(stack: Settings, await_condition: Await) -> None:
     pid = processes(stack)["inbox"].pid
     os.kill(pid, signal.SIGKILL)
-    await_condition(lambda: processes(stack)["inbox"].pid not in (0, pid), 20, "the inbox was not started again")
+    await_condition(lambda: processes(stack)["inbox"].pid not in (0, pid), 60, "the inbox was not started again")
     wait_ready(stack, "inbox")
 
 

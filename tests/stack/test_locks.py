@@ -47,7 +47,7 @@ def test_a_stream_takes_its_lock_again_when_the_connection_was_lost(
             pass
     assert not stop.is_set()
     # MySQL frees the lock when it has read that the connection was closed.
-    await_condition(lambda: holder(mysql_root, name) is None, 10, "the lock is held after its stream ended")
+    await_condition(lambda: holder(mysql_root, name) is None, 60, "the lock is held after its stream ended")
 
 
 def test_a_stream_stops_and_says_why_when_another_took_its_lock_meanwhile(
@@ -71,7 +71,7 @@ def test_a_stream_stops_and_says_why_when_another_took_its_lock_meanwhile(
     other, resources = threading.Thread(target=wait_for_it), ExitStack()
     resources.enter_context(KeptLock(stack, name, 1, stop))
     other.start()
-    await_condition(is_next, 10, "nobody else waits for the lock")
+    await_condition(is_next, 60, "nobody else waits for the lock")
     cut(mysql_root, name)
     await_condition(stop.is_set, 30, "the stream goes on without its lock")
     with pytest.raises(SingleInstanceError, match=f"{name} is held by another process"):

@@ -34,7 +34,7 @@ def test_a_stricter_table_would_have_alarmed_where_the_one_in_force_did_not(
     counted = (
         f"SELECT COUNT(*) FROM health.vital_readings WHERE event_date = '{noon:%Y-%m-%d}' AND patient_id = '{patient}'"
     )
-    await_condition(lambda: query(stack, counted) == [(60,)], 120, "the readings did not land", 2)
+    await_condition(lambda: query(stack, counted) == [(60,)], 300, "the readings did not land", 2)
     found = replay_day(stack, noon.date(), HOME_GLUCOSE)
     mine = [one for one in found.new if one.alarm.patient_id == patient and one.alarm.attribute == "glucose"]
     assert [(one.before, one.after) for one in mine] == [(None, "medium")]

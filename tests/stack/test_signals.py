@@ -131,7 +131,7 @@ def test_a_probe_that_never_had_contact_is_told_to_nurses_and_its_zeros_are_no_a
         )
 
     def subjects() -> list[str]:
-        return [mail.subject for mail in nurse.mails(stack) if loose in mail.subject]
+        return [mail.subject for mail in nurse.mails(stack, loose) if loose in mail.subject]
 
     await_condition(lambda: len(subjects()) == 2, MAIL_SECONDS, "the alarm was not told, or not that it is over")
 

@@ -163,8 +163,9 @@ def test_a_patient_of_an_unknown_ward_reaches_the_doctors_of_every_ward(
 ) -> None:
     ward_subscriptions("add", reader.email, "--ward", reader.ward)
     produce(stack, [mine := reader.breach(ward=None)])
+    patient = mine["patient_id"]
     [mail] = await_condition(
-        lambda: [mail for mail in reader.mails(stack) if mine["patient_id"] in mail.subject], MAIL_SECONDS, "no mail"
+        lambda: [mail for mail in reader.mails(stack, patient) if patient in mail.subject], MAIL_SECONDS, "no mail"
     )
     assert UNKNOWN_WARD in mail.subject
 

@@ -19,6 +19,8 @@ from tests.stack.dags_in_scratch import ENDED
 
 Await = Callable[..., Any]
 RunStreams = Callable[[], dict[str, Any]]
+DONE = {"success", "failed", "skipped", "upstream_failed"}
+TAKEN = DONE | {"queued", "running"}
 OVER, FAILED = (f"[{kind}] Airflow task streams.watch failed" for kind in ("CLEARED", "TECHNICAL"))
 
 
@@ -83,13 +85,25 @@ def running_streams(stack: Settings, home: Path, limits: Mapping[str, str]) -> I
 
 @contextmanager
 def paused_streams(api: AirflowApi, await_condition: Await) -> Iterator[None]:
-    """The running Airflow leaves the streams alone meanwhile."""
-    pause = {"is_paused": True}
-    api.call("PATCH", "/dags/streams", "pause the DAG streams", json=pause)
-    await_condition(
-        lambda: not any(api.runs("streams", state=state) for state in ("running", "queued")), 300, "streams still runs"
-    )
+    """The running Airflow leaves the streams alone meanwhile.
+
+    A paused DAG starts no further task of a run that is under way, which would never end: such a run is let go on until
+    its last task is with a worker.
+    """
+
+    def pause(is_paused: bool) -> None:
+        api.call("PATCH", "/dags/streams", "pause the DAG streams or go on", json={"is_paused": is_paused})
+
+    def is_at_rest() -> bool:
+        pause(True)
+        runs = [run for state in ("running", "queued") for run in api.runs("streams", state=state)]
+        tasks = {task["state"] for run in runs for task in api.task_instances("streams", run["dag_run_id"])}
+        if not tasks <= TAKEN:
+            pause(False)
+        return tasks <= DONE
+
     try:
+        await_condition(is_at_rest, 300, "streams still runs", 2)
         yield
     finally:
-        api.call("PATCH", "/dags/streams", "go on with the DAG streams", json={"is_paused": False})
+        pause(False)
