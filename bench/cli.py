@@ -19,6 +19,7 @@ BENCHMARKS: dict[str, str] = {
     "alarms": "alarms and mails against the truth of 100 simulated patient-days; no servers",
     "start": "seconds, memory and idle processor time of the whole stack, which it stops and starts three times",
     "path": "from the commit of a reading to SNS, half an hour on the running stack",
+    "hql": "an analyst's questions over five million readings, against Spark Thrift Server; on the running stack",
 }
 """Name (and module in `bench/`, which has `measure(Size) -> Report`) and what it measures."""
 
