@@ -23,6 +23,7 @@ BENCHMARKS: dict[str, str] = {
     "path": "from the commit of a reading to SNS, half an hour on the running stack",
     "alert": "from the commit of a reading to the doctor's mail, at 1,000 readings/s on the running stack",
     "sustained": "everything together at 1,000 to 10,000 readings/s on the running stack, until its lag grows",
+    "hql": "an analyst's questions over five million readings, against Spark Thrift Server; on the running stack",
 }
 """Name (and module in `bench/`, which has `measure(Size) -> Report`) and what it measures."""
 

@@ -13,7 +13,7 @@ CURVES = PROJECT_ROOT / "docs" / "curves"
 WIDTH, PANEL_HEIGHT = 7.0, 2.6
 """Inches, of the whole drawing and of each of its panels."""
 
-STYLE: dict[str, Any] = {
+STYLE: dict[Any, Any] = {
     "svg.hashsalt": "wardwatch",
     "svg.fonttype": "none",  # text stays text: it can be searched, and no glyph depends on this machine's fonts
     "font.size": 9,
