@@ -19,6 +19,7 @@ BENCHMARKS: dict[str, str] = {
     "alarms": "alarms and mails against the truth of 100 simulated patient-days; no servers",
     "start": "seconds, memory and idle processor time of the whole stack, which it stops and starts three times",
     "detection": "from vital-info to doctors-queue at 1,000 and 10,000 readings/s, against micro-batches",
+    "patients": "memory and latency of detection with contacts of 100 to 1,000,000 patients",
     "landing": "a backlog of 2,000,000 readings to Parquet that Hive sees, against Spark's own file sink",
     "path": "from the commit of a reading to SNS, half an hour on the running stack",
     "alert": "from the commit of a reading to the doctor's mail, at 1,000 readings/s on the running stack",

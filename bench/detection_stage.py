@@ -10,7 +10,7 @@ from datetime import date
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from bench.messages import PATIENTS, patient_of
+from bench.messages import PATIENTS, patient_id
 from bench.scratch import own_directory
 from clinical.tables import PATIENTS as CONTACTS
 from clinical.tables import StoredTable
@@ -39,16 +39,17 @@ def contacts_table(suffix: str) -> StoredTable:
 
 
 @contextmanager
-def stage(settings: Settings, suffix: str) -> Iterator[None]:
+def stage(settings: Settings, suffix: str, patients: int = PATIENTS) -> Iterator[None]:
     """The threshold table and the contacts, with everything below the warehouse, for as long as the block lasts.
 
-    `settings` are those of `bench.scratch.apart`.
+    `settings` are those of `bench.scratch.apart`. The readings are of PATIENTS patients; of fewer `patients` with
+    contacts some of them are not known, of more the others report nothing.
     """
     contacts = contacts_table(suffix)
     with own_directory(settings):
         try:
             bootstrap(settings)
-            _write_contacts(settings, contacts)
+            _write_contacts(settings, contacts, patients)
             yield
         finally:
             with hive_session(settings) as session:
@@ -63,17 +64,17 @@ def edit_message(settings: Settings, row: str, message: str) -> None:
     make(settings, state, plan_set(state.cells, [row, f"alert_message={message}"]))
 
 
-def _write_contacts(settings: Settings, contacts: StoredTable) -> None:
+def _write_contacts(settings: Settings, contacts: StoredTable, count: int) -> None:
     people = [
         (
-            patient_of(number),
+            patient_id(number),
             f"Patient {number}",
             "+47 555 01",
             f"{number} Quay St",
             f"Ward {number % 20}",
             _born(number),
         )
-        for number in range(PATIENTS)
+        for number in range(count)
     ]
     columns = [list(column) for column in zip(*people, strict=True)]
     files, directory = hdfs(settings), settings.hdfs_path("patients", CONTACTS_VERSION)

@@ -33,7 +33,12 @@ NUMBER_STANDS, TIME_STANDS, PATIENT_STANDS, DEVICE_STANDS = 777_000_777_000, 1_2
 
 def patient_of(number: int) -> str:
     """Whose reading it is; breaching ones are spread over all patients."""
-    return f"bench-{(number + number // PATIENTS) % PATIENTS:04d}"
+    return patient_id((number + number // PATIENTS) % PATIENTS)
+
+
+def patient_id(place: int) -> str:
+    """The id of a patient, by place among all of them."""
+    return f"bench-{place:04d}"
 
 
 def breached_by(number: int) -> str | None:
