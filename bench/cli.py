@@ -18,6 +18,8 @@ from infra.settings import load_settings
 BENCHMARKS: dict[str, str] = {
     "alarms": "alarms and mails against the truth of 100 simulated patient-days; no servers",
     "start": "seconds, memory and idle processor time of the whole stack, which it stops and starts three times",
+    "detection": "from vital-info to doctors-queue at 1,000 and 10,000 readings/s, against micro-batches",
+    "landing": "a backlog of 2,000,000 readings to Parquet that Hive sees, against Spark's own file sink",
     "path": "from the commit of a reading to SNS, half an hour on the running stack",
 }
 """Name (and module in `bench/`, which has `measure(Size) -> Report`) and what it measures."""
