@@ -28,7 +28,7 @@ from spark_jobs.transforms.readings import typed_readings, without_watchdog
 
 LANDING, FILE_SINK = "landing", "file-sink"
 POLL_SECONDS = 0.5
-CLOSED = timedelta(days=2)
+CLOSED = timedelta(hours=3)
 """Compaction looks this far back for hours that are over."""
 
 

@@ -6,6 +6,7 @@ import pytest
 
 from bench import detection, landing
 from bench.figures import Size
+from bench.landing_job import FILE_SINK, LANDING
 from bench.messages import BREACHES_EVERY
 from infra.settings import Settings
 
@@ -25,6 +26,6 @@ def test_detection_publishes_exactly_the_breaches_of_the_readings_sent_in_either
 
 def test_landing_and_the_file_sink_show_hive_every_reading_once(stack: Settings) -> None:
     report = landing.measure(TINY)
-    (own,), (peer,) = (report.details["rounds"][name] for name in (landing.LANDING, landing.FILE_SINK))
+    (own,), (peer,) = (report.details["rounds"][name] for name in (LANDING, FILE_SINK))
     assert own[landing.COMPACTED.name] == 1
     assert peer[landing.FILES.name] >= own[landing.FILES.name] >= 1
