@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import signal
 import sys
 import time
 from typing import Annotated
@@ -18,6 +19,8 @@ from infra.settings import load_settings
 BENCHMARKS: dict[str, str] = {
     "alarms": "alarms and mails against the truth of 100 simulated patient-days; no servers",
     "start": "seconds, memory and idle processor time of the whole stack, which it stops and starts three times",
+    "ingest": "from the commit of a row to its message in Kafka, and what that costs, against Debezium",
+    "backlog": "a million waiting rows to Kafka, against Debezium and against what each step allows",
     "path": "from the commit of a reading to SNS, half an hour on the running stack",
 }
 """Name (and module in `bench/`, which has `measure(Size) -> Report`) and what it measures."""
@@ -33,6 +36,8 @@ def bench(
     """Run benchmarks: print each one's table, and write its numbers as JSON below `.ward/state/bench/`."""
     if name is not None and name not in BENCHMARKS:
         raise ConfigurationError(f"There is no benchmark {name!r}; there are {', '.join(BENCHMARKS)}.")
+    # A polite kill ends a run as Ctrl-C does, so that it removes what it made.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     directory = load_settings().state_dir / "bench"
     size = Size(seed, tiny, lambda text: console.print(text, style="dim"))
     for one in [name] if name else BENCHMARKS:
