@@ -115,10 +115,9 @@ def _round(source: SourceDatabase, carrier_of: Callable[[], Carrier], expected: 
         with carrier.start() as program:
             first, last = _until_still(ends, carrier.topic, program, len(expected))
         require_each_once(expected, ids_on(source.settings, carrier.topic, carrier.id_of))
-    # The marks of transactions take offsets too: a share of the offsets is that share of the rows. A few rows may all
-    # come at once, and then the time between two looks is the least that can be told.
-    carried = max(len(expected) * (last.end - first.end) / last.end, 1.0)
-    seconds = max(last.at - first.at, LOOK_SECONDS)
+    # The marks of transactions take offsets too: a share of the offsets is that share of the rows.
+    carried = len(expected) * (last.end - first.end) / last.end
+    seconds = last.at - first.at
     return {
         RATE.name: carried / seconds,
         PROCESSOR.name: MILLION * (last.processor_seconds - first.processor_seconds) / carried,
@@ -135,20 +134,22 @@ class _Look:
 
 
 def _until_still(ends: TopicEnds, topic: str, program: Program, rows: int) -> tuple[_Look, _Look]:
-    """The first look at which the topic held something, and the first at which it held all it ever will."""
+    """The last look at which the topic was empty, and the first at which it held all it ever will."""
     looks: list[_Look] = []
 
     def still() -> bool:
         end = sum(extent.end for extent in ends.extents([topic])[topic].values())
         now = _Look(time.perf_counter(), end, program.processor_seconds())
-        if not looks or end > looks[-1].end:
+        if end == 0:
+            looks[:] = [now]
+        elif not looks or end > looks[-1].end:
             looks.append(now)
         if now.at - looks[-1].at > STUCK_SECONDS:
             raise WardError(f"Of {rows} rows {end} have arrived, and none for {STUCK_SECONDS:.0f} s.")
         return end >= rows and now.at - looks[-1].at > QUIET_SECONDS
 
     wait_for(still, float("inf"), LOOK_SECONDS)
-    return next(look for look in looks if look.end), looks[-1]
+    return looks[0], looks[-1]
 
 
 def _slowest(samples: Samples, steps: Mapping[str, object]) -> list[Mapping[str, float]]:

@@ -20,13 +20,16 @@ from bench.programs import Program, running
 from bench.source_database import SourceDatabase, free_port
 from clinical.topics import Topic
 from infra.clients import devices_connection, kafka_config
+from infra.errors import UnavailableError
+from infra.lag import topic_ends
 from infra.servers import project_environment, venv_program
 from infra.settings import Settings
+from infra.waiting import wait_for
 from producers.bootstrap import create_topics
 
 PRODUCT = "product"
 PARTITIONS = 4
-ADMIN_SECONDS = 30.0
+KAFKA_SECONDS = 30.0
 
 
 @dataclass(frozen=True)
@@ -58,14 +61,24 @@ def workplace(settings: Settings) -> Iterator[Path]:
 
 @contextmanager
 def own_topics(settings: Settings, topics: tuple[Topic, ...]) -> Iterator[None]:
-    """These topics exist within the block."""
+    """These topics exist within the block, and have leaders. Raises UnavailableError."""
     create_topics(settings, topics)
     try:
+        if not wait_for(lambda: _have_leaders(settings, topics), KAFKA_SECONDS, 0.2):
+            raise UnavailableError("Kafka", settings.bootstrap_servers, "the new topics have no leaders")
         yield
     finally:
         admin = AdminClient(kafka_config(settings, log_level=0))
         for future in admin.delete_topics([topic.name for topic in topics]).values():
-            future.exception(ADMIN_SECONDS)
+            future.exception(KAFKA_SECONDS)
+
+
+def _have_leaders(settings: Settings, topics: tuple[Topic, ...]) -> bool:
+    with topic_ends(settings) as ends:
+        try:
+            return bool(ends.extents(topic.name for topic in topics))
+        except UnavailableError:
+            return False
 
 
 def create_table(source: SourceDatabase) -> str:
