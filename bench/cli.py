@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import signal
 import sys
 import time
 from typing import Annotated
@@ -21,6 +22,8 @@ BENCHMARKS: dict[str, str] = {
     "detection": "from vital-info to doctors-queue at 1,000 and 10,000 readings/s, against micro-batches",
     "patients": "memory and latency of detection with contacts of 100 to 1,000,000 patients",
     "landing": "a backlog of 2,000,000 readings to Parquet that Hive sees, against Spark's own file sink",
+    "ingest": "from the commit of a row to its message in Kafka, and what that costs, against Debezium",
+    "backlog": "a million waiting rows to Kafka, against Debezium and against what each step allows",
     "path": "from the commit of a reading to SNS, half an hour on the running stack",
     "alert": "from the commit of a reading to the doctor's mail, at 1,000 readings/s on the running stack",
     "sustained": "everything together at 1,000 to 10,000 readings/s on the running stack, until its lag grows",
@@ -42,6 +45,8 @@ def bench(
     """Run benchmarks: print each one's table, and write its numbers as JSON below `.ward/state/bench/`."""
     if name is not None and name not in BENCHMARKS:
         raise ConfigurationError(f"There is no benchmark {name!r}; there are {', '.join(BENCHMARKS)}.")
+    # A polite kill ends a run as Ctrl-C does, so that it removes what it made.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     directory = load_settings().state_dir / "bench"
     size = Size(seed, tiny, lambda text: console.print(text, style="dim"), seconds)
     for one in [name] if name else BENCHMARKS:

@@ -12,7 +12,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, wait_fixed
 
 from clinical.tables import VITAL_READINGS
-from clinical.topics import PRODUCER_CURSOR, VITAL_INFO
+from clinical.topics import VITAL_INFO
 from infra.checkpoints import Offsets, read_checkpoint
 from infra.clients import hdfs, kafka_config
 from infra.errors import UnavailableError, WardError
@@ -84,8 +84,9 @@ def _waiting(seconds: float) -> Callable[[Callable[[], None]], None]:
 
 def read_producer_position(settings: Settings) -> ProducerPosition:
     """How far the producer of `source.table` has read. Raises NotYetLandedError when it never has, UnavailableError."""
+    topic = settings.producer.cursor_topic
     with topic_ends(settings) as ends:
-        extents = ends.extents([PRODUCER_CURSOR])[PRODUCER_CURSOR]
+        extents = ends.extents([topic])[topic]
     newest = {p: Extent(max(extent.first, extent.end - NEWEST_CURSORS), extent.end) for p, extent in extents.items()}
     key = settings.source.table.encode()
     for part in (newest, extents):
@@ -139,16 +140,15 @@ def _holds_records(settings: Settings, extents: Extents, offsets: Offsets) -> bo
 def _last_value(settings: Settings, partition: int, extent: Extent, key: bytes) -> bytes | None:
     """The last committed value of a key in a part of the cursor topic."""
     config = {"group.id": "wardwatch-lag", "enable.auto.commit": False, "enable.partition.eof": True, "log_level": 0}
+    topic = settings.producer.cursor_topic
     consumer = Consumer(kafka_config(settings, **config))
     try:
-        consumer.assign([TopicPartition(PRODUCER_CURSOR, partition, extent.first)])
+        consumer.assign([TopicPartition(topic, partition, extent.first)])
         last: bytes | None = None
         while True:
             message = consumer.poll(TIMEOUT_SECONDS)
             if message is None:
-                raise UnavailableError(
-                    "Kafka", settings.bootstrap_servers, f"no answer while reading {PRODUCER_CURSOR}"
-                )
+                raise UnavailableError("Kafka", settings.bootstrap_servers, f"no answer while reading {topic}")
             error = message.error()
             if error is not None:
                 if error.code() == KafkaError._PARTITION_EOF:

@@ -101,12 +101,14 @@ class Part:
 
 def parts(settings: Settings) -> list[Part]:
     """Every part that is downloaded, in the order in which servers need them."""
-    jars = [
-        Part(name, settings.lib_dir / name, (TEMPLATES / name / "pom.xml",), _maven(TEMPLATES / name / "pom.xml"))
-        for name in JAR_PARTS
-    ]
+    jars = [_jars(settings, name) for name in JAR_PARTS]
     package = (TEMPLATES / "maildev" / "package.json", TEMPLATES / "maildev" / "package-lock.json")
     return [*jars, Part("maildev", settings.tools_dir / "node", package, _npm(package))]
+
+
+def _jars(settings: Settings, name: str) -> Part:
+    pom = TEMPLATES / name / "pom.xml"
+    return Part(name, settings.lib_dir / name, (pom,), _maven(pom))
 
 
 def class_archive(settings: Settings) -> Part:
@@ -219,6 +221,14 @@ def ensure_installed(settings: Settings, console: Console) -> None:
                 _record(settings, console, archive.name, archive.install())
             except WardError as error:
                 console.print(f"[yellow]![/] {error}. Spark's jobs start more slowly without.")
+
+
+def ensure_peer(settings: Settings, name: str, say: Callable[[str], None]) -> None:
+    """Install the jars of infra/stack/<name>, which only a benchmark needs, unless they are there. Raises WardError."""
+    part = _jars(settings, name)
+    if not part.installed():
+        say(f"downloading {name} …")
+        say(f"installed {name} in {part.install():.0f} s")
 
 
 def _record(settings: Settings, console: Console, name: str, seconds: float) -> None:

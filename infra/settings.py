@@ -159,6 +159,8 @@ class Producer(Frozen):
     gap_poll_interval_seconds: float = 0.5
     max_open_gaps: int = 100_000
     transactional_id: str = "wardwatch-vitals-producer"
+    readings_topic: str = Field("vital-info", description="the streams read no other: only for a producer beside it")
+    cursor_topic: str = Field("vitals-producer-cursor", description="compacted; each source table has a key in it")
 
 
 class Kafka(Frozen):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 
-from clinical.topics import PRODUCER_CURSOR, TOPICS, VITAL_INFO
+from clinical.topics import TOPICS
 from infra.clients import mysql_connection, with_retries
 from infra.log import get_logger
 from infra.settings import Settings
@@ -25,8 +25,7 @@ def reconcile(settings: Settings) -> None:
     devices are kept out meanwhile; a Kafka without a cursor has read nothing.
     """
     with_retries(settings, lambda: create_topics(settings, TOPICS))
-    readings = ReadingLog(settings, VITAL_INFO, PRODUCER_CURSOR, settings.source.table, threading.Event())
-    stored = readings.load_cursor()
+    stored = ReadingLog(settings, threading.Event()).load_cursor()
     if stored is None:
         return
     cursor = CursorState.from_bytes(stored, time.monotonic()).cursor

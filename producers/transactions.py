@@ -34,13 +34,11 @@ class ReadingLog:
     partition; keys are spread as Java clients and Spark do.
     """
 
-    def __init__(
-        self, settings: Settings, readings_topic: str, cursor_topic: str, source_table: str, stop: threading.Event
-    ) -> None:
+    def __init__(self, settings: Settings, stop: threading.Event) -> None:
         self._settings = settings
-        self._readings_topic = readings_topic
-        self._cursor_topic = cursor_topic
-        self._source_key = source_table.encode()
+        self._readings_topic = settings.producer.readings_topic
+        self._cursor_topic = settings.producer.cursor_topic
+        self._source_key = settings.source.table.encode()
         self._stop = stop
         self._producer: Producer | None = None
 

@@ -14,7 +14,6 @@ from collections.abc import Callable, Sequence
 
 import structlog
 
-from clinical.topics import PRODUCER_CURSOR, VITAL_INFO
 from infra.clients import with_retries
 from infra.errors import UnavailableError
 from infra.metrics import StreamMetrics
@@ -37,7 +36,7 @@ log = structlog.get_logger(part=NAME)
 
 
 class VitalsProducer:
-    """The producer of one source table; `run` does everything. The topics are parameters for tests only."""
+    """The producer of one source table; `run` does everything."""
 
     def __init__(
         self,
@@ -45,8 +44,6 @@ class VitalsProducer:
         metrics: StreamMetrics,
         stop: threading.Event,
         *,
-        readings_topic: str = VITAL_INFO,
-        cursor_topic: str = PRODUCER_CURSOR,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._settings = settings
@@ -54,7 +51,7 @@ class VitalsProducer:
         self._stop = stop
         self._clock = clock
         self._reader = SourceReader(settings)
-        self._log = ReadingLog(settings, readings_topic, cursor_topic, settings.source.table, stop)
+        self._log = ReadingLog(settings, stop)
         self._state = CursorState()
         self._next_gap = 0
         self._next_gap_round = 0.0

@@ -41,19 +41,18 @@ def await_that(holds: Callable[[], bool], what: str) -> None:
     assert wait_for(holds, DEADLINE_SECONDS, 0.05), f"{what} did not happen within {DEADLINE_SECONDS} s"
 
 
-def produce_until_stopped(settings: Settings, readings: str, cursor: str) -> None:
+def produce_until_stopped(settings: Settings) -> None:
     """A producer in a process of its own, to be killed."""
-    metrics = StreamMetrics("vitals-producer")
-    VitalsProducer(settings, metrics, threading.Event(), readings_topic=readings, cursor_topic=cursor).run()
+    VitalsProducer(settings, StreamMetrics("vitals-producer"), threading.Event()).run()
 
 
 class Running:
     """A producer in a thread."""
 
-    def __init__(self, settings: Settings, readings: str, cursor: str) -> None:
+    def __init__(self, settings: Settings) -> None:
         self.metrics = StreamMetrics("vitals-producer")
         self.stop = threading.Event()
-        self.producer = VitalsProducer(settings, self.metrics, self.stop, readings_topic=readings, cursor_topic=cursor)
+        self.producer = VitalsProducer(settings, self.metrics, self.stop)
         self.error: BaseException | None = None
         self._thread = threading.Thread(target=self._run)
         self._thread.start()
@@ -91,6 +90,8 @@ class Bench:
                 "producer": stack.producer.model_copy(
                     update={
                         "transactional_id": name,
+                        "readings_topic": self.readings,
+                        "cursor_topic": self.cursor,
                         "gap_poll_interval_seconds": 0.1,
                         "late_commit_window_seconds": 30.0,
                     }
@@ -136,7 +137,7 @@ class Bench:
     @contextmanager
     def producing(self) -> Iterator[Running]:
         """A running producer, stopped at the end; it must not have failed."""
-        running = Running(self.settings, self.readings, self.cursor)
+        running = Running(self.settings)
         try:
             yield running
         finally:
@@ -145,7 +146,7 @@ class Bench:
     def process(self) -> multiprocessing.process.BaseProcess:
         """A producer in a process of its own, started."""
         context = multiprocessing.get_context("spawn")
-        process = context.Process(target=produce_until_stopped, args=(self.settings, self.readings, self.cursor))
+        process = context.Process(target=produce_until_stopped, args=(self.settings,))
         process.start()
         return process
 
@@ -181,8 +182,7 @@ class Bench:
 
     def state(self) -> CursorState:
         """The committed cursor."""
-        stop = threading.Event()
-        stored = ReadingLog(self.settings, self.readings, self.cursor, self.table, stop).load_cursor()
+        stored = ReadingLog(self.settings, threading.Event()).load_cursor()
         return CursorState() if stored is None else CursorState.from_bytes(stored, 0.0)
 
     def close(self) -> None:
@@ -367,7 +367,7 @@ def test_what_a_producer_wrote_before_it_was_killed_in_its_transaction_is_publis
 
 def test_a_second_producer_takes_over_and_the_first_says_so(bench: Bench) -> None:
     before = bench.insert(3)
-    first = Running(bench.settings, bench.readings, bench.cursor)
+    first = Running(bench.settings)
     bench.await_ids(before)
     with bench.producing():
         await_that(lambda: bool(bench.insert()) and first.error is not None, "the end of the first producer")
@@ -434,7 +434,7 @@ def test_select_is_all_that_the_source_must_grant(bench: Bench) -> None:
 
 def end_of(bench: Bench) -> str:
     """Run a producer that must refuse to start; what it says."""
-    error = Running(bench.settings, bench.readings, bench.cursor).wait()
+    error = Running(bench.settings).wait()
     assert isinstance(error, ConfigurationError)
     return str(error)
 
@@ -474,7 +474,7 @@ def test_a_key_that_cannot_be_followed_is_refused(make_bench: Callable[..., Benc
 def test_a_column_that_disappears_later_is_named_too(make_bench: Callable[..., Bench]) -> None:
     bench = make_bench(CLINIC, **CLINIC_SOURCE)
     bench.execute("INSERT INTO {table} (customerId, heartbeat) VALUES (1, '70')")
-    running = Running(bench.settings, bench.readings, bench.cursor)
+    running = Running(bench.settings)
     bench.await_ids([1])
     bench.execute("ALTER TABLE {table} DROP COLUMN bp")
     error = running.wait()
@@ -484,7 +484,7 @@ def test_a_column_that_disappears_later_is_named_too(make_bench: Callable[..., B
 
 def test_a_database_that_is_away_at_start_is_tried_for_a_while_and_then_named(bench: Bench) -> None:
     bench.settings = bench.settings.model_copy(update={"mysql": bench.settings.mysql.model_copy(update={"port": 1})})
-    error = Running(bench.settings, bench.readings, bench.cursor).wait()
+    error = Running(bench.settings).wait()
     assert isinstance(error, UnavailableError)
     assert "MySQL at 127.0.0.1:1 cannot be reached" in str(error)
 
@@ -492,13 +492,14 @@ def test_a_database_that_is_away_at_start_is_tried_for_a_while_and_then_named(be
 def test_a_broker_that_is_away_at_start_is_tried_for_a_while_and_then_named(bench: Bench) -> None:
     away = bench.settings.kafka.model_copy(update={"bootstrap_servers": "127.0.0.1:1"})
     settings = bench.settings.model_copy(update={"kafka": away})
-    error = Running(settings, bench.readings, bench.cursor).wait()
+    error = Running(settings).wait()
     assert isinstance(error, UnavailableError)
     assert "Kafka at 127.0.0.1:1 cannot be reached" in str(error)
 
 
 def test_a_missing_topic_is_named(bench: Bench) -> None:
-    error = Running(bench.settings, "test-no-such-topic", bench.cursor).wait()
+    bench.set(readings_topic="test-no-such-topic")
+    error = Running(bench.settings).wait()
     assert isinstance(error, ConfigurationError)
     assert "has no topic test-no-such-topic" in str(error)
 

@@ -71,6 +71,18 @@ def test_every_part_has_its_dependency_list_in_the_project(tmp_path: Path) -> No
     assert not any(part.installed() for part in found)
 
 
+def test_what_only_a_benchmark_needs_is_installed_once_and_not_with_the_rest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings, said = Settings(tools_dir=tmp_path), list[str]()
+    monkeypatch.setattr(install, "_maven", lambda _pom: lambda target: (target / "peer.jar").touch())
+    for _ in range(2):
+        install.ensure_peer(settings, "kafka-connect", said.append)
+    assert (settings.lib_dir / "kafka-connect" / "peer.jar").exists()
+    assert [line.split()[0] for line in said] == ["downloading", "installed"]
+    assert "kafka-connect" not in [part.name for part in parts(settings)]
+
+
 def test_the_archive_of_classes_is_made_anew_when_spark_or_its_rehearsal_changes(tmp_path: Path) -> None:
     part = class_archive(Settings(tools_dir=tmp_path))
     assert {source.name for source in part.sources} == {"archive_classes.py", "pom.xml", "requirements.lock"}

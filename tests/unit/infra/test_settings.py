@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
+from clinical.topics import PRODUCER_CURSOR, VITAL_INFO
 from infra.errors import ConfigurationError
 from infra.settings import Alerts, MySQL, Ports, Settings, load_settings
 
@@ -39,6 +40,11 @@ def test_a_secret_given_as_a_setting_wins_over_the_file(tmp_path: Path) -> None:
     settings = Settings(state_dir=tmp_path, reader_password="from-a-vault")
     assert settings.secret("reader_password") == "from-a-vault"
     assert "from-a-vault" not in repr(settings)
+
+
+def test_the_producer_writes_the_topics_that_everybody_reads() -> None:
+    producer = Settings().producer
+    assert (producer.readings_topic, producer.cursor_topic) == (VITAL_INFO, PRODUCER_CURSOR)
 
 
 def test_links_lead_to_the_page_of_this_machine_unless_another_address_is_set() -> None:

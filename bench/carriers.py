@@ -1,0 +1,147 @@
+"""What carries the rows of a MySQL table to Kafka: the product's producer, and Debezium; each to a topic of its own.
+
+Both run as processes of their own, read the same server and write the same broker, four partitions as `vital-info` has.
+"""
+
+from __future__ import annotations
+
+import shutil
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import orjson
+from confluent_kafka.admin import AdminClient
+
+from bench.debezium import Tuning, debezium, row_id, topic_of
+from bench.programs import Program, running
+from bench.source_database import SourceDatabase, free_port
+from clinical.topics import Topic
+from infra.clients import devices_connection, kafka_config
+from infra.errors import UnavailableError
+from infra.lag import topic_ends
+from infra.servers import project_environment, venv_program
+from infra.settings import Settings
+from infra.waiting import wait_for
+from producers.bootstrap import create_topics
+
+PRODUCT = "product"
+PARTITIONS = 4
+KAFKA_SECONDS = 30.0
+
+
+@dataclass(frozen=True)
+class Carrier:
+    """`start` begins to carry; the program is stopped at the end of its block. `topics`: what has to exist before,
+    `topic` the one of the rows; `id_of` tells the row's id from a message's value."""
+
+    topic: str
+    topics: tuple[Topic, ...]
+    id_of: Callable[[bytes], int]
+    start: Callable[[], AbstractContextManager[Program]]
+
+
+def new_name() -> str:
+    """A name for tables and topics that nobody else has."""
+    return f"bench_{uuid.uuid4().hex[:10]}"
+
+
+@contextmanager
+def workplace(settings: Settings) -> Iterator[Path]:
+    """A private directory, removed at the end of the block."""
+    directory = settings.state_dir / "bench" / new_name()
+    directory.mkdir(parents=True, mode=0o700)
+    try:
+        yield directory
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+@contextmanager
+def own_topics(settings: Settings, topics: tuple[Topic, ...]) -> Iterator[None]:
+    """These topics exist within the block, and have leaders. Raises UnavailableError."""
+    create_topics(settings, topics)
+    try:
+        if not wait_for(lambda: _have_leaders(settings, topics), KAFKA_SECONDS, 0.2):
+            raise UnavailableError("Kafka", settings.bootstrap_servers, "the new topics have no leaders")
+        yield
+    finally:
+        admin = AdminClient(kafka_config(settings, log_level=0))
+        for future in admin.delete_topics([topic.name for topic in topics]).values():
+            future.exception(KAFKA_SECONDS)
+
+
+def _have_leaders(settings: Settings, topics: tuple[Topic, ...]) -> bool:
+    with topic_ends(settings) as ends:
+        try:
+            return bool(ends.extents(topic.name for topic in topics))
+        except UnavailableError:
+            return False
+
+
+def create_table(source: SourceDatabase) -> str:
+    """A new, empty table of readings; its name with the database's."""
+    table = f"health.{new_name()}"
+    with devices_connection(source.settings) as connection, connection.cursor() as cursor:
+        cursor.execute(f"CREATE TABLE {table} LIKE health.patients_vital_info")
+    return table
+
+
+def producer_settings(source: SourceDatabase, table: str) -> Settings:
+    """Settings for a product's producer of that table, with topics and a transactional id of its own."""
+    settings, name = source.settings, new_name()
+    own = {"transactional_id": name, "readings_topic": name, "cursor_topic": f"{name}-cursor"}
+    return settings.model_copy(
+        update={
+            "source": settings.source.model_copy(update={"table": table}),
+            "producer": settings.producer.model_copy(update=own),
+        }
+    )
+
+
+def topics_of(settings: Settings) -> tuple[Topic, ...]:
+    """The topics that a producer with these settings writes."""
+    producer = settings.producer
+    return Topic(producer.readings_topic, PARTITIONS), Topic(producer.cursor_topic, 1, compacted=True)
+
+
+def product(source: SourceDatabase, table: str) -> Carrier:
+    """The producer of the product, as its supervisor starts it."""
+    settings = producer_settings(source, table)
+    command = [venv_program("python"), "-m", "producers.vitals_producer"]
+    log = settings.log_dir / "bench-vitals-producer.log"
+    return Carrier(
+        settings.producer.readings_topic,
+        topics_of(settings),
+        lambda value: int(orjson.loads(value)["reading_id"]),
+        lambda: running(command, _environment(settings), settings.state_dir, log),
+    )
+
+
+def peer(source: SourceDatabase, table: str, directory: Path, tuning: Tuning, prefix: str | None = None) -> Carrier:
+    """Debezium. Its state is kept in `directory`; to go on from that it needs the same `prefix` again."""
+    prefix = prefix or new_name()
+    topic = topic_of(prefix, table)
+    return Carrier(
+        topic,
+        (Topic(topic, PARTITIONS),),
+        row_id,
+        lambda: debezium(source, table, prefix, directory, tuning),
+    )
+
+
+def _environment(settings: Settings) -> dict[str, str]:
+    """These settings, as far as they differ from the stack's, for a process of the product."""
+    # The port is moved by the offset again when that process reads its settings.
+    port = free_port() - settings.port_offset
+    return project_environment(settings) | {
+        "WARDWATCH_MYSQL__HOST": settings.mysql.host,
+        "WARDWATCH_MYSQL__PORT": str(settings.mysql_port),
+        "WARDWATCH_SOURCE__TABLE": settings.source.table,
+        "WARDWATCH_PRODUCER__TRANSACTIONAL_ID": settings.producer.transactional_id,
+        "WARDWATCH_PRODUCER__READINGS_TOPIC": settings.producer.readings_topic,
+        "WARDWATCH_PRODUCER__CURSOR_TOPIC": settings.producer.cursor_topic,
+        "WARDWATCH_PORTS__METRICS_VITALS_PRODUCER": str(port),
+    }
