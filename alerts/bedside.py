@@ -21,6 +21,11 @@ from infra.settings import Readings
 KEPT = 16
 """Values of one attribute of one patient: what an alarm knows one by one, and more than a mail shows."""
 
+OLDER_KEPT, OLDER_APART_MS = 60, 4000
+"""Values before those, so many and so far apart: four minutes of a monitor. A breach that comes late, because detection
+was away, is given them: without them a single spike would seem to have lasted until the oldest value that is kept.
+Two of them lie within the time after which a lone reading is believed."""
+
 DAY_MS = 86_400_000
 PATIENT_ID_MAX = 128
 PLAUSIBLE = {name: (float(vital.low), float(vital.high)) for name, vital in {**JUDGED, **DEVICE}.items()}
@@ -126,6 +131,7 @@ class Bedside:
 
     def __init__(self) -> None:
         self._values: dict[tuple[str, str], deque[Value]] = {}
+        self._older: dict[tuple[str, str], deque[Value]] = {}
 
     def see(self, patient_id: str, values: Iterable[Value]) -> None:
         """Keep values in the order of their coming."""
@@ -134,6 +140,8 @@ class Bedside:
             kept = self._values.get(key)
             if kept is None:
                 kept = self._values[key] = deque(maxlen=KEPT)
+            elif len(kept) == KEPT:
+                self._grow_old(key, kept[0])
             kept.append(value)
 
     def forget(self, before: int, but: Container[str]) -> None:
@@ -141,10 +149,12 @@ class Bedside:
         old = [key for key, kept in self._values.items() if kept[-1].recorded_at < before and key[0] not in but]
         for key in old:
             del self._values[key]
+            self._older.pop(key, None)
 
     def since(self, patient_id: str, attribute: str, recorded_at: int) -> list[Value]:
-        """The kept values of that time or later, oldest first."""
-        kept = self._values.get((patient_id, attribute), ())
+        """The kept values of that time or later, oldest first; those of before the newest KEPT are not all kept."""
+        key = (patient_id, attribute)
+        kept = (*self._older.get(key, ()), *self._values.get(key, ()))
         return sorted((value for value in kept if value.recorded_at >= recorded_at), key=_recorded_at)
 
     def last(self, patient_id: str, attribute: str, most: int) -> list[Value]:
@@ -156,6 +166,11 @@ class Bedside:
         """The newest value of each attribute that the patient has, in the order of the catalogue."""
         newest = (self.last(patient_id, attribute, 1) for attribute in JUDGED)
         return [value for (value,) in filter(None, newest)]
+
+    def _grow_old(self, key: tuple[str, str], value: Value) -> None:
+        older = self._older.setdefault(key, deque(maxlen=OLDER_KEPT))
+        if not older or value.recorded_at - older[-1].recorded_at >= OLDER_APART_MS:
+            older.append(value)
 
 
 def rounded(attribute: str, value: float) -> float:

@@ -32,6 +32,7 @@ from clinical.notices import Item, Notice, Plan, Standing, not_ahead, plan, told
 
 DIRECTIONS = ("low", "high")
 URGENT_KEPT_MS = 120_000
+CLAIMED = "(by the link in a mail, the name as claimed)"
 GONE_MS = 1_800_000
 """Of a patient who has left, an alarm without a value for so long is about a probe that was taken off."""
 
@@ -131,7 +132,8 @@ class AlarmBook:
         alarm = self.open_alarm(order.alarm_id)
         if alarm is None or alarm.state is None:
             return "There is no such open alarm: it is over, or never was."
-        outcome = step(alarm.state, Acknowledge(order.author, order.reason, order.until), now)
+        reason = " ".join(filter(None, (order.reason, CLAIMED if order.is_claimed else "")))
+        outcome = step(alarm.state, Acknowledge(order.author, reason, order.until), now)
         self._advance(alarm, outcome, now)
         if not any(change.kind is Kind.ACKNOWLEDGED for change in outcome.transitions):
             return "The alarm is pending: there is nothing to acknowledge yet."

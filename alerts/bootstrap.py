@@ -33,7 +33,7 @@ def bootstrap(settings: Settings) -> None:
 
 
 def create_tables(cursor: Cursor) -> None:
-    """Apply `schema.sql`, every statement of which leaves an existing table alone.
+    """Apply `schema.sql`, every statement of which leaves an existing table alone; keys that it lacks are added.
 
     Raises ConfigurationError naming the columns of an existing table that are missing or of another type: another
     version made it, and to write into it might lose an alarm.
@@ -49,6 +49,7 @@ def _require_same(cursor: Cursor, table: str, create_model: str) -> None:
     cursor.execute(create_model)
     try:
         (expected, _), (found, needed) = _columns(cursor, MODEL), _columns(cursor, table)
+        keys, present = _keys(cursor, MODEL), _keys(cursor, table)
     finally:
         cursor.execute(f"DROP TEMPORARY TABLE {MODEL}")
     wrong = [
@@ -62,6 +63,8 @@ def _require_same(cursor: Cursor, table: str, create_model: str) -> None:
             f"The table {table} of the alerts database was made by another version of Wardwatch: {'; '.join(wrong)}. "
             "Nothing was changed. Go on with that version, or make a backup and alter the table."
         )
+    for name in keys.keys() - present.keys():
+        cursor.execute(f"ALTER TABLE {table} ADD KEY {name} ({', '.join(keys[name])})")
 
 
 def _columns(cursor: Cursor, table: str) -> tuple[dict[str, str], set[str]]:
@@ -70,3 +73,12 @@ def _columns(cursor: Cursor, table: str) -> tuple[dict[str, str], set[str]]:
     rows = cursor.fetchall()
     needed = {name for name, _, null, _, default, extra in rows if null == "NO" and default is None and not extra}
     return {name: kind for name, kind, *_ in rows}, needed
+
+
+def _keys(cursor: Cursor, table: str) -> dict[str, list[str]]:
+    """The columns of each key that is not unique, in order, with the length of a prefix."""
+    cursor.execute(f"SHOW INDEX FROM {table} WHERE Non_unique")
+    keys: dict[str, list[str]] = {}
+    for _, _, name, _, column, _, _, length, *_ in cursor.fetchall():
+        keys.setdefault(name, []).append(f"{column}({length})" if length else column)
+    return keys

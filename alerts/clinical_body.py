@@ -108,6 +108,8 @@ def _remark(told: Told, escalation: int) -> str:
     match told.news:
         case News.WORSE:
             return " More severe than in the mail before."
+        case News.REMINDER if told.is_acknowledged:
+            return " The patient has come to this ward. It was acknowledged before."
         case News.REMINDER:
             return f" Reminder: not acknowledged, {told.breaches} values so far."
         case News.ESCALATED:

@@ -9,6 +9,7 @@ import re
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from alerts.decide import WHO
 from infra.errors import ConfigurationError
 from infra.settings import Settings
 
@@ -27,6 +28,8 @@ def one_clean_line(text: str) -> str:
 def author_of(text: str) -> str:
     """A person's name. Raises ConfigurationError when there is none, or it is too long."""
     author = one_clean_line(text)
+    if author.casefold() == WHO:
+        raise ConfigurationError(f"{WHO} is what the audit calls the program itself: give your own name.")
     if not author or len(author) > AUTHOR_MAX:
         raise ConfigurationError(f"The author is a name of 1 to {AUTHOR_MAX} characters.")
     return author

@@ -94,8 +94,9 @@ class Feed:
             answers = self._consumer.offsets_for_times(asked, timeout=KAFKA_TIMEOUT) if asked else []
         for found in answers:
             key = (found.topic, found.partition)
-            if 0 <= found.offset < offsets[key]:
-                self._starts[key] = max(found.offset, offsets[key] - most_back, 0)
+            # Nothing before the offset is so young: we were away for longer, and what came last before it counts.
+            first = found.offset if 0 <= found.offset < offsets[key] else 0
+            self._starts[key] = max(first, offsets[key] - most_back, 0)
         self._level = Level(self._partitions)
         self._heard = dict.fromkeys(self._partitions, self._clock())
         self._consumer.assign([TopicPartition(*key, at or OFFSET_BEGINNING) for key, at in self._starts.items()])

@@ -63,16 +63,17 @@ def replay_day(settings: Settings, day: date, thresholds: Path) -> Comparison:
 
 
 def other_table(path: Path, in_force: Iterable[ThresholdRow]) -> list[ThresholdRow]:
-    """The rows of the file, and those in force of the attributes that it does not name.
+    """The rows of the file, and those in force of the attributes and the patients' own limits that it does not name.
 
     Raises ConfigurationError naming every problem.
     """
-    rows, problems = read_table(keyed(read_csv(path)))
+    signed = {key: {**cells, "updated_by": "replay"} for key, cells in keyed(read_csv(path)).items()}
+    rows, problems = read_table(signed)
     if problems:
         listed = "\n".join(f"  {problem}" for problem in problems)
         raise ConfigurationError(f"{path} is no threshold table that could come into force:\n{listed}")
-    named = {row.attribute for row in rows}
-    return [*rows, *(row for row in in_force if row.attribute not in named)]
+    named = {(row.attribute, row.patient_id) for row in rows}
+    return [*rows, *(row for row in in_force if (row.attribute, row.patient_id) not in named)]
 
 
 def show(found: Comparison, day: date) -> None:

@@ -32,6 +32,8 @@ CREATE TABLE IF NOT EXISTS alarms (
   KEY by_patient (patient_id, last_breach_at),
   KEY by_breach (kind, last_breach_at, ward),
   KEY by_ward (ward, last_breach_at),
+  KEY by_time (last_breach_at),
+  KEY by_notice (notice(1)) COMMENT 'the few that the engine loads, among all that are over',
   KEY by_end (ended_at)
 ) DEFAULT CHARSET = utf8mb4
 --;

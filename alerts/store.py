@@ -31,6 +31,7 @@ LOADED = (
     "alarm_id, ward, severity, peak_severity, started_at, raised_at, last_breach_at, breaches, last_value, "
     "acknowledged_at, acknowledged_by, ended_at, end_reason, lifecycle, notice, breach"
 )
+LOADED_ALARMS = f"SELECT {LOADED} FROM alarms WHERE kind = 'clinical' AND notice IS NOT NULL ORDER BY started_at"
 
 
 def load_offsets(cursor: Cursor, partitions: Iterable[tuple[str, int]]) -> Offsets:
@@ -67,7 +68,7 @@ def load_alarms(cursor: Cursor) -> list[Alarm]:
 
     Raises ConfigurationError naming an alarm that another version stored.
     """
-    cursor.execute(f"SELECT {LOADED} FROM alarms WHERE kind = 'clinical' AND notice IS NOT NULL ORDER BY started_at")
+    cursor.execute(LOADED_ALARMS)
     return [_alarm(row) for row in cursor.fetchall()]
 
 

@@ -34,7 +34,7 @@ class Told:
 
     `severity` is that of the mail; once the alarm is over, the highest that its mails carried. `breach` is the one that
     decided. `since`: the first value out of range, `until`: the end, when it is over. `values`: (time, value) of the
-    attribute, newest first, of which a mail shows ten.
+    attribute, newest first, of which a mail shows ten. `is_acknowledged`: somebody has, and is told all the same.
     """
 
     alarm_id: str
@@ -45,6 +45,7 @@ class Told:
     breaches: int
     until: int | None = None
     values: tuple[tuple[int, float], ...] = ()
+    is_acknowledged: bool = False
 
     @property
     def is_over(self) -> bool:

@@ -28,6 +28,9 @@ SEEN_WITHIN_MS = 86_400_000
 ASKED_AT_ONCE = 1000
 """Patients that one query names."""
 
+CONTACTS_SECONDS = 5.0
+"""How long the source may take for an answer: alarms wait meanwhile, and can do without it."""
+
 log = get_logger("wards")
 
 
@@ -108,7 +111,10 @@ class Answer(NamedTuple):
 
 def _ask_contacts(settings: Settings, query: str, *arguments: str) -> Answer | None:
     try:
-        with closing(reader_connection(settings)) as connection, connection.cursor() as cursor:
+        with (
+            closing(reader_connection(settings, read_timeout=CONTACTS_SECONDS)) as connection,
+            connection.cursor() as cursor,
+        ):
             cursor.execute(query, arguments)
             return Answer(list(cursor.fetchall()), [column[1] for column in cursor.description or ()])
     except (UnavailableError, pymysql.err.Error) as error:

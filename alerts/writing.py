@@ -9,6 +9,7 @@ from alerts.database import digest
 from alerts.decide import PRIORITY, WHO, Alarm, Event, Notification, attributes_of
 from alerts.manner import Manner
 from alerts.message import UNKNOWN_WARD, Current, Told, clinical_mail
+from clinical.lifecycle_state import Phase
 from clinical.notices import ENDS, Item
 
 SHOWN_VALUES = 10
@@ -55,6 +56,7 @@ def _told(alarm: Alarm, item: Item, bedside: Bedside) -> Told:
         breaches=alarm.breaches,
         until=alarm.ended_at if item.news in ENDS else None,
         values=tuple((value.recorded_at, value.value) for value in values),
+        is_acknowledged=alarm.state is not None and alarm.state.phase is Phase.ACKNOWLEDGED,
     )
 
 

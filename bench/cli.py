@@ -18,8 +18,12 @@ from infra.settings import load_settings
 BENCHMARKS: dict[str, str] = {
     "alarms": "alarms and mails against the truth of 100 simulated patient-days; no servers",
     "start": "seconds, memory and idle processor time of the whole stack, which it stops and starts three times",
+    "detection": "from vital-info to doctors-queue at 1,000 and 10,000 readings/s, against micro-batches",
+    "landing": "a backlog of 2,000,000 readings to Parquet that Hive sees, against Spark's own file sink",
     "path": "from the commit of a reading to SNS, half an hour on the running stack",
     "hql": "an analyst's questions over five million readings, against Spark Thrift Server; on the running stack",
+    "alert": "from the commit of a reading to the doctor's mail, at 1,000 readings/s on the running stack",
+    "sustained": "everything together at 1,000 to 10,000 readings/s on the running stack, until its lag grows",
 }
 """Name (and module in `bench/`, which has `measure(Size) -> Report`) and what it measures."""
 
@@ -30,12 +34,15 @@ def bench(
     name: Annotated[str | None, typer.Argument(help=f"One of {', '.join(BENCHMARKS)}; all if left out.")] = None,
     seed: Annotated[int, typer.Option(min=0, help="What generated data is made of.")] = 1,
     tiny: Annotated[bool, typer.Option("--tiny", help="Little data: shows that it works, not how well.")] = False,
+    seconds: Annotated[
+        float | None, typer.Option(min=1, help="How long `sustained` holds each rate. Default: 10 minutes.")
+    ] = None,
 ) -> None:
     """Run benchmarks: print each one's table, and write its numbers as JSON below `.ward/state/bench/`."""
     if name is not None and name not in BENCHMARKS:
         raise ConfigurationError(f"There is no benchmark {name!r}; there are {', '.join(BENCHMARKS)}.")
     directory = load_settings().state_dir / "bench"
-    size = Size(seed, tiny, lambda text: console.print(text, style="dim"))
+    size = Size(seed, tiny, lambda text: console.print(text, style="dim"), seconds)
     for one in [name] if name else BENCHMARKS:
         begun = time.monotonic()
         report = _measure(one, size)

@@ -13,11 +13,15 @@ from rich.table import Table
 
 @dataclass(frozen=True)
 class Size:
-    """How much is measured. `tiny`: for correctness only, in seconds. `say` is told how far it has come."""
+    """How much is measured. `tiny`: for correctness only, in seconds. `say` is told how far it has come.
+
+    `seconds`: how long a load is held, where that can be chosen; None: as long as it takes for a good figure.
+    """
 
     seed: int
     tiny: bool
     say: Callable[[str], None]
+    seconds: float | None = None
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ import psutil
 
 from bench.commands import run_ward
 from bench.figures import Figure, Report, Size
+from bench.processes import tree_processor_seconds
 from infra.settings import Settings, load_settings
 from infra.supervise import Process, processes
 
@@ -56,14 +57,11 @@ def _cost(settings: Settings, seconds: float) -> tuple[dict[str, int], dict[str,
 
 
 def _processor_seconds(running: Mapping[str, Process]) -> dict[str, float]:
-    """Of each program and its children; the time of a child that has ended is its parent's."""
+    """Of each program and its children, as far as it still runs."""
     found: dict[str, float] = {}
     for name, process in running.items():
         with suppress(psutil.NoSuchProcess):
-            parent = psutil.Process(process.pid)
-            times = [parent.cpu_times(), *(child.cpu_times() for child in parent.children(recursive=True))]
-            own = sum(one.user + one.system for one in times)
-            found[name] = own + times[0].children_user + times[0].children_system
+            found[name] = tree_processor_seconds(process.pid)
     return found
 
 

@@ -132,8 +132,10 @@ def after(notice: Notice, change: Transition, now: int, rule: Rule, silenced: bo
         case Kind.RAISED | Kind.SEVERITY_ROSE:
             return _rose(notice, change.severity, now, rule)
         case Kind.ACKNOWLEDGED:
-            return _settle(replace(notice, high_at=None, steps=0, reminders=0))
+            notice = replace(notice, high_at=None, steps=0, reminders=0)
+            return notice if _is_unheard_rise(notice) else _settle(notice)
         case Kind.ACKNOWLEDGEMENT_ENDED:
+            notice = replace(notice, high_at=None, steps=0)
             if notice.owed is not None or change.severity not in rule.told:
                 return notice
             return replace(notice, owed=News.REMINDER, owed_since=now, owed_severity=change.severity)
@@ -236,6 +238,11 @@ def _ended(notice: Notice, news: News, now: int, unheard: bool) -> Notice:
     return replace(notice, owed=news, owed_since=now, owed_severity=severity)
 
 
+def _is_unheard_rise(notice: Notice) -> bool:
+    """Whether a rise is owed beyond what people had been told when they acknowledged: they cannot have meant it."""
+    return notice.owed in RISES and notice.told_at is not None and rank(notice.owed_severity) > rank(notice.peak)
+
+
 def _at_most(at: int | None, now: int) -> int | None:
     return None if at is None else min(at, now)
 
@@ -267,11 +274,13 @@ def _next_news(alarm: Standing, now: int, rule: Rule) -> tuple[News, int, Severi
     if notice.owed is not None and notice.owed_since is not None:
         severity = notice.owed_severity or "high"
         return notice.owed, notice.owed_since, severity, notice.escalation if notice.owed in ENDS else 0
-    if alarm.phase is not Phase.ACTIVE or notice.told_at is None or alarm.severity not in rule.told:
+    if alarm.phase in (None, Phase.PENDING) or notice.told_at is None or alarm.severity not in rule.told:
         return None
     severity = alarm.severity
     if notice.wards and alarm.ward != notice.wards[-1]:
         return News.REMINDER, notice.told_at, severity, 0
+    if alarm.phase is not Phase.ACTIVE:
+        return None
     pause = min(rule.reminder_seconds * 2 ** min(notice.reminders, 16), rule.reminder_longest_seconds)
     reminder = (News.REMINDER, notice.told_at + pause * 1000, severity, 0)
     if severity != "high" or notice.high_at is None or notice.steps >= len(rule.escalation_seconds):

@@ -7,6 +7,7 @@ Nested settings are written with two underscores in the environment, for example
 from __future__ import annotations
 
 import functools
+import ipaddress
 import os
 from pathlib import Path
 
@@ -81,6 +82,14 @@ class MySQL(Frozen):
     alerts_user: str = "ward_alerts"
     metastore_user: str = "hive"
     alerts_database: str = "alerts"
+
+    @property
+    def is_local(self) -> bool:
+        """Whether nothing that is said to it leaves this machine."""
+        try:
+            return ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return self.host == "localhost"
 
 
 class Source(Frozen):

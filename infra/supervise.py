@@ -56,14 +56,17 @@ class Process:
         return self.state == "RUNNING"
 
     def memory_bytes(self) -> int:
-        """Memory of the process and everything below it; a page that several share is counted once (PSS)."""
-        if not self.pid:
-            return 0
-        try:
-            parent = psutil.Process(self.pid)
-            return sum(_memory(process) for process in (parent, *parent.children(recursive=True)))
-        except psutil.NoSuchProcess:
-            return 0
+        """Memory of the process and everything below it; 0 when it does not run."""
+        return tree_memory_bytes(self.pid) if self.pid else 0
+
+
+def tree_memory_bytes(pid: int) -> int:
+    """Memory of a process and everything below it; a page that several share is counted once (PSS). 0: it is gone."""
+    try:
+        parent = psutil.Process(pid)
+        return sum(_memory(process) for process in (parent, *parent.children(recursive=True)))
+    except psutil.NoSuchProcess:
+        return 0
 
 
 def _memory(process: psutil.Process) -> int:

@@ -148,8 +148,11 @@ class Detection:
         self._alarms.set("contacts_unreadable", None)
         return True
 
-    def _judged_values(self) -> DataFrame:
-        real_time = self._patients.is_small
+    def is_real_time(self, patients: Patients) -> bool:
+        """Whether values are judged one by one as they arrive, or in batches."""
+        return patients.is_small
+
+    def _judged_values(self, real_time: bool) -> DataFrame:
         if real_time not in self._values:
             self._values[real_time] = judged_values(self._spark, self._settings, self._place, real_time)
         return self._values[real_time]
@@ -157,10 +160,11 @@ class Detection:
     def _start(self) -> None:
         check_checkpoint(self._settings, self._ends, self._alarms, self._place.sources, self._place.checkpoint, NAME)
         began = time.monotonic()
-        values = self._judged_values()
+        real_time = self.is_real_time(self._patients)
+        values = self._judged_values(real_time)
         self._query = _or_configuration_error(
             lambda: start_query(
-                self._spark, self._settings, self._watcher.current, self._patients, values, self._place
+                self._spark, self._settings, self._watcher.current, self._patients, values, self._place, real_time
             ),
             self._hint(),
         )
@@ -173,7 +177,7 @@ class Detection:
             "judging",
             thresholds=self._watcher.current.version,
             contacts=self._patients.version,
-            real_time=self._patients.is_small,
+            real_time=real_time,
             seconds_to_start=round(self._moved_at - began, 1),
         )
 

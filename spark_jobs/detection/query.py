@@ -23,13 +23,13 @@ def start_query(
     patients: Patients,
     values: DataFrame,
     place: Place,
+    real_time: bool,
 ) -> StreamingQuery:
     """Start judging `values` (of `judged_values`), from where the checkpoint stands; at first from the beginning.
 
-    With a small snapshot of contacts in real-time mode: each value is judged as it arrives and the checkpoint moves at
-    the end of each epoch. With a large one in micro-batch mode, where contacts are joined by shuffle. Either way
-    breaches are published at least once: what was judged after the last checkpoint is judged again after a stop or a
-    crash, under the same `breach_id`.
+    In real-time mode each value is judged as it arrives and the checkpoint moves at the end of each epoch. A large
+    snapshot of contacts is joined by shuffle, which needs micro-batch mode. Either way breaches are published at least
+    once: what was judged after the last checkpoint is judged again after a stop or a crash, under the same `breach_id`.
     """
     writer = (
         _breaches(spark, thresholds, patients, values)
@@ -40,8 +40,8 @@ def start_query(
         .option("checkpointLocation", settings.hdfs_uri("checkpoints", place.checkpoint))
         .outputMode("update")
     )
-    real_time = {"realTime": f"{settings.spark.realtime_epoch_seconds} seconds"}
-    trigger: dict[str, Any] = real_time if patients.is_small else {"processingTime": "0 seconds"}
+    epoch = {"realTime": f"{settings.spark.realtime_epoch_seconds} seconds"}
+    trigger: dict[str, Any] = epoch if real_time else {"processingTime": "0 seconds"}
     return writer.trigger(**trigger).start()
 
 

@@ -16,6 +16,7 @@ from typer.testing import CliRunner
 
 from alerts.ack_page import STREAM as PAGE
 from alerts.alarms_cli import alarms
+from alerts.book import CLAIMED
 from alerts.engine import STREAM as ENGINE
 from alerts.links import acknowledge_link
 from infra.clients import alerts_connection
@@ -27,7 +28,7 @@ from tests.stack.alerting import MAIL_SECONDS, Reader, forget_ward, now_ms, prod
 
 Await = Callable[..., Any]
 LINK = re.compile(r"http://\S+/acknowledge/[0-9a-f-]+")
-AFTER = re.compile(r'name="after" value="(\d+)"')
+HIDDEN = re.compile(r'<input type="hidden" name="(\w+)" value="(\w+)">')
 AUTHOR, REASON = "Dr Ingrid Ødegård", "on my way"
 
 
@@ -82,11 +83,16 @@ def link(stack: Settings, reader: Reader, patient: str, await_condition: Await) 
     return found[0]
 
 
+def hidden_fields(link: str) -> dict[str, str]:
+    """What the form of the page sends besides what somebody types."""
+    fields = dict(HIDDEN.findall(requests.get(link, timeout=10).text))
+    assert fields.keys() == {"after", "severity"}
+    return fields
+
+
 def send_form(link: str, **changes: str) -> requests.Response:
     """Open the link and send its form, as a browser does."""
-    found = AFTER.search(requests.get(link, timeout=10).text)
-    assert found
-    form = {"author": AUTHOR, "reason": REASON, "minutes": "60", "after": found[1], **changes}
+    form = hidden_fields(link) | {"author": AUTHOR, "reason": REASON, "minutes": "60", **changes}
     return requests.post(link, data=form, timeout=30)
 
 
@@ -99,7 +105,7 @@ def test_the_link_in_a_mail_acknowledges_the_alarm_by_the_claimed_name(
     assert '<h1 class="done">Acknowledged</h1>' in answer.text
     alarm_id, phase, author = row_of(stack, patient)
     assert (phase, author) == ("acknowledged", AUTHOR)
-    assert acknowledgements(stack, alarm_id) == [(AUTHOR, REASON)]
+    assert acknowledgements(stack, alarm_id) == [(AUTHOR, f"{REASON} {CLAIMED}")]
     [(is_claimed, lasts, outcome)] = query(
         stack, "SELECT is_claimed, until_at - created_at, outcome FROM orders WHERE alarm_id = %s", alarm_id
     )
@@ -124,9 +130,8 @@ def test_the_page_shows_no_name_phone_or_address(link: str) -> None:
 
 
 def test_the_same_form_sent_twice_is_one_order(stack: Settings, patient: str, link: str) -> None:
-    after = AFTER.search(requests.get(link, timeout=10).text)
-    assert after
-    answers = [send_form(link, after=after[1]) for _ in range(2)]
+    after = hidden_fields(link)["after"]
+    answers = [send_form(link, after=after) for _ in range(2)]
     assert [answer.status_code for answer in answers] == [200, 200]
     assert "Nothing was done a second time" in answers[1].text
     assert len(acknowledgements(stack, row_of(stack, patient)[0])) == 1

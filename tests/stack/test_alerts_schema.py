@@ -10,6 +10,7 @@ import pytest
 from pymysql.connections import Connection
 
 from alerts.bootstrap import create_tables
+from alerts.store import LOADED_ALARMS
 from infra.errors import ConfigurationError
 
 
@@ -31,6 +32,23 @@ def test_tables_are_made_and_a_second_start_leaves_them(database: Connection[Any
         cursor.execute("INSERT INTO alarm_events (alarm_id, at, who, what, why) VALUES ('a', 1, 'b', 'c', 'd')")
         create_tables(cursor)
         assert cursor.execute("SELECT 1 FROM alarm_events") == 1
+
+
+def test_the_engine_finds_the_few_alarms_that_it_loads_by_a_key_also_in_a_table_that_lacked_it(
+    database: Connection[Any],
+) -> None:
+    with database.cursor() as cursor:
+        create_tables(cursor)
+        cursor.execute("ALTER TABLE alarms DROP KEY by_notice, DROP KEY by_time")
+        create_tables(cursor)
+        cursor.execute(
+            "INSERT INTO alarms (alarm_id, kind, started_at, last_breach_at, breaches, notice)"
+            " SELECT LPAD(HEX(seq), 32, '0'), 'clinical', seq, seq, 1, IF(seq = 777, '{}', NULL) FROM seq_1_to_20000"
+        )
+        cursor.execute("ANALYZE TABLE alarms")
+        cursor.execute(f"EXPLAIN {LOADED_ALARMS}")
+        [(*_, key, _, _, rows, _)] = cursor.fetchall()
+        assert (key, int(rows) < 10) == ("by_notice", True)
 
 
 def test_a_column_of_a_newer_version_that_needs_a_value_is_refused(database: Connection[Any]) -> None:

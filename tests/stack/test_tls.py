@@ -25,6 +25,12 @@ def test_the_reader_of_the_source_speaks_tls_when_a_ca_file_is_set(stack: Settin
         assert cursor.fetchone()[1].startswith("TLSv1")
 
 
+def test_without_a_ca_file_nothing_is_encrypted_on_the_loopback(stack: Settings) -> None:
+    with reader_connection(stack) as connection, connection.cursor() as cursor:
+        cursor.execute("SHOW SESSION STATUS LIKE 'Ssl_version'")
+        assert cursor.fetchone()[1] == ""
+
+
 def test_a_server_that_another_authority_signed_is_refused(stack: Settings, tmp_path: Path) -> None:
     other = Settings(state_dir=tmp_path)
     ensure_certificates(other)

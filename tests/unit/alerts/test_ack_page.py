@@ -31,7 +31,7 @@ KEY = "a key of the test"
 NOW = 1_790_000_000
 TOKEN = make_token(KEY, ALARM_ID, NOW + 60)
 SCRIPT = "<script>alert('x')</script>\"&"
-FORM = {"author": "Dr Jane Doe", "reason": "on my way", "minutes": "60", "after": "41"}
+FORM = {"author": "Dr Jane Doe", "reason": "on my way", "minutes": "60", "after": "41", "severity": "high"}
 
 
 @dataclass
@@ -145,6 +145,23 @@ def test_a_mail_scanner_that_asks_in_any_way_but_post_acknowledges_nothing(brows
         assert browser.request(method, PATH + TOKEN).status_code == status
     assert desk.orders == []
     assert desk.alarms[ALARM_ID].phase == "active"
+
+
+@pytest.mark.parametrize("shown", [{"severity": "medium"}, {"severity": "low"}, {"severity": "none"}, {}])
+def test_a_form_that_showed_a_lesser_alarm_acknowledges_nothing_and_shows_it_again(
+    browser: Browser, desk: MemoryDesk, shown: dict[str, str]
+) -> None:
+    fields = {name: value for name, value in FORM.items() if name != "severity"} | shown
+    answer = browser.post(PATH + TOKEN, data=fields)
+    page = Page(answer)
+    assert (answer.status_code, desk.orders) == (409, [])
+    assert "more severe since this form was shown" in page.text
+    assert (page.field("severity"), page.field("author")) == ("high", "Dr Jane Doe")
+
+
+def test_a_form_of_a_more_severe_alarm_still_acknowledges_it(browser: Browser, desk: MemoryDesk) -> None:
+    desk.alarms[ALARM_ID] = replace(desk.alarms[ALARM_ID], severity="medium")
+    assert browser.post(PATH + TOKEN, data=FORM).status_code == 200
 
 
 def test_the_form_acknowledges_with_the_claimed_name_and_shows_what_became_of_it(

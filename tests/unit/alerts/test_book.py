@@ -124,6 +124,74 @@ def test_a_single_spike_is_recorded_and_told_to_nobody(desk: Desk) -> None:
     assert desk.mails == []
 
 
+@pytest.mark.parametrize("lasts", [1, 5])
+@pytest.mark.parametrize("late", [20, 31, 60, 200])
+def test_a_spike_or_a_motion_whose_breach_comes_late_is_told_to_nobody(desk: Desk, lasts: int, late: int) -> None:
+    for second in range(late + 1):
+        value = Value("heart_rate", 150 if second < lasts else 72, RECORDED + second * 1000, str(second))
+        desk.bedside.see("P-1", [value])
+    desk.now = RECORDED + late * 1000
+    for second in range(lasts):
+        at = RECORDED + second * 1000
+        late_one = desk.breach_of(
+            150, patient="P-1", attribute="heart_rate", at=at, source_id=str(second), delay_seconds=15
+        )
+        assert late_one is not None
+        desk.book.breach(late_one, desk.now)
+    desk.close()
+    assert desk.mails == []
+    assert all(alarm.end_reason == "dropped" for alarm in desk.alarms.values())
+
+
+def test_what_lasts_is_told_although_its_breaches_come_half_a_minute_late(desk: Desk) -> None:
+    for second in range(32):
+        desk.bedside.see("P-1", [Value("heart_rate", 150, RECORDED + second * 1000, str(second))])
+    desk.now = RECORDED + 31_000
+    first = desk.breach_of(150, patient="P-1", attribute="heart_rate", at=RECORDED, source_id="0", delay_seconds=15)
+    assert first is not None
+    desk.book.breach(first, desk.now)
+    desk.close()
+    assert [(news, severity) for _, news, severity, _ in desk.told] == [("raised", "high")]
+
+
+def test_a_rise_that_waits_for_company_is_told_although_what_came_before_was_acknowledged(desk: Desk) -> None:
+    for second in range(41):
+        desk.reads(second, 120, severity="medium", delay_seconds=0)
+    for second in (41, 42):
+        desk.reads(second, 80, attribute="spo2")
+    for second in (45, 46):
+        desk.reads(second, 150)
+    [heart] = [one for one in desk.alarms.values() if one.attribute == "heart_rate"]
+    assert heart.severity == "high"
+    desk.book.acknowledge(Order(1, heart.alarm_id, "Dr Jane Doe", False, "seen", None, desk.now), desk.now)
+    for second in range(47, 121):
+        desk.reads(second, 150)
+    assert [what[1:] for what in desk.told if what[3] == "heart_rate"] == [
+        ("raised", "medium", "heart_rate"),
+        ("worse", "high", "heart_rate"),
+    ]
+
+
+def test_a_patient_who_moves_while_acknowledged_is_told_there_and_the_end_in_both(desk: Desk) -> None:
+    alarm = raised(desk)
+    until = desk.now + 3_600_000
+    desk.book.acknowledge(Order(1, alarm.alarm_id, "Dr Jane Doe", False, "seen", until, desk.now), desk.now)
+    desk.reads(3, 145, ward="ICU")
+    assert [mail.ward for mail in desk.mails] == ["Cardiology", "ICU"]
+    assert "was acknowledged before" in desk.mails[1].body
+    for second in range(4, 100):
+        desk.reads(second, 72)
+    assert sorted(mail.ward for mail in desk.mails[2:]) == ["Cardiology", "ICU"]
+
+
+def test_the_audit_says_that_a_name_was_only_claimed(desk: Desk) -> None:
+    alarm = raised(desk)
+    desk.book.acknowledge(Order(1, alarm.alarm_id, "Dr Jane Doe", True, "on my way", None, desk.now), desk.now)
+    desk.close()
+    [event] = [one for one in desk.events if one.what == "acknowledged"]
+    assert (event.who, event.why.startswith("on my way (by the link in a mail")) == ("Dr Jane Doe", True)
+
+
 def test_a_seldom_vital_alarms_by_the_clock_although_nothing_else_arrives(desk: Desk) -> None:
     desk.reads(0, 60, attribute="glucose", severity="medium", delay_seconds=15)
     desk.clock(14)

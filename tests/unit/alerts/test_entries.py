@@ -69,3 +69,9 @@ def test_a_reason_is_needed_where_it_is_and_always_bounded() -> None:
 def test_a_zone_that_does_not_exist_is_named() -> None:
     with pytest.raises(ConfigurationError, match="Europe/Olso"):
         zone_of(Settings(alerts=Alerts(display_time_zone="Europe/Olso")))
+
+
+@pytest.mark.parametrize("text", ["alert-engine", " Alert-Engine\n", "alert\u200b-engine"])
+def test_the_name_by_which_the_audit_calls_the_program_is_nobodys(text: str) -> None:
+    with pytest.raises(ConfigurationError, match="give your own name"):
+        author_of(text)

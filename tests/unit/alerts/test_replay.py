@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -10,8 +11,9 @@ import pytest
 from alerts import replay
 from alerts.comparison import Changed, Comparison, Count
 from alerts.rehearsal import Alarm
-from clinical.thresholds import check_table, read_table
-from hbase.files import DEFAULT_TABLE, HOME_GLUCOSE, keyed, read_csv
+from clinical.patient_limits import patient_rows
+from clinical.thresholds import check_table, read_table, row_cells
+from hbase.files import DEFAULT_TABLE, HOME_GLUCOSE, keyed, read_csv, write_csv
 from infra.errors import ConfigurationError
 
 IN_FORCE = read_table(keyed(read_csv(DEFAULT_TABLE)))[0]
@@ -24,6 +26,24 @@ def test_attributes_that_the_file_does_not_name_keep_the_rows_in_force() -> None
         row.source for row in IN_FORCE if row.attribute == "glucose"
     }
     assert [row for row in rows if row.attribute == "spo2"] == [row for row in IN_FORCE if row.attribute == "spo2"]
+
+
+OWN = patient_rows(IN_FORCE, "spo2", Decimal(88), Decimal(92), "P-7", "COPD")
+
+
+def test_an_exported_table_in_which_a_patient_has_own_limits_is_taken_as_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "limits.csv"
+    path.write_text(write_csv(row_cells(row) for row in [*IN_FORCE, *OWN]))
+    rows = replay.other_table(path, [*IN_FORCE, *OWN])
+    assert len(rows) == len(IN_FORCE) + len(OWN)
+    assert check_table(rows) == []
+
+
+def test_own_limits_of_a_patient_stay_when_the_file_names_only_the_general_ones(tmp_path: Path) -> None:
+    path = tmp_path / "limits.csv"
+    path.write_text(write_csv(row_cells(row) for row in IN_FORCE if row.attribute == "spo2"))
+    rows = replay.other_table(path, [*IN_FORCE, *OWN])
+    assert [row for row in rows if row.patient_id] == list(OWN)
 
 
 def test_a_bad_table_is_refused_with_all_its_problems(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from infra.errors import ConfigurationError
-from infra.settings import Alerts, Ports, Settings, load_settings
+from infra.settings import Alerts, MySQL, Ports, Settings, load_settings
 
 
 def test_an_offset_moves_every_port() -> None:
@@ -57,3 +57,11 @@ def test_real_sns_needs_no_mailer() -> None:
     settings = Settings(alerts={"sns_endpoint_url": "aws"})
     assert settings.sns_endpoint_url is None
     assert not settings.embedded_email
+
+
+@pytest.mark.parametrize(
+    ("host", "is_local"),
+    [("127.0.0.1", True), ("::1", True), ("localhost", True), ("10.0.0.1", False), ("vitals.example.internal", False)],
+)
+def test_mysql_is_local_only_on_the_loopback(host: str, is_local: bool) -> None:
+    assert MySQL(host=host).is_local is is_local
