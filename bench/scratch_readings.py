@@ -19,6 +19,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pyspark.sql import DataFrame, SparkSession
 
+from bench.scratch import apart, own_directory, random_suffix
 from clinical.tables import VITAL_READINGS, StoredTable
 from clinical.vitals import MEASURED
 from hive import ddl
@@ -183,9 +184,8 @@ def scratch_readings(settings: Settings) -> Iterator[Callable[[], ScratchReading
 
     Raises UnavailableError when HiveServer2, the metastore or HDFS is away.
     """
-    suffix = uuid.uuid4().hex[:8]
-    hadoop = settings.hadoop.model_copy(update={"warehouse": f"{settings.hadoop.warehouse}-bench-{suffix}"})
-    own = settings.model_copy(update={"hadoop": hadoop})
+    suffix = random_suffix()
+    own, _ = apart(settings, suffix)
     spark = spark_session(own, "bench-readings", "local[2]")
     spark.conf.set("spark.sql.parquet.outputTimestampType", "TIMESTAMP_MICROS")
     spark.conf.set("spark.sql.shuffle.partitions", "2")
@@ -198,14 +198,14 @@ def scratch_readings(settings: Settings) -> Iterator[Callable[[], ScratchReading
             session.run(ddl.create_table(table, own.hdfs_uri("hive", table.name)))
         return ScratchReadings(own, spark, table)
 
-    try:
-        yield make
-    finally:
-        stop_session(spark)
-        with hive_session(own) as session:
-            for table in made:
-                session.run(f"DROP TABLE IF EXISTS {table.full_name}")
-        f.remove(hdfs(own), own.hdfs_path())
+    with own_directory(own):
+        try:
+            yield make
+        finally:
+            stop_session(spark)
+            with hive_session(own) as session:
+                for table in made:
+                    session.run(f"DROP TABLE IF EXISTS {table.full_name}")
 
 
 def readings(spark: SparkSession, history: History) -> DataFrame:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bench import hql
+from bench import contacts, history, hql
 from bench.figures import Report, Size
 from bench.questions import QUESTIONS
 from hive.client import query
@@ -38,4 +38,19 @@ def test_hive_and_spark_answer_alike_before_and_after_compaction(stack: Settings
         for engine in (hql.OWN, hql.PEER)
     } <= names(report)
     assert report.details["compacted"] == hql.TINY.hours_a_day
+    assert tables_left(stack) == directories_left(stack) == []
+
+
+def test_both_kinds_of_import_leave_in_hive_what_is_in_mysql(stack: Settings) -> None:
+    report = contacts.measure(TINY)
+    assert {"200 patients: seconds, incremental", "200 patients: seconds, full"} <= names(report)
+    assert tables_left(stack) == directories_left(stack) == []
+
+
+def test_histories_are_counted_asked_and_drawn(stack: Settings) -> None:
+    report = history.measure(TINY)
+    files = {(point["state"], point["days"]): point["files"] for point in report.details["points"]}
+    # Beside each compacted file lie the names of the batches that it was made of.
+    assert files == {("compacted", 1): 4, ("compacted", 2): 8, ("as landed", 1): 6}
+    assert (stack.state_dir / "bench" / "history.svg").exists()
     assert tables_left(stack) == directories_left(stack) == []
