@@ -28,6 +28,14 @@ generates for each batch: the sweeper then throws away what is still needed, and
 QUIET_ARCHIVE = "-Xshare:auto -Xlog:cds=off -Xlog:cds+dynamic=off -Xlog:class+path=off"
 """An archive of classes that is not there, or does not fit, is no error and needs no word."""
 
+CLOSE_FILES_SOON = {
+    "spark.hadoop.dfs.client.block.write.locateFollowingBlock.initial.delay.ms": "20",
+    "spark.hadoop.dfs.client.block.write.locateFollowingBlock.retries": "10",
+}
+"""A client that closes a file before the DataNode has reported its last block waits 400 ms by default and asks again
+(see HDFS-7835): a stall at each epoch, and of each file of a batch. The wait doubles each time, in all 20 s, as before
+12 s."""
+
 
 def spark_session(settings: Settings, app_name: str, default_master: str, short_lived: bool = False) -> SparkSession:
     """The session of this process, with Hive support; starts a JVM when there is none yet.
@@ -92,6 +100,7 @@ def spark_properties(
         "spark.sql.hive.metastore.jars.path": ",".join(jar.as_uri() for jar in metastore_jars),
         "spark.hadoop.hive.metastore.uris": settings.metastore_uri,
         "spark.hadoop.fs.defaultFS": settings.default_fs,
+        **CLOSE_FILES_SOON,
     }
     if master.startswith("local"):
         archive = f"-XX:SharedArchiveFile={settings.class_archive} {QUIET_ARCHIVE}" if flags is None else flags
