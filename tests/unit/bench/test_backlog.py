@@ -1,6 +1,7 @@
 """The benchmark of the backlog: what it makes of what it saw."""
 
-from bench.backlog import BINLOG, PRODUCT, SLOWEST, SNAPSHOT, _report, _slowest
+from bench.backlog import BINLOG, SLOWEST, SNAPSHOT, _report, _slowest
+from bench.carriers import PRODUCT
 
 
 def test_the_slowest_step_is_found_in_each_round() -> None:

@@ -7,8 +7,8 @@ import pytest
 from bench.carriers import _environment, peer, producer_settings, product
 from bench.debezium import DEFAULTS, TUNED, row_id
 from bench.source_database import SourceDatabase
+from clinical.topics import TOPICS
 from infra.settings import Settings
-from producers.bootstrap import TOPICS
 
 TABLE = "health.bench_1"
 
