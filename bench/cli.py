@@ -41,7 +41,7 @@ def bench(
     seed: Annotated[int, typer.Option(min=0, help="What generated data is made of.")] = 1,
     tiny: Annotated[bool, typer.Option("--tiny", help="Little data: shows that it works, not how well.")] = False,
     seconds: Annotated[
-        float | None, typer.Option(min=1, help="How long `sustained` holds each rate. Default: 10 minutes.")
+        float | None, typer.Option(min=1, help="How long `sustained` holds each rate. Default: 10 minutes; 3 at least.")
     ] = None,
 ) -> None:
     """Run benchmarks: print each one's table, and write its numbers as JSON below `.ward/state/bench/`."""

@@ -24,14 +24,14 @@ from bench.curves import CURVES, Line, Panel, draw
 from bench.figures import Figure, Report, Size
 from bench.own_ward import OwnWard, own_ward
 from bench.ward_writer import Load, Written, writing, written
-from bench.watching import Seen, Watch
+from bench.watching import LEAST_WINDOWS, Seen, Watch
 from clinical.tables import VITAL_READINGS
 from clinical.topics import VITAL_INFO
 from hive.client import hive_session
 from hive.id_merge import compare
 from hive.landed import CHECKPOINT, read_producer_position, wait_until_passed
 from infra.clients import reader_connection
-from infra.errors import WardError
+from infra.errors import ConfigurationError, WardError
 from infra.settings import Settings, load_settings
 from infra.waiting import wait_for
 
@@ -46,15 +46,19 @@ GIB = 2**30
 
 @dataclass(frozen=True)
 class Plan:
-    """Rates in readings a second, and how long each is held."""
+    """Rates in readings a second, and how long each is held.
+
+    Lag is looked at in windows of `window_seconds`; None: of landing's interval, over which its lag goes up and down.
+    """
 
     rates: tuple[int, ...] = (1_000, 2_000, 5_000, 10_000)
     seconds: float = 600
     patients: int = 1000
-    episodes_every: float = 10
+    episodes_every: float = 3
+    window_seconds: float | None = None
 
 
-TINY = Plan((50,), seconds=8, patients=20, episodes_every=1)
+TINY = Plan((50,), seconds=12, patients=20, episodes_every=1, window_seconds=2)
 
 
 @dataclass(frozen=True)
@@ -70,13 +74,13 @@ class Step:
     @property
     def growths(self) -> dict[str, float]:
         """By how many records a second the lag of each stream grew, the worst first."""
-        grew = {name: self.seen.growth(name, self.window_seconds) for name, lags in self.seen.lags.items() if lags}
+        grew = {name: self.seen.growth(name, self.window_seconds) for name in self.seen.lags}
         return dict(sorted(grew.items(), key=lambda item: -item[1]))
 
     @property
     def is_flat(self) -> bool:
         """Whether every stream kept up, and the simulator did."""
-        return max(self.growths.values(), default=0.0) < FLAT_SHARE * self.rate and self.written.behind_seconds < 1
+        return max(self.growths.values()) < FLAT_SHARE * self.rate and self.written.behind_seconds < 1
 
     def percentile(self, share: float) -> float:
         """Of the breaches' delays, ms; NaN without any."""
@@ -87,17 +91,28 @@ class Step:
         """Of the machine, by everything that runs on it."""
         return (os.cpu_count() or 1) - self.seen.idle_cores()
 
+    @property
+    def cores_of_others(self) -> float:
+        """Of these, by what neither belongs to the stack nor is its load: the figures are worth little beside much."""
+        return max(self.cores_used - sum(self.seen.cores().values()), 0.0)
+
 
 def measure(size: Size) -> Report:
-    """The ladder. Raises WardError when a row is not in Hive exactly once, or has not landed in time."""
+    """The ladder.
+
+    Raises WardError when a row is not in Hive exactly once, or has not landed in time, ConfigurationError when each
+    rate is to be held too shortly to tell whether lag grows.
+    """
     settings, plan = load_settings(), TINY if size.tiny else Plan()
-    seconds = size.seconds or plan.seconds
+    seconds, window = size.seconds or plan.seconds, plan.window_seconds or settings.spark.landing_interval_seconds
+    if seconds < (least := 2 * (LEAST_WINDOWS + 1) * window):
+        raise ConfigurationError(f"Held for less than {least:.0f} s, a rate does not show whether lag grows.")
     steps: list[Step] = []
     size.say(f"admitting {plan.patients:,} patients …")
     with own_ward(settings, size.seed, plan.patients) as ward:
         for rate in plan.rates:
             load = Load(ward.name, size.seed, plan.patients, rate, plan.episodes_every)
-            steps.append(_step(settings, ward, load, seconds, size))
+            steps.append(_step(settings, ward, load, (seconds, window), size))
             if not steps[-1].is_flat:
                 break
         size.say("waiting until every alarm is over …")
@@ -106,8 +121,9 @@ def measure(size: Size) -> Report:
     return report(steps, {"seed": size.seed, **vars(plan), "seconds": seconds, "cores": os.cpu_count()})
 
 
-def _step(settings: Settings, ward: OwnWard, load: Load, seconds: float, size: Size) -> Step:
-    """Hold one rate, and see that all of it lands."""
+def _step(settings: Settings, ward: OwnWard, load: Load, spans: tuple[float, float], size: Size) -> Step:
+    """Hold one rate for the first of these spans (seconds), and see that all of it lands. The other is of a window."""
+    seconds, window = spans
     size.say(f"{load.rate:,} readings a second for {seconds:.0f} s …")
     since = datetime.now(UTC)
     with writing(load, settings.log_dir / "bench-sustained-writer.log") as process:
@@ -123,7 +139,7 @@ def _step(settings: Settings, ward: OwnWard, load: Load, seconds: float, size: S
     landed_after = time.monotonic() - ended
     size.say("  comparing ids …")
     require_equal(_source_ids(settings, ward.name, done), _hive_ids(settings, ward.name, done, since))
-    return Step(load.rate, done, watch.seen, landed_after, settings.spark.landing_interval_seconds)
+    return Step(load.rate, done, watch.seen, landed_after, window)
 
 
 def require_equal(expected: npt.NDArray[np.int64], found: npt.NDArray[np.int64]) -> None:
@@ -177,7 +193,7 @@ def report(steps: Sequence[Step], setting: dict[str, Any]) -> Report:
 
 
 def _figures(step: Step) -> list[Figure]:
-    worst, grew = next(iter(step.growths.items()), ("", 0.0))
+    worst, grew = next(iter(step.growths.items()))
     done, seen = step.written, step.seen
     return [
         Figure(
@@ -195,6 +211,7 @@ def _figures(step: Step) -> list[Figure]:
             f"{step.percentile(50):,.0f}, {step.percentile(99):,.0f} ms, of {len(seen.delays_ms):,}",
         ),
         Figure("  cores in use, of the machine", f"{step.cores_used:.2f} of {os.cpu_count()}"),
+        Figure("    of these, by what is not of the stack or its load", f"{step.cores_of_others:.2f}"),
         Figure("  memory of the stack", f"{_memory(step) / GIB:.1f} GiB"),
         *(Figure(f"    {name}", f"{cores:.2f} cores") for name, cores in _most(step)),
     ]

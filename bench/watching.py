@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 import uuid
@@ -23,6 +24,7 @@ from infra.settings import Settings
 from infra.supervise import processes
 
 LAG_SECONDS, COST_SECONDS = 2.0, 5.0
+LEAST_WINDOWS = 2
 POLL_SECONDS, KAFKA_SECONDS = 0.2, 30.0
 STREAMS = ("vitals-producer", "land-vitals", "derive-vitals", "detect-breaches", "alert-engine", "mailer")
 
@@ -66,13 +68,20 @@ class Seen:
 
 
 def growth(lags: Sequence[tuple[float, float]], window_seconds: float) -> float:
-    """The slope of the windows' maxima over the second half of `lags` (seconds, records); 0 with less than two."""
-    times, records = np.array(lags).T
+    """The slope of the windows' maxima over the second half of `lags` (seconds, records).
+
+    Infinite with less than two windows: whoever cannot be looked at is not taken for flat.
+    """
+    times, records = np.array(lags, dtype=float).reshape(-1, 2).T
+    if not len(times):
+        return math.inf
     half = times >= (times[0] + times[-1]) / 2
     windows = ((times[half] - times[half][0]) // window_seconds).astype(int)
-    whole = range(int((times[-1] - times[half][0]) // window_seconds))
+    whole = range(int((times[-1] - times[half][0] + LAG_SECONDS) // window_seconds))
     highest = [float(records[half][windows == window].max()) for window in whole if np.any(windows == window)]
-    return float(np.polyfit(np.arange(len(highest)) * window_seconds, highest, 1)[0]) if len(highest) > 1 else 0.0
+    if len(highest) < LEAST_WINDOWS:
+        return math.inf
+    return float(np.polyfit(np.arange(len(highest)) * window_seconds, highest, 1)[0])
 
 
 class Watch:

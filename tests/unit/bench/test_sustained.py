@@ -9,16 +9,17 @@ import numpy as np
 import pytest
 
 from bench import sustained
+from bench.figures import Size
 from bench.sustained import Step, report, require_equal
 from bench.ward_writer import Written
 from bench.watching import Cost, Seen, growth
-from infra.errors import WardError
+from infra.errors import ConfigurationError, WardError
 
 
 def step(rate: int, growing: float = 0.0, behind: float = 0.0) -> Step:
     lags = [(float(at), 500 + (at % 30) * rate + growing * at) for at in range(0, 600, 2)]
     costs = [Cost(0.0, {"kafka": 10.0}, 100.0), Cost(100.0, {"kafka": 60.0, "land-vitals": 80.0}, 110.0)]
-    seen = Seen({"land-vitals": lags, "mailer": []}, costs, {"kafka": 2**30}, [10, 20, 30])
+    seen = Seen({"land-vitals": lags, "mailer": [(at, 0.0) for at, _ in lags]}, costs, {"kafka": 2**30}, [10, 20, 30])
     return Step(rate, Written(rate * 600, 600.0, behind, 1, rate * 600), seen, 20.0, 30.0)
 
 
@@ -29,8 +30,18 @@ def test_a_lag_that_goes_up_and_down_with_the_batches_is_flat_and_one_that_grows
     assert not step(1000, growing=50).is_flat
 
 
-def test_a_short_look_tells_no_growth() -> None:
-    assert growth([(0.0, 5.0), (2.0, 900.0)], 30) == 0
+@pytest.mark.parametrize("lags", [[], [(0.0, 5.0)], [(0.0, 5.0), (2.0, 900.0)]])
+def test_a_stream_that_was_hardly_seen_is_not_taken_for_flat(lags: list[tuple[float, float]]) -> None:
+    assert math.isinf(growth(lags, 30))
+
+
+def test_a_rate_is_held_for_long_enough_to_tell() -> None:
+    with pytest.raises(ConfigurationError, match="less than 180 s"):
+        sustained.measure(Size(1, tiny=False, say=print, seconds=60))
+
+
+def test_what_else_used_the_machine_is_told() -> None:
+    assert step(1000).cores_used - step(1000).cores_of_others == pytest.approx(1.3)
 
 
 def test_a_rate_at_which_the_load_itself_is_late_is_not_kept_up_with() -> None:
