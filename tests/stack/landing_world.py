@@ -158,7 +158,7 @@ class LandingWorld:
 
     def ids(self, table: StoredTable) -> list[Any]:
         """Every id in a table, ascending, repeats included."""
-        return [row[0] for row in self.query(f"SELECT {table.id_column} FROM {table.full_name} ORDER BY 1")]
+        return sorted(row[0] for row in self.query(f"SELECT {table.id_column} FROM {table.full_name}"))
 
     def dead_letters(self, stream: LandingStream) -> list[tuple[bytes | None, bytes | None, dict[str, str]]]:
         """Key, value and headers of every dead letter."""

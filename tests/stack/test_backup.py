@@ -59,8 +59,8 @@ class Patient:
         return ids
 
     def landed(self) -> list[int]:
-        statement = f"SELECT reading_id FROM health.vital_readings WHERE patient_id = '{self.name}' ORDER BY 1"
-        return [reading_id for (reading_id,) in query(self.settings, statement)]
+        statement = f"SELECT reading_id FROM health.vital_readings WHERE patient_id = '{self.name}'"
+        return sorted(reading_id for (reading_id,) in query(self.settings, statement))
 
     def rows(self) -> list[int]:
         with devices_connection(self.settings) as connection, connection.cursor() as cursor:

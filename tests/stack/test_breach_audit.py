@@ -103,8 +103,8 @@ def in_force_then(stack: Settings) -> Iterator[PutInForce]:
 
 
 def wait_until_landed(settings: Settings, reading: int, await_condition: Await) -> None:
-    statement = f"SELECT COUNT(*) FROM health.vital_readings WHERE reading_id = {reading}"
-    await_condition(lambda: query(settings, statement) == [(1,)], 300, f"reading {reading} did not land", 2)
+    statement = f"SELECT reading_id FROM health.vital_readings WHERE reading_id = {reading}"
+    await_condition(lambda: query(settings, statement) == [(reading,)], 300, f"reading {reading} did not land", 2)
 
 
 def test_a_breach_of_a_reading_of_now_is_due_and_was_published(

@@ -7,6 +7,7 @@ import random
 import signal
 import socket
 import uuid
+from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -78,11 +79,11 @@ def landed(settings: Settings, patient: str, first: datetime, last: datetime) ->
     """Date, hour and number of the patient's readings in Hive."""
     with hive_connection(settings) as connection, connection.cursor() as cursor:
         cursor.execute(
-            "SELECT event_date, event_hour, COUNT(*) FROM health.vital_readings"
+            "SELECT event_date, event_hour FROM health.vital_readings"
             f" WHERE event_date BETWEEN '{first:%Y-%m-%d}' AND '{last:%Y-%m-%d}' AND patient_id = '{patient}'"
-            " GROUP BY event_date, event_hour ORDER BY event_date, event_hour"
         )
-        return [(str(date), int(hour), int(count)) for date, hour, count in cursor.fetchall()]
+        readings = Counter((str(date), int(hour)) for date, hour in cursor.fetchall())
+        return sorted((date, hour, count) for (date, hour), count in readings.items())
 
 
 @pytest.mark.parametrize("dag_id", DAGS)

@@ -55,9 +55,9 @@ def landed(settings: Settings, patient: str) -> list[tuple[Any, ...]]:
     with hive_connection(settings) as connection, connection.cursor() as cursor:
         cursor.execute(
             "SELECT reading_id, heart_rate FROM health.vital_readings"
-            f" WHERE event_date >= DATE_SUB('{today}', {DAYS_AGO + 1}) AND patient_id = '{patient}' ORDER BY reading_id"
+            f" WHERE event_date >= DATE_SUB('{today}', {DAYS_AGO + 1}) AND patient_id = '{patient}'"
         )
-        return list(cursor.fetchall())
+        return sorted(cursor.fetchall())
 
 
 def dlq(*arguments: str) -> str:

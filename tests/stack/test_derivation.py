@@ -7,6 +7,7 @@ import signal
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -74,11 +75,12 @@ def insert(devices: Connection[Any], patient: str, *rows: dict[str, object], **c
 
 def landed(settings: Settings, patient: str, attribute: str) -> list[tuple[Any, ...]]:
     """Value, inputs used and expected of each derived value of the patient in Hive, oldest first."""
-    return query(
+    rows = query(
         settings,
-        "SELECT value, inputs_used, inputs_expected FROM health.derived_vitals"
-        f" WHERE patient_id = '{patient}' AND attribute = '{attribute}' ORDER BY computed_for, inputs_used",
+        "SELECT computed_for, inputs_used, value, inputs_expected FROM health.derived_vitals"
+        f" WHERE patient_id = '{patient}' AND attribute = '{attribute}'",
     )
+    return [(value, used, expected) for _, used, value, expected in sorted(rows, key=itemgetter(0, 1))]
 
 
 @pytest.fixture

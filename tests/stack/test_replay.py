@@ -31,10 +31,9 @@ def test_a_stricter_table_would_have_alarmed_where_the_one_in_force_did_not(
             " VALUES (%s, %s, 72, %s)",
             [(patient, noon + timedelta(minutes=minute), 130 if minute < 30 else 100) for minute in range(60)],
         )
-    counted = (
-        f"SELECT COUNT(*) FROM health.vital_readings WHERE event_date = '{noon:%Y-%m-%d}' AND patient_id = '{patient}'"
-    )
-    await_condition(lambda: query(stack, counted) == [(60,)], 300, "the readings did not land", 2)
+    of_day = f"event_date = '{noon:%Y-%m-%d}' AND patient_id = '{patient}'"
+    landed = f"SELECT reading_id FROM health.vital_readings WHERE {of_day}"
+    await_condition(lambda: len(query(stack, landed)) == 60, 300, "the readings did not land", 2)
     found = replay_day(stack, noon.date(), HOME_GLUCOSE)
     mine = [one for one in found.new if one.alarm.patient_id == patient and one.alarm.attribute == "glucose"]
     assert [(one.before, one.after) for one in mine] == [(None, "medium")]
