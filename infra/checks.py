@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import subprocess
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 from rich.console import Console
 
@@ -19,29 +20,44 @@ SHORT_FAULTS = tuple(f"tests/faults/test_{name}.py" for name in ("kills", "poiso
 """The short form: everything killed once, three at a time, and a thousand malformed messages."""
 
 
-def steps(arguments: list[str], faults: bool = False) -> list[tuple[str, list[str]]]:
-    """What is run, in order: a name and a command line each. `faults`: the long form of the fault suite alone."""
-    if faults:
-        return [("faults, long form", [venv_program("pytest"), "tests/faults", *(arguments or LONG_FAULTS)])]
-    checks = [
+Step = tuple[str, list[str]]
+"""A name and a command line."""
+
+
+def static_checks() -> list[Step]:
+    """What needs nothing but the Python environment, in order."""
+    return [
         ("lint", [venv_program("ruff"), "check", "."]),
         ("format", [venv_program("ruff"), "format", "--check", "."]),
         ("types", [venv_program("mypy")]),
     ]
+
+
+def suites(arguments: list[str], faults: bool) -> list[Step]:
+    """What runs tests, in order. `faults`: the long form of the fault suite alone."""
+    if faults:
+        return [("faults, long form", [venv_program("pytest"), "tests/faults", *(arguments or LONG_FAULTS)])]
     if arguments:
-        return [*checks, ("tests", [venv_program("pytest"), *arguments])]
+        return [("tests", [venv_program("pytest"), *arguments])]
     return [
-        *checks,
         ("unit tests", [venv_program("pytest"), "tests/unit", "--numprocesses=auto", "--dist=worksteal"]),
         ("tests on the servers", [venv_program("pytest"), "tests/stack", *SHORT_FAULTS, "--durations=40"]),
     ]
 
 
 def run_checks(settings: Settings, arguments: list[str], console: Console, faults: bool = False) -> int:
-    """Install what is missing, then run the steps until one fails. Returns its exit status, or 0."""
+    """Check the code while what is missing is installed, then run the tests, until one step fails. Returns its exit
+    status, or 0."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    install.ensure_installed(settings, console)
-    for name, command in steps(arguments, faults):
+    with ThreadPoolExecutor(1) as pool:
+        installed = pool.submit(install.ensure_installed, settings, console)
+        status = 0 if faults else _run_each(static_checks(), console)
+        installed.result()
+    return status or _run_each(suites(arguments, faults), console)
+
+
+def _run_each(steps: list[Step], console: Console) -> int:
+    for name, command in steps:
         begun = time.monotonic()
         console.rule(name)
         status = _run(command)
