@@ -175,6 +175,11 @@ def metastore(settings: Settings) -> None:
     once(settings, "metastore", create)
 
 
+def hiveserver2(settings: Settings) -> None:
+    """The directory for Hive's own jar: without it Hive would put the jar on HDFS."""
+    data_dir(settings, "hive-tmp", "jars").mkdir(parents=True, exist_ok=True)
+
+
 def postgres_user() -> str | None:
     """PostgreSQL refuses to run as root: the system user that it runs as then, else None for the current user."""
     return POSTGRES_SYSTEM_USER if os.geteuid() == 0 else None

@@ -259,6 +259,7 @@ SERVERS: tuple[Server, ...] = (
         ready=readiness.hiveserver2,
         ports=("hiveserver2", "hiveserver2_http"),
         depends_on=("metastore",),
+        prepare=initialise.hiveserver2,
         environment=_hadoop_environment,
         page=_http("hiveserver2_http"),
         wanted=lambda settings: settings.hadoop.hiveserver2_port is None,

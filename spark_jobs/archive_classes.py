@@ -25,7 +25,7 @@ from infra.settings import Settings, load_settings
 from spark_jobs.derive_vitals import STATE
 from spark_jobs.session import spark_properties
 from spark_jobs.transforms import derived
-from spark_jobs.transforms.breaches import PATIENT_SCHEMA, bands_frame, find_breaches, values_of_readings
+from spark_jobs.transforms.breaches import PATIENT_SCHEMA, bands_frame, find_breaches, of_patients, readings_to_judge
 from spark_jobs.transforms.derived import (
     inputs_of_readings,
     latest_inputs,
@@ -34,7 +34,7 @@ from spark_jobs.transforms.derived import (
     news2_messages,
 )
 from spark_jobs.transforms.landing import stored_readings
-from spark_jobs.transforms.readings import typed_readings
+from spark_jobs.transforms.readings import long_form, typed_readings
 from spark_jobs.transforms.sql import text
 
 READING = {"reading_id": 1, "patient_id": "P0001", "recorded_at": 1_763_838_000_000, "heart_rate": 72}
@@ -75,8 +75,8 @@ def _rehearse(spark: SparkSession, settings: Settings, scratch: str) -> None:
         seen = Observation()
         stored = stored_readings(typed_readings(df, settings.readings).observe(seen, F.count("*").alias("records")))
         stored.repartition(2, "event_date").write.partitionBy("event_date").parquet(f"{scratch}/readings")
-        judged = values_of_readings(df, settings.readings)
-        find_breaches(judged, bands_frame(spark, []), None, F.broadcast(patients), "none", None).collect()
+        values = long_form(of_patients(readings_to_judge(df, settings.readings), F.broadcast(patients)))
+        find_breaches(values, bands_frame(spark, []), None, "none", None).collect()
 
     def derive(df: DataFrame, _batch_id: int) -> None:
         news2_messages(df, known, settings.derivation).collect()

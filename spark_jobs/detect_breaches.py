@@ -13,7 +13,7 @@ from collections.abc import Callable
 
 from py4j.protocol import Py4JError
 from pyspark.errors import PySparkException
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import SparkSession
 from pyspark.sql.streaming.query import StreamingQuery
 
 from hbase.watcher import ThresholdWatcher
@@ -29,7 +29,7 @@ from spark_jobs.alarms import Alarms
 from spark_jobs.checkpoint import check_checkpoint
 from spark_jobs.detection.lag import lag_records
 from spark_jobs.detection.place import Place
-from spark_jobs.detection.query import judged_values, start_query
+from spark_jobs.detection.query import Judged, judged, start_query
 from spark_jobs.landing.readiness import require_servers
 from spark_jobs.patients import Patients, load_patients, patients_location
 from spark_jobs.session import spark_session, stop_session
@@ -87,7 +87,7 @@ class Detection:
         self._spark: SparkSession
         self._location: str | None = None
         self._patients: Patients
-        self._values: dict[bool, DataFrame] = {}
+        self._judged: dict[bool, Judged] = {}
         self._query: StreamingQuery
         self._counted_epoch = -1
         self._moved_at = 0.0
@@ -152,19 +152,19 @@ class Detection:
         """Whether values are judged one by one as they arrive, or in batches."""
         return patients.is_small
 
-    def _judged_values(self, real_time: bool) -> DataFrame:
-        if real_time not in self._values:
-            self._values[real_time] = judged_values(self._spark, self._settings, self._place, real_time)
-        return self._values[real_time]
+    def _streams(self, real_time: bool) -> Judged:
+        if real_time not in self._judged:
+            self._judged[real_time] = judged(self._spark, self._settings, self._place, real_time)
+        return self._judged[real_time]
 
     def _start(self) -> None:
         check_checkpoint(self._settings, self._ends, self._alarms, self._place.sources, self._place.checkpoint, NAME)
         began = time.monotonic()
         real_time = self.is_real_time(self._patients)
-        values = self._judged_values(real_time)
+        streams = self._streams(real_time)
         self._query = _or_configuration_error(
             lambda: start_query(
-                self._spark, self._settings, self._watcher.current, self._patients, values, self._place, real_time
+                self._spark, self._settings, self._watcher.current, self._patients, streams, self._place, real_time
             ),
             self._hint(),
         )

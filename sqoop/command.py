@@ -1,11 +1,13 @@
 """Running Sqoop 1.4.7: its command line, the files that it needs for a moment, and its output.
 
 Sqoop gets everything on the command line except the password, which it reads from a file of mode 600. Whatever it
-writes locally (generated class, password, trust store, job files) lies in one directory of the run, removed afterwards.
+writes locally (password, trust store, job files) lies in one directory of the run, removed afterwards. Only the class
+that it generates and compiles for the rows is kept for the next import.
 """
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import shutil
@@ -19,12 +21,14 @@ from urllib.parse import urlencode
 
 from infra.errors import ConfigurationError, WardError
 from infra.java import COMMON_FLAGS, QUICK_COMPILER, java_program
+from infra.render import run_dir
 from infra.settings import Settings
 
 SQOOP_HEAP = "512m"
 SQOOP_TIMEOUT_SECONDS = 3600.0
 TRUST_STORE_PASSWORD = "certificates-are-public"
 """A trust store holds public certificates only; PKCS#12 merely demands some password."""
+ROW_CLASS = "ContactsRow"
 LOG4J = """\
 log4j.rootLogger=WARN,console
 log4j.logger.org.apache.sqoop=INFO
@@ -49,6 +53,11 @@ class SqoopRun:
     @property
     def trust_store(self) -> Path:
         return self.directory / "trust.p12"
+
+    @property
+    def class_jar(self) -> Path:
+        """Where Sqoop puts the class that it compiles."""
+        return self.directory / "classes" / f"{ROW_CLASS}.jar"
 
 
 @contextmanager
@@ -128,7 +137,9 @@ def sqoop_command(settings: Settings, run: SqoopRun, query: str, columns: Iterab
         "mapreduce.cluster.local.dir": str(files / "mapred"),
         "mapreduce.jobtracker.staging.root.dir": str(files / "staging"),
     }
-    text_columns = ",".join(f"{name}=String" for name in columns)
+    names = tuple(columns)
+    text_columns = ",".join(f"{name}=String" for name in names)
+    kept = kept_class_jar(settings, names)
     # fmt: off
     return [
         java_program(), f"-Xmx{SQOOP_HEAP}", *COMMON_FLAGS, *QUICK_COMPILER,
@@ -144,10 +155,21 @@ def sqoop_command(settings: Settings, run: SqoopRun, query: str, columns: Iterab
         "--target-dir", target,
         "--as-parquetfile",
         "--num-mappers", "1",
-        "--bindir", str(files / "classes"),
+        "--class-name", ROW_CLASS,
+        *(("--jar-file", str(kept)) if kept.exists() else ("--bindir", str(run.class_jar.parent))),
         "--outdir", str(files / "sources"),
     ]
     # fmt: on
+
+
+def kept_class_jar(settings: Settings, columns: Iterable[str]) -> Path:
+    """Where the class for rows of these columns, all of them text, is kept: compiling it takes a second or two.
+
+    The name says what it was made of, and by which Sqoop.
+    """
+    made_of = [*columns, *sorted(jar.name for jar in sqoop_lib(settings).glob("sqoop-*.jar"))]
+    digest = hashlib.sha256("\n".join(made_of).encode()).hexdigest()[:16]
+    return run_dir(settings) / "sqoop-classes" / f"{digest}.jar"
 
 
 def sqoop_lib(settings: Settings) -> Path:
@@ -166,7 +188,8 @@ def run_sqoop(
     Success here means only that Sqoop said so: the caller counts what arrived. Raises WardError otherwise; what was
     written to `target` by then is not to be used.
     """
-    command = sqoop_command(settings, run, query, columns, target)
+    names = tuple(columns)
+    command = sqoop_command(settings, run, query, names, target)
     environment = {
         **{name: os.environ[name] for name in ("PATH", "JAVA_HOME", "LANG") if name in os.environ},
         "HADOOP_MAPRED_HOME": str(sqoop_lib(settings)),
@@ -187,9 +210,14 @@ def run_sqoop(
         ).returncode
     except subprocess.TimeoutExpired as error:
         raise WardError(f"Sqoop was stopped: it had not finished after {SQOOP_TIMEOUT_SECONDS:.0f} s.") from error
+    kept = kept_class_jar(settings, names)
     if status != 0:
+        kept.unlink(missing_ok=True)  # the next attempt compiles, in case it was that
         said = Path(output.name).read_bytes()[start:].decode(errors="replace")
         raise WardError(f"Sqoop ended with status {status}: {first_error(said)}. All it said is in {output.name}.")
+    if not kept.exists():
+        kept.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        run.class_jar.replace(kept)
 
 
 def first_error(text: str) -> str:

@@ -142,14 +142,16 @@ def _stale(db: duckdb.DuckDBPyConnection) -> int:
 
 
 def _changes(db: duckdb.DuckDBPyConnection) -> Changes:
+    """Only rows just read can be new or changed: all others are those of `base`. What `base` had and is not here any
+    more was deleted."""
     different = " OR ".join(f"old.{name} IS DISTINCT FROM new.{name}" for name in TYPES if name != KEY)
-    ((rows, new, changed, deleted),) = _run(
+    ((new, changed),) = _run(
         db,
-        f"SELECT count(new.{KEY}), count_if(old.{KEY} IS NULL), "
-        f"count_if(old.{KEY} IS NOT NULL AND new.{KEY} IS NOT NULL AND ({different})), count_if(new.{KEY} IS NULL) "
-        f"FROM base AS old FULL JOIN merged AS new ON old.{KEY} = new.{KEY}",
+        f"SELECT count(*) FILTER (old.{KEY} IS NULL), count(*) FILTER (old.{KEY} IS NOT NULL AND ({different})) "
+        f"FROM delta AS new LEFT JOIN base AS old USING ({KEY})",
     )
-    return Changes(int(rows), int(new), int(changed), int(deleted))
+    ((rows, before),) = _run(db, "SELECT (SELECT count(*) FROM merged), (SELECT count(*) FROM base)")
+    return Changes(int(rows), int(new), int(changed), deleted=int(before + new - rows))
 
 
 def _latest(db: duckdb.DuckDBPyConnection) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -81,6 +82,7 @@ def run_pass(context: Context, kind: Kind) -> Pass:
     started_at = datetime.now(UTC)
     base = next(reversed(snapshots.versions()), None)
     last = snapshots.manifest(base) if base is not None else None
+    held = _read_ahead(context, base)
     try:
         keys = fetch(context, (KEY, MARK), None, "keys") if kind is Kind.DELTA_AND_KEYS else None
         mark = "" if kind is Kind.FULL or last is None else str(last["mark"])
@@ -92,7 +94,7 @@ def run_pass(context: Context, kind: Kind) -> Pass:
     merged = merge(
         fetched.rows,
         keys.rows if keys is not None else None,
-        snapshots.read(snapshots.path(base)) if base is not None else None,
+        held.result() if held is not None else None,
         kind is Kind.FULL,
         source.time_zones,
     )
@@ -118,6 +120,19 @@ def run_pass(context: Context, kind: Kind) -> Pass:
     outcome = Completeness(merged.changes.rows, merged.stale)
     follow_up = plan.escalate(kind, outcome, fetched.before, fetched.after)
     return Pass(version, manifest, rows_read, merged, written, follow_up)
+
+
+def _read_ahead(context: Context, version: str | None) -> Future[pa.Table] | None:
+    """The rows of a snapshot, read while Sqoop works; None: there is none."""
+    if version is None:
+        return None
+    # A client of its own: one connection is not for two threads.
+    snapshots = Snapshots(context.settings, context.table)
+    reader = ThreadPoolExecutor(1, thread_name_prefix="snapshot")
+    try:
+        return reader.submit(lambda: snapshots.read(snapshots.path(version)))
+    finally:
+        reader.shutdown(wait=False)
 
 
 def fetch(context: Context, columns: Sequence[str], since: str | None, name: str) -> Fetched:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from pyspark.sql import DataFrame, SparkSession
@@ -13,7 +14,23 @@ from hbase.snapshots import ThresholdSnapshot
 from infra.settings import Settings
 from spark_jobs.detection.place import Place
 from spark_jobs.patients import Patients
-from spark_jobs.transforms.breaches import bands_frame, find_breaches, own_frame, values_of_derived, values_of_readings
+from spark_jobs.transforms.breaches import (
+    bands_frame,
+    find_breaches,
+    of_patients,
+    own_frame,
+    readings_to_judge,
+    values_of_derived,
+)
+from spark_jobs.transforms.readings import long_form
+
+
+@dataclass(frozen=True)
+class Judged:
+    """Streams of `readings_to_judge` and of `values_of_derived`."""
+
+    readings: DataFrame
+    derived: DataFrame
 
 
 def start_query(
@@ -21,18 +38,18 @@ def start_query(
     settings: Settings,
     thresholds: ThresholdSnapshot,
     patients: Patients,
-    values: DataFrame,
+    judged: Judged,
     place: Place,
     real_time: bool,
 ) -> StreamingQuery:
-    """Start judging `values` (of `judged_values`), from where the checkpoint stands; at first from the beginning.
+    """Start judging `judged`, from where the checkpoint stands; at first from the beginning.
 
     In real-time mode each value is judged as it arrives and the checkpoint moves at the end of each epoch. A large
     snapshot of contacts is joined by shuffle, which needs micro-batch mode. Either way breaches are published at least
     once: what was judged after the last checkpoint is judged again after a stop or a crash, under the same `breach_id`.
     """
     writer = (
-        _breaches(spark, thresholds, patients, values)
+        _breaches(spark, thresholds, patients, judged)
         .writeStream.queryName(place.checkpoint)
         .format("kafka")
         .option("kafka.bootstrap.servers", settings.bootstrap_servers)
@@ -45,17 +62,18 @@ def start_query(
     return writer.trigger(**trigger).start()
 
 
-def judged_values(spark: SparkSession, settings: Settings, place: Place, real_time: bool) -> DataFrame:
-    """The values to judge, as a stream for either mode. It costs thousands of calls to the JVM; queries share it."""
+def judged(spark: SparkSession, settings: Settings, place: Place, real_time: bool) -> Judged:
+    """What is judged, as streams for either mode. To plan them takes the JVM a while; queries share them."""
     readings, derived = (_source(spark, settings, topic, real_time) for topic in place.sources)
-    return values_of_readings(readings, settings.readings).unionByName(values_of_derived(derived))
+    return Judged(readings_to_judge(readings, settings.readings), values_of_derived(derived))
 
 
-def _breaches(spark: SparkSession, thresholds: ThresholdSnapshot, patients: Patients, values: DataFrame) -> DataFrame:
+def _breaches(spark: SparkSession, thresholds: ThresholdSnapshot, patients: Patients, judged: Judged) -> DataFrame:
     contacts = F.broadcast(patients.frame) if patients.is_small else patients.frame.hint("merge")
+    values = long_form(of_patients(judged.readings, contacts)).unionByName(of_patients(judged.derived, contacts))
     bands = bands_frame(spark, judging_bands(thresholds.rows))
     own = own_frame(spark, own_limits(thresholds.rows))
-    return find_breaches(values, bands, own, contacts, thresholds.version, patients.version)
+    return find_breaches(values, bands, own, thresholds.version, patients.version)
 
 
 def _source(spark: SparkSession, settings: Settings, topic: str, real_time: bool) -> DataFrame:

@@ -18,7 +18,7 @@ from clinical.messages import BREACH_FIELDS, DERIVED_FIELDS
 from clinical.thresholds import JudgingBand
 from clinical.vitals import DERIVED, JUDGED, VITALS
 from infra.settings import Readings
-from spark_jobs.transforms.readings import KAFKA_COLUMNS, age_years, judged_readings, long_form, vital_of
+from spark_jobs.transforms.readings import KAFKA_COLUMNS, age_years, judged_readings, vital_of
 from spark_jobs.transforms.sql import computed_once, require_columns, struct, text, text_fields, text_list, time_of
 
 VALUE_COLUMNS = (
@@ -36,10 +36,16 @@ VALUE_COLUMNS = (
 )
 """A value to be judged, wherever it comes from."""
 
+READING_OWN = tuple(name for name in VALUE_COLUMNS if name not in ("attribute", "value"))
+"""What all values of a reading have in common."""
+
 PATIENT_COLUMNS = ("patient_id", "name", "phone", "address", "admitted_ward", "date_of_birth")
 PATIENT_SCHEMA = (
     "patient_id STRING, name STRING, phone STRING, address STRING, admitted_ward STRING, date_of_birth DATE"
 )
+
+KNOWN_COLUMNS = (*(f"known_{name}" for name in PATIENT_COLUMNS if name != "date_of_birth"), "age")
+"""What is known of the patient of a value."""
 
 GENERAL = ""
 """Whose the general limits are: nobody's; a patient's id is never blank."""
@@ -70,24 +76,23 @@ BAND_SCHEMA = pa.schema(
 )
 
 
-def values_of_readings(df: DataFrame, readings: Readings) -> DataFrame:
-    """The judged values of `vital-info` messages (Kafka's source columns), one row for each vital present.
+def readings_to_judge(df: DataFrame, readings: Readings) -> DataFrame:
+    """The judged readings of `vital-info` messages (Kafka's source columns): READING_OWN and the vitals.
 
     A reading whose clock is of no use is judged by the time of its insertion, which is then marked as a receipt.
     """
-    wide = judged_readings(df, readings).selectExpr(
+    return judged_readings(df, readings).selectExpr(
         "topic AS source_topic",
         "CAST(reading_id AS STRING) AS source_id",
         "patient_id",
         "device_id",
+        "CAST(NULL AS INT) AS inputs_used",
+        "CAST(NULL AS INT) AS inputs_expected",
         "judged_at AS recorded_at",
         "recorded_at_is_receipt OR NOT coalesce(judged_at = recorded_at, false) AS recorded_at_is_receipt",
         "inserted_at",
-        "CAST(NULL AS INT) AS inputs_used",
-        "CAST(NULL AS INT) AS inputs_expected",
         *VITALS,
     )
-    return long_form(wide).select(*VALUE_COLUMNS)
 
 
 def values_of_derived(df: DataFrame) -> DataFrame:
@@ -156,31 +161,38 @@ def _static_frame(spark: SparkSession, rows: Sequence[tuple[Any, ...]], schema: 
     return spark.createDataFrame(pa.table(columns, schema=schema))
 
 
+def of_patients(df: DataFrame, patients: DataFrame) -> DataFrame:
+    """Readings or values (READING_OWN) with whose they are: KNOWN_COLUMNS, and `age` in years at that time.
+
+    `patients` has PATIENT_COLUMNS, each patient once, and is broadcast when the caller marks it so. Of a patient who is
+    not there everything is NULL. A reading is joined before it is taken apart into its values: age takes calendars.
+    """
+    require_columns(df, READING_OWN)
+    require_columns(patients, PATIENT_COLUMNS)
+    known = patients.selectExpr(*(f"{name} AS known_{name}" for name in PATIENT_COLUMNS))
+    age = age_years("recorded_at", "known_date_of_birth")
+    joined = df.join(known, F.expr("patient_id = known_patient_id"), "left").selectExpr("*", f"{age} AS exact_age")
+    return joined.selectExpr(
+        *df.columns, *KNOWN_COLUMNS[:-1], "CASE WHEN exact_age < 0 THEN 0.0D ELSE exact_age END AS age"
+    )
+
+
 def find_breaches(
     values: DataFrame,
     bands: DataFrame,
     own: DataFrame | None,
-    patients: DataFrame,
     threshold_version: str,
     patients_version: str | None,
 ) -> DataFrame:
-    """The breaches among `values` (VALUE_COLUMNS), as Kafka's `key` (patient) and `value` (JSON, BREACH_FIELDS).
+    """The breaches among `values` (VALUE_COLUMNS and, of `of_patients`, KNOWN_COLUMNS), as Kafka's `key` (patient) and
+    `value` (JSON, BREACH_FIELDS).
 
-    `bands` is of `bands_frame`, `own` of `own_frame`; both are broadcast, and without `own` there is a join less.
-    `patients` has PATIENT_COLUMNS, each patient once, and is broadcast when the caller marks it so. A patient who is
-    not there, or has no birth date, is judged by adult bands.
+    `bands` is of `bands_frame`, `own` of `own_frame`; both are broadcast, and without `own` there is a join less. A
+    patient who is not known, or has no birth date, is judged by adult bands.
     """
-    require_columns(values, VALUE_COLUMNS)
-    require_columns(patients, PATIENT_COLUMNS)
-    known = patients.selectExpr(*(f"{name} AS known_{name}" for name in PATIENT_COLUMNS))
-    age = age_years("recorded_at", "known_date_of_birth")
-    aged = values.join(known, F.expr("patient_id = known_patient_id"), "left").selectExpr(
-        *VALUE_COLUMNS,
-        *known.columns,
-        f"{_rounded()} AS rounded",
-        f"CASE WHEN {age} < 0 THEN 0.0D ELSE {age} END AS age",
-    )
-    whose = aged.withColumn("limits_of", F.lit(GENERAL)) if own is None else _with_owner(aged, own)
+    require_columns(values, (*VALUE_COLUMNS, *KNOWN_COLUMNS))
+    rounded = values.selectExpr(*VALUE_COLUMNS, *KNOWN_COLUMNS, f"{_rounded()} AS rounded")
+    whose = rounded.withColumn("limits_of", F.lit(GENERAL)) if own is None else _with_owner(rounded, own)
     judged_age = f"coalesce(age, {float(ADULT_YEARS)}D)"
     hit = (
         f"attribute = band_attribute AND limits_of = band_of AND {judged_age} >= from_age AND {judged_age} < below_age"

@@ -27,10 +27,12 @@ from spark_jobs.transforms.breaches import (
     VALUE_COLUMNS,
     bands_frame,
     find_breaches,
+    of_patients,
     own_frame,
+    readings_to_judge,
     values_of_derived,
-    values_of_readings,
 )
+from spark_jobs.transforms.readings import long_form
 from tests.unit.spark_jobs.frames import kafka_frame
 
 NOW = datetime(2025, 11, 22, 19, 0, tzinfo=UTC)
@@ -72,7 +74,12 @@ def breaches_of(
 
 def judged(spark: SparkSession, table: list[ThresholdRow], values: DataFrame, patients: DataFrame) -> DataFrame:
     bands, own = bands_frame(spark, judging_bands(table)), own_frame(spark, own_limits(table))
-    return find_breaches(values, bands, own, patients, "T1", "P1")
+    return find_breaches(of_patients(values, patients), bands, own, "T1", "P1")
+
+
+def values_of_readings(df: DataFrame, readings: Readings) -> DataFrame:
+    """Every judged value of these messages, in a row of VALUE_COLUMNS."""
+    return long_form(readings_to_judge(df, readings)).select(*VALUE_COLUMNS)
 
 
 def value(attribute: str, number: Decimal | str, patient: str = "P-1", source_id: str = "1") -> tuple[Any, ...]:

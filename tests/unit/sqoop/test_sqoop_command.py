@@ -8,7 +8,7 @@ from pydantic import SecretStr
 
 from infra.errors import ConfigurationError
 from infra.settings import MySQL, Settings
-from sqoop.command import SqoopRun, first_error, sqoop_command, sqoop_run, trust_store
+from sqoop.command import SqoopRun, first_error, kept_class_jar, sqoop_command, sqoop_run, trust_store
 
 SECRET = "s3cret with spaces"
 
@@ -52,6 +52,19 @@ def test_properties_come_right_after_the_name_of_the_tool(settings: Settings) ->
     between = words[words.index("import") + 1 : words.index("--connect")]
     assert f"-Dfs.defaultFS={settings.default_fs}" in between
     assert all(word.startswith("-D") for word in between)
+
+
+def test_the_class_of_the_rows_is_compiled_once_for_the_same_columns_and_sqoop(settings: Settings) -> None:
+    assert "--bindir" in command(settings)
+    kept = kept_class_jar(settings, ["patient_id", "name"])
+    kept.parent.mkdir(parents=True)
+    kept.touch()
+    words = command(settings)
+    assert words[words.index("--jar-file") + 1] == str(kept)
+    assert "--bindir" not in words
+    assert kept_class_jar(settings, ["patient_id", "phone"]) != kept
+    (settings.lib_dir / "sqoop" / "sqoop-1.4.7-hadoop260.jar").rename(settings.lib_dir / "sqoop" / "sqoop-1.4.8.jar")
+    assert "--bindir" in command(settings)
 
 
 def test_columns_come_as_text_into_parquet_by_one_mapper(settings: Settings) -> None:
