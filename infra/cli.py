@@ -101,12 +101,14 @@ def down() -> None:
 def restart(
     names: Annotated[list[str], typer.Argument(help="servers or streams, as `./ward status` names them")],
 ) -> None:
-    """Restart servers or streams, one after the other; each goes on where it was."""
-    from infra import supervise
+    """Restart servers or streams, one after the other; each goes on where it was, by the settings of now."""
+    from infra import render, supervise
 
+    settings = _settings()
+    render.render_all(settings)
     for name in names:
-        supervise.restart(_settings(), name)
-        supervise.wait_ready(_settings(), name)
+        supervise.restart(settings, name)
+        supervise.wait_ready(settings, name)
         _console().print(f"[green]✓[/] {name}")
 
 
