@@ -1,12 +1,17 @@
-"""One local Spark for all unit tests that need one: no server, no Hive."""
+"""What all unit tests start from: patience, and one local Spark for those that need one, without server or Hive."""
 
 import sys
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import HealthCheck, settings
 from pyspark.sql import SparkSession
 
 from spark_jobs.session import QUICK_START
+
+# They run beside the tests on the servers, with what these leave: how long an example takes says nothing.
+settings.register_profile("beside", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("beside")
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from alerts.banding import NO_BREACH, BandTable, steps_of
@@ -28,7 +28,6 @@ def row_found(table: BandTable, attribute: str, value: float, age: float | None)
     return None if place == NO_BREACH else bands.bands[place].row
 
 
-@settings(deadline=None)
 @given(st.sampled_from(sorted(TABLES)), st.sampled_from(sorted(JUDGED)), AGES, st.data())
 def test_a_value_meets_the_band_that_judge_finds(
     which: int, attribute: str, age: float | None, data: st.DataObject
@@ -52,7 +51,6 @@ def test_every_value_of_the_grid_meets_the_band_that_judge_finds(attribute: str)
         assert (bands.bands[place].row is judged) if place != NO_BREACH else not judged.alert_flag
 
 
-@settings(deadline=None)
 @given(st.lists(st.decimals(-2000, 2000, places=4), min_size=1), st.integers(0, 2))
 def test_values_are_rounded_half_up_as_everywhere(values: list[Decimal], scale: int) -> None:
     steps = steps_of(np.array([float(value) for value in values]), scale)

@@ -22,7 +22,7 @@ class Started:
 
     def wait_for(self, count: int) -> bool:
         with self.changed:
-            return self.changed.wait_for(lambda: len(self.times) >= count, timeout=10)
+            return self.changed.wait_for(lambda: len(self.times) >= count, timeout=120)
 
 
 def run(requests: ImportRequests) -> threading.Event:

@@ -64,7 +64,7 @@ def without_clock(history: list[Transition]) -> list[tuple[object, ...]]:
     return [(change.kind, change.event_at, change.severity, change.value, change.source_id) for change in history]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(st.tuples(st.integers(28, 140), st.integers(1, 40)), max_size=12), st.sampled_from(["low", "high"]))
 def test_alarms_live_as_they_do_when_every_reading_is_looked_at(runs: list[tuple[int, int]], direction: str) -> None:
     part = series("heart_rate", [float(value) for value, times in runs for _ in range(times)])

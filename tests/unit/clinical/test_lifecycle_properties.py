@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from clinical.lifecycle import CLEAR_SECONDS, KEPT, due_at, step
@@ -74,7 +74,6 @@ def any_events(draw: st.DrawFn) -> list[tuple[Event, int]]:
     return events
 
 
-@settings(deadline=None)
 @given(any_events())
 def test_whatever_comes_the_state_is_bounded_and_stored_without_loss(events: list[tuple[Event, int]]) -> None:
     state: State | None = None
@@ -89,7 +88,6 @@ def test_whatever_comes_the_state_is_bounded_and_stored_without_loss(events: lis
             assert len(state.readings) <= KEPT
 
 
-@settings(deadline=None)
 @given(any_events())
 def test_whatever_comes_the_history_is_in_order(events: list[tuple[Event, int]]) -> None:
     state: State | None = None
@@ -125,7 +123,6 @@ def _after(entry: Transition, phase: Phase | None) -> Phase | None:
     return phase if entry.kind in (Kind.SEVERITY_ROSE, Kind.SEVERITY_FELL) else Phase.ACTIVE
 
 
-@settings(deadline=None)
 @given(any_events())
 def test_only_a_new_whole_value_inside_clears(events: list[tuple[Event, int]]) -> None:
     state: State | None = None
@@ -139,7 +136,6 @@ def test_only_a_new_whole_value_inside_clears(events: list[tuple[Event, int]]) -
         state = outcome.state
 
 
-@settings(deadline=None)
 @given(any_events())
 def test_the_clock_alone_ends_nothing_and_always_comes_to_an_end(events: list[tuple[Event, int]]) -> None:
     state: State | None = None
@@ -155,7 +151,6 @@ def test_the_clock_alone_ends_nothing_and_always_comes_to_an_end(events: list[tu
             assert ticks <= 5
 
 
-@settings(deadline=None)
 @given(any_events())
 def test_a_repeat_changes_nothing(events: list[tuple[Event, int]]) -> None:
     """Of the event just told, and of every reading that is known one by one."""
@@ -170,7 +165,6 @@ def test_a_repeat_changes_nothing(events: list[tuple[Event, int]]) -> None:
                 assert step(state, repeat, clock) == Outcome(state)
 
 
-@settings(deadline=None)
 @given(any_events())
 def test_the_clock_that_the_state_keeps_never_goes_back(events: list[tuple[Event, int]]) -> None:
     state: State | None = None
@@ -182,7 +176,6 @@ def test_the_clock_that_the_state_keeps_never_goes_back(events: list[tuple[Event
             assert state.readings[-1].at <= state.steady
 
 
-@settings(deadline=None)
 @given(
     VITALS,
     st.integers(0, 300),
@@ -208,7 +201,6 @@ def test_a_breach_that_lasts_is_always_raised(
     assert raised.clock_at - ms(latency) <= max(delay * 1000, stands)
 
 
-@settings(deadline=None)
 @given(st.integers(1, 30), st.integers(0, 60), st.integers(-5000, 5000), st.sampled_from([85, 93, 95]))
 def test_a_breach_that_lasts_is_raised_though_the_clock_is_set(
     delay: int, set_after: int, by: int, value: float
@@ -221,7 +213,6 @@ def test_a_breach_that_lasts_is_raised_though_the_clock_is_set(
     assert int(raised.source_id[1:] if raised.source_id else 999) <= delay + 2
 
 
-@settings(deadline=None)
 @given(st.lists(st.booleans(), max_size=60), st.sampled_from([96, 97, 98]))
 def test_a_high_reading_among_readings_in_range_alarms_if_and_only_if_two_of_three_are(
     high: list[bool], inside: float
@@ -235,7 +226,6 @@ def test_a_high_reading_among_readings_in_range_alarms_if_and_only_if_two_of_thr
     assert bool(bed.raised()) == agree
 
 
-@settings(deadline=None)
 @given(st.lists(st.booleans(), min_size=1, max_size=25), st.integers(0, 8))
 def test_two_of_three_are_found_though_breaches_lag_behind_values(high: list[bool], lag: int) -> None:
     """A new alarm is given the values since its breach, as `step` asks for."""
@@ -274,7 +264,6 @@ def live(readings: Sequence[tuple[int, float]], bands: Bands = SPO2, halves: str
     return bed
 
 
-@settings(deadline=None)
 @given(LIVE | RUNS, st.integers(0, 10))
 def test_a_backlog_is_judged_as_it_would_have_been_live(readings: list[tuple[int, float]], tick_each: int) -> None:
     """Whether the clock is told in the middle of it or not."""
@@ -288,7 +277,6 @@ def test_a_backlog_is_judged_as_it_would_have_been_live(readings: list[tuple[int
     assert backlog.said() == live(readings).said()
 
 
-@settings(deadline=None)
 @given(LIVE | RUNS)
 def test_the_order_of_value_and_breach_of_one_reading_does_not_matter(readings: list[tuple[int, float]]) -> None:
     both = live(readings, halves="vb").said()
@@ -297,7 +285,6 @@ def test_the_order_of_value_and_breach_of_one_reading_does_not_matter(readings: 
     assert both == live(readings, halves="vbvb").said()
 
 
-@settings(deadline=None)
 @given(RUNS)
 def test_an_alarm_clears_only_after_its_readings_were_inside_for_the_time(readings: list[tuple[int, float]]) -> None:
     for at in (at for kind, at, _ in live(readings).said() if kind == Kind.CLEARED):
@@ -305,14 +292,12 @@ def test_an_alarm_clears_only_after_its_readings_were_inside_for_the_time(readin
         assert all(readings[second - 1][1] >= 97 for second in seconds)
 
 
-@settings(deadline=None)
 @given(RUNS)
 def test_an_open_alarm_always_clears_after_enough_readings_inside(readings: list[tuple[int, float]]) -> None:
     bed = live([*readings, *[(1, 98)] * (CLEAR_SECONDS + 1)])
     assert bed.state is None
 
 
-@settings(deadline=None)
 @given(LIVE | RUNS)
 def test_severity_never_falls_within_the_delay(readings: list[tuple[int, float]]) -> None:
     """Since the last reading that was as severe as the alarm, counted from the reading after it."""
@@ -330,7 +315,6 @@ def test_severity_never_falls_within_the_delay(readings: list[tuple[int, float]]
             assert fell_at - first_milder >= max(FALL_SECONDS, delays[after])
 
 
-@settings(deadline=None)
 @given(LIVE | RUNS, st.integers(1, 40))
 def test_an_acknowledgement_never_hides_a_rise(readings: list[tuple[int, float]], acknowledge_each: int) -> None:
     bed, at = Bedside(SPO2), 0
@@ -357,7 +341,6 @@ def acknowledged_before(bed: Bedside, entry: Transition) -> bool:
     return next((each.kind is Kind.ACKNOWLEDGED for each in reversed(earlier) if each.kind in turns), False)
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 60), st.integers(0, 40), SPO2_VALUES), max_size=80))
 def test_late_readings_never_clear_or_lower_what_stands(late: list[tuple[int, int, float]]) -> None:
     bed = Bedside(SPO2)

@@ -13,7 +13,7 @@ from clinical.presence import Ending, Presence, Signal
 T0 = 1_790_000_000
 ATTRIBUTES = ("heart_rate", "spo2", "temperature", "systolic_bp")
 PATIENTS = ("A", "B", "C")
-CALM = settings(deadline=None, max_examples=60)
+CALM = settings(max_examples=60)
 """One example feeds up to an hour of readings."""
 
 Reading = tuple[int, str, tuple[str, ...], tuple[str, ...]]

@@ -209,7 +209,7 @@ def right_tables(draw: st.DrawFn) -> Cells:
     return keyed(draw(st.permutations(rows)))
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(right_tables(), st.data())
 def test_any_right_table_passes_and_judges_each_value_by_one_row(cells: Cells, data: st.DataObject) -> None:
     rows, problems = read_table(cells)
@@ -233,7 +233,7 @@ def test_any_right_table_passes_and_judges_each_value_by_one_row(cells: Cells, d
     assert [band.row for band in bands] == ([row] if row.alert_flag else [])
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(right_tables(), st.data())
 def test_taking_any_row_out_of_a_right_table_is_noticed_unless_its_attribute_goes_with_it(
     cells: Cells, data: st.DataObject
@@ -246,7 +246,7 @@ def test_taking_any_row_out_of_a_right_table_is_noticed_unless_its_attribute_goe
     assert bool(problems) == (others or not left)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(right_tables(), st.data())
 def test_putting_any_row_in_twice_is_noticed_as_an_overlap(cells: Cells, data: st.DataObject) -> None:
     key = data.draw(st.sampled_from(sorted(cells)))
@@ -254,7 +254,7 @@ def test_putting_any_row_in_twice_is_noticed_as_an_overlap(cells: Cells, data: s
     assert any("overlaps" in problem.reason for problem in read_table(twice)[1])
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.dictionaries(st.text(max_size=12), st.dictionaries(st.text(max_size=12), st.text(max_size=12))))
 def test_any_text_at_all_gives_rows_or_problems_and_never_an_exception(cells: Cells) -> None:
     rows, problems = parse_rows(cells)

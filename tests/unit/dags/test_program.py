@@ -23,7 +23,7 @@ def program(*arguments: str) -> Program:
     return Program(task_id="sample", module=SAMPLE, arguments=arguments)
 
 
-def wait_until(condition: Callable[[], object], seconds: float = 15) -> None:
+def wait_until(condition: Callable[[], object], seconds: float = 120) -> None:
     assert wait_for(condition, seconds, 0.05), "waited in vain"
 
 
@@ -65,7 +65,7 @@ def test_killing_the_task_ends_the_program_and_what_it_started() -> None:
     child = int(sample.last_words)
     assert psutil.pid_exists(child)
     sample.on_kill()
-    thread.join(15)
+    thread.join(120)
     assert outcome[0][0] == -signal.SIGTERM
     wait_until(lambda: gone(child))
 

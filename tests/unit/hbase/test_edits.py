@@ -136,7 +136,7 @@ def test_an_import_mends_a_broken_table() -> None:
     assert content(after) == content(table())
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(st.permutations(DEFAULTS), st.sets(st.integers(0, 154)), st.data())
 def test_an_import_makes_any_table_say_what_the_file_says_and_leaves_equal_rows_alone(
     wanted: list[dict[str, str]], gone: set[int], data: st.DataObject

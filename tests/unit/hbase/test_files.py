@@ -23,7 +23,7 @@ def test_a_file_from_before_patients_had_limits_of_their_own_is_read_as_general_
     assert write_csv(rows).splitlines() == [f"{first},patient_id,reason", *(f"{line},," for line in lines)]
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(st.lists(st.text(st.characters(exclude_categories=["Cc", "Cs"])).map(str.strip), min_size=14, max_size=14))
 def test_any_one_line_text_survives(tmp_path_factory: pytest.TempPathFactory, texts: list[str]) -> None:
     row = dict(zip(CSV_COLUMNS, texts, strict=True))
