@@ -27,6 +27,7 @@ from alerts.book import AlarmBook
 from alerts.contacts import ImportRequests, start_import
 from alerts.database import in_transaction, mysql_errors, now_ms
 from alerts.decide import Changes, Notification
+from alerts.expected import changed_seconds_of
 from alerts.feed import Feed
 from alerts.manner import manner_of
 from alerts.message import NOT_IMPORTED
@@ -123,7 +124,7 @@ class Engine:
         self._rule = manner.rule
         self._style = manner.style
         self._bedside = Bedside()
-        self._book = AlarmBook(manner, self._bedside)
+        self._book = AlarmBook(manner, self._bedside, changed_seconds_of(settings))
         self._signals = SignalWatch(settings, self._style, clock())
         self._seen: OrderedDict[bytes, None] = OrderedDict()
         self._missing: dict[str, int] = {}
