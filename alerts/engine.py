@@ -294,7 +294,7 @@ class Engine:
 
 
 def body(settings: Settings, metrics: StreamMetrics, stop: threading.Event) -> None:
-    """Run engine, publisher and import requests until `stop` is set, or until one of them fails."""
+    """Run engine, publisher, subscriptions and import requests until `stop` is set, or until one of them fails."""
     with ExitStack() as stack, mysql_errors(settings):
         stack.enter_context(with_retries(settings, lambda: KeptLock(settings, LOCK, LOCK_SECONDS, stop)))
         connection = stack.enter_context(closing(alerts_connection(settings)))
@@ -305,6 +305,7 @@ def body(settings: Settings, metrics: StreamMetrics, stop: threading.Event) -> N
         engine.start()
         threads = stack.enter_context(Threads(stop))
         threads.start("publisher", publisher.run)
+        threads.start("subscriptions", publisher.keep_subscriptions)
         threads.start("imports", imports.run)
         next_housekeeping = next_discharges = time.monotonic()
         while not stop.is_set():
