@@ -17,7 +17,7 @@ from bench.messages import BREACHES_EVERY, Messages, breaches_of
 from bench.processes import tree_memory_bytes, tree_processor_seconds
 from bench.scratch import APPEND_TIME, own_topics
 from bench.traffic import own_producer
-from clinical.topics import DERIVED_VITALS, DOCTORS_QUEUE, TOPICS, VITAL_INFO
+from clinical.topics import DERIVED_VITALS, DOCTORS_QUEUE, TOPICS, VITAL_INFO, Topic
 from infra.checkpoints import read_checkpoint
 from infra.clients import hdfs
 from infra.errors import WardError
@@ -148,11 +148,11 @@ def detection_run(
     end of the block."""
     place, logs = place_of(suffix, mode, number), settings.state_dir / "bench"
     partitions = {topic.name: topic.partitions for topic in TOPICS}
-    topics = {
-        place.readings: partitions[VITAL_INFO],
-        place.derived: partitions[DERIVED_VITALS],
-        place.breaches: partitions[DOCTORS_QUEUE],
-    }
+    topics = (
+        Topic(place.readings, partitions[VITAL_INFO]),
+        Topic(place.derived, partitions[DERIVED_VITALS]),
+        Topic(place.breaches, partitions[DOCTORS_QUEUE]),
+    )
     with (
         own_topics(settings, topics, APPEND_TIME),
         job(

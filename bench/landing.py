@@ -24,7 +24,7 @@ from bench.processes import tree_memory_bytes, tree_processor_seconds
 from bench.rounds import ROUNDS, TINY_ROUNDS, Goal, Measure, Samples, alternate, lines, ratio
 from bench.scratch import apart, own_directory, own_topics, random_suffix
 from bench.traffic import own_producer
-from clinical.topics import TOPICS, VITAL_INFO
+from clinical.topics import TOPICS, VITAL_INFO, Topic
 from hive import ddl
 from hive.client import hive_session, query
 from infra.checkpoints import read_checkpoint
@@ -68,7 +68,7 @@ def measure(size: Size) -> Report:
 
     topic = LandingPlace(suffix, LANDING, 0).topic
     partitions = next(topic.partitions for topic in TOPICS if topic.name == VITAL_INFO)
-    with own_directory(settings), own_topics(settings, {topic: partitions}):
+    with own_directory(settings), own_topics(settings, [Topic(topic, partitions)]):
         size.say(f"writing a backlog of {total:,} readings …")
         _fill(settings, topic, total)
         samples = alternate(
