@@ -7,7 +7,7 @@ error the book is thrown away and loaded anew.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from alerts.bedside import Bedside, Value, rounded
@@ -38,11 +38,15 @@ GONE_MS = 1_800_000
 
 
 class AlarmBook:
-    """Times are epoch ms; `now` is the clock, which must not be told out of order by more than it was set back."""
+    """Times are epoch ms; `now` is the clock, which must not be told out of order by more than it was set back.
 
-    def __init__(self, manner: Manner, bedside: Bedside) -> None:
+    `changed_seconds`: attribute -> how often it is expected where that is not as in the catalogue.
+    """
+
+    def __init__(self, manner: Manner, bedside: Bedside, changed_seconds: Mapping[str, float]) -> None:
         self._manner = manner
         self._bedside = bedside
+        self._changed_seconds = changed_seconds
         self._open: dict[Key, Alarm] = {}
         self._of_patient: dict[str, dict[str, Alarm]] = {}
         self._ticks: dict[Key, int] = {}
@@ -85,7 +89,7 @@ class AlarmBook:
         key = (breach["patient_id"], breach["attribute"], breach["direction"])
         at = min(breach["recorded_at"], now)
         alarm = self._open.get(key)
-        outcome = step(alarm.state if alarm else None, breached(breach), now)
+        outcome = step(alarm.state if alarm else None, breached(breach, self._changed_seconds), now)
         began = alarm is None
         if alarm is None:
             alarm = _begun(breach, at)

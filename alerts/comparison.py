@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -63,13 +63,17 @@ def replay_on(
     after: Iterable[ThresholdRow],
     rule: Rule,
     say: Callable[[int], None] = lambda _done: None,
+    changed_seconds: Mapping[str, float] | None = None,
 ) -> Comparison:
-    """What the second of two checked tables would have changed. `say` hears how many patients are done."""
+    """What the second of two checked tables would have changed. `say` hears how many patients are done.
+
+    `changed_seconds`: attribute -> how often it is expected where that is not as in the catalogue.
+    """
     tables = BandTable(before), BandTable(after)
     results = Rehearsal(), Rehearsal()
     for done, (patient, series) in enumerate(history.patients, start=1):
         for table, result in zip(tables, results, strict=True):
-            result.add(rehearse(patient, series, table, rule, history.until))
+            result.add(rehearse(patient, series, table, rule, history.until, changed_seconds=changed_seconds))
         say(done)
     return compare(*results, rule)
 

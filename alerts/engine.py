@@ -27,6 +27,7 @@ from alerts.book import AlarmBook
 from alerts.contacts import ImportRequests, start_import
 from alerts.database import in_transaction, mysql_errors, now_ms
 from alerts.decide import Changes, Notification
+from alerts.expected import changed_seconds_of
 from alerts.feed import Feed
 from alerts.manner import manner_of
 from alerts.message import NOT_IMPORTED
@@ -123,7 +124,7 @@ class Engine:
         self._rule = manner.rule
         self._style = manner.style
         self._bedside = Bedside()
-        self._book = AlarmBook(manner, self._bedside)
+        self._book = AlarmBook(manner, self._bedside, changed_seconds_of(settings))
         self._signals = SignalWatch(settings, self._style, clock())
         self._seen: OrderedDict[bytes, None] = OrderedDict()
         self._missing: dict[str, int] = {}
@@ -293,7 +294,7 @@ class Engine:
 
 
 def body(settings: Settings, metrics: StreamMetrics, stop: threading.Event) -> None:
-    """Run engine, publisher and import requests until `stop` is set, or until one of them fails."""
+    """Run engine, publisher, subscriptions and import requests until `stop` is set, or until one of them fails."""
     with ExitStack() as stack, mysql_errors(settings):
         stack.enter_context(with_retries(settings, lambda: KeptLock(settings, LOCK, LOCK_SECONDS, stop)))
         connection = stack.enter_context(closing(alerts_connection(settings)))
@@ -304,6 +305,7 @@ def body(settings: Settings, metrics: StreamMetrics, stop: threading.Event) -> N
         engine.start()
         threads = stack.enter_context(Threads(stop))
         threads.start("publisher", publisher.run)
+        threads.start("subscriptions", publisher.keep_subscriptions)
         threads.start("imports", imports.run)
         next_housekeeping = next_discharges = time.monotonic()
         while not stop.is_set():

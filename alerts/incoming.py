@@ -72,7 +72,7 @@ def read_breach(value: bytes | None) -> Breach:
     reason."""
     breach = cast(Breach, _read(_BREACH, value))
     try:
-        breached(breach)
+        breached(breach, {})
     except ValueError as error:
         raise MalformedMessageError(str(error)) from None
     return breach

@@ -10,14 +10,13 @@ from dataclasses import dataclass, field
 
 from pymysql.cursors import Cursor
 
+from alerts.expected import changed_seconds_of
 from alerts.message import UNKNOWN_WARD, Style, label, local_time, one_line
 from alerts.technical import technical
 from alerts.ward_mail import NO_SIGNAL
 from clinical.device import PROBED
 from clinical.messages import TechnicalAlarm
 from clinical.presence import FORGOTTEN_SECONDS, Ending, Presence, Signal, SignalChanges
-from clinical.vitals import VITALS
-from infra.errors import ConfigurationError
 from infra.settings import Settings
 
 PIPELINE_LATE = "pipeline_late"
@@ -35,12 +34,7 @@ class SignalAlarms:
 
 def presence_of(settings: Settings, now: int) -> Presence:
     """A Presence by the settings. Raises ConfigurationError for an attribute that does not exist."""
-    expected = settings.alerts.expected_seconds
-    if unknown := sorted(expected.keys() - VITALS.keys()):
-        raise ConfigurationError(
-            f"alerts.expected_seconds: {', '.join(unknown)} is not measured; possible: {', '.join(VITALS)}."
-        )
-    return Presence(now, expected, settings.alerts.pipeline_late_seconds)
+    return Presence(now, changed_seconds_of(settings), settings.alerts.pipeline_late_seconds)
 
 
 def signal_key(signal: Signal) -> str:

@@ -61,7 +61,7 @@ log = get_logger("publisher")
 
 
 class Publisher:
-    """The publishing loop. `run` is meant for a thread; `wake` may be called from any."""
+    """The publishing loop. `run` and `keep_subscriptions` are for a thread each; `wake` may be called from any."""
 
     def __init__(self, settings: Settings, clock: Callable[[], float] = time.monotonic) -> None:
         self._settings = settings
@@ -71,8 +71,9 @@ class Publisher:
         self._wakened = threading.Event()
         self._sns: Any = None
         self._arns: TopicArns | None = None
-        self._reconciled = 0.0
         self._checked = 0.0
+        self._sending = threading.Lock()
+        """Held from before SNS gets a notification until the outbox has noted its answer."""
 
     def wake(self) -> None:
         """Say that the outbox has something new."""
@@ -88,6 +89,20 @@ class Publisher:
                     self._wakened.wait(pause) if not self._backoff.failures else stop.wait(pause)
                 self._wakened.clear()
 
+    def keep_subscriptions(self, stop: threading.Event) -> None:
+        """Compare subscriptions with SNS every RECONCILE_SECONDS until `stop` is set, while publishing goes on.
+
+        A comparison that SNS or MySQL does not allow is the next one's. What one leaves half done, the next finishes.
+        """
+        while not stop.wait(RECONCILE_SECONDS):
+            if self._arns is None:  # the publishing loop does it, and waits for it
+                continue
+            try:
+                with mysql_errors(self._settings), closing(alerts_connection(self._settings)) as connection:
+                    reconcile(self._settings, connection, self._sending)
+            except (UnavailableError, SingleInstanceError) as error:
+                log.warning("subscriptions could not be compared with SNS", reason=str(error))
+
     def round(self, connection: Connection[Any], stop: threading.Event) -> float:
         """Keep SNS in line and send a few; seconds to wait before the next round."""
         try:
@@ -102,22 +117,14 @@ class Publisher:
         return 0.0 if sent else IDLE_SECONDS
 
     def _topics(self, connection: Connection[Any]) -> TopicArns:
+        """The topics, made with their subscriptions where SNS does not have them: nobody would hear of what is sent."""
         now = self._clock()
-        arns = self._arns
-        if arns is not None and self._settings.embedded_email and now - self._checked >= FORGOTTEN_SECONDS:
+        if self._arns is not None and self._settings.embedded_email and now - self._checked >= FORGOTTEN_SECONDS:
             self._checked = now
-            if not topics_exist(self._sns, arns):
-                arns = self._arns = None
-        if arns is not None and now - self._reconciled < RECONCILE_SECONDS:
-            return arns
-        self._reconciled = now
-        try:
-            self._arns = reconcile(self._settings, connection)
-        except (UnavailableError, SingleInstanceError) as error:
-            if arns is None:
-                raise
-            log.warning("subscriptions could not be compared with SNS", reason=str(error))
-            return arns
+            if not topics_exist(self._sns, self._arns):
+                self._arns = None
+        if self._arns is None:
+            self._arns = reconcile(self._settings, connection, self._sending)
         return self._arns
 
     def _send_some(self, connection: Connection[Any], arns: TopicArns, stop: threading.Event) -> int:
@@ -130,7 +137,8 @@ class Publisher:
                 return done
             ready = self._ready(connection, parts)
             self._pace.take()
-            self._send(connection, arns, ready)
+            with self._sending:
+                self._send(connection, arns, ready)
             if len(parts) > 1:
                 # What of them did not fit waits on, and comes before the rest of the plan.
                 return done + 1

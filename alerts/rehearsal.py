@@ -8,7 +8,7 @@ does a fixed time after each mail.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from heapq import heappop, heappush, merge
 from itertools import groupby
@@ -22,7 +22,7 @@ from clinical.lifecycle_events import SEVERITIES, Breached, Kind, Measured, Tick
 from clinical.lifecycle_state import Outcome, Phase, State
 from clinical.messages import Direction, Severity
 from clinical.notices import Item, News, Notice, Rule, Standing, after, plan, told
-from clinical.vitals import JUDGED
+from clinical.vitals import expected_seconds
 
 TRANSPORT_MS = 200
 """From a measurement to the engine's judgement of it; the clock plays no other part."""
@@ -124,11 +124,13 @@ def rehearse(
     rule: Rule,
     until: int,
     answered_after_seconds: int | None = None,
+    changed_seconds: Mapping[str, float] | None = None,
 ) -> Rehearsal:
     """The alarms and mails of one patient up to the clock `until` (epoch ms); what is open then stays open.
 
     `answered_after_seconds`: so long after the first mail that tells of it somebody acknowledges an alarm, if it lasts,
-    and again when the acknowledgement has ended; None: nobody ever does.
+    and again when the acknowledgement has ended; None: nobody ever does. `changed_seconds`: attribute -> how often it
+    is expected where that is not as in the catalogue.
     """
     result = Rehearsal()
     for one in series:
@@ -136,8 +138,9 @@ def rehearse(
         result.values += len(one.values)
         steps, places = bands.find(one.values)
         result.breaches += int(np.count_nonzero(places != NO_BREACH))
+        every = expected_seconds(one.attribute, changed_seconds or {})
         for direction in DIRECTIONS:
-            result.alarms += _alarms(patient, one, _Judged(bands, steps, places, direction), until)
+            result.alarms += _alarms(patient, one, _Judged(bands, steps, places, direction, every), until)
     result.mails = _mails(_Desk(patient, result.alarms, rule, answered_after_seconds), result.alarms, until)
     return result
 
@@ -146,12 +149,18 @@ class _Judged:
     """A series as one direction sees it: which readings breach in it, and the event that each reading is."""
 
     def __init__(
-        self, bands: AgeBands, steps: npt.NDArray[np.int64], places: npt.NDArray[np.int64], direction: Direction
+        self,
+        bands: AgeBands,
+        steps: npt.NDArray[np.int64],
+        places: npt.NDArray[np.int64],
+        direction: Direction,
+        interval_seconds: float,
     ) -> None:
         self._bands = bands
         self._steps = steps
         self._places = places
         self.direction = direction
+        self._interval_seconds = interval_seconds
         own = np.append(bands.directions == direction, [False])
         self.breaching = np.flatnonzero(own[places])
         self._is_breach = own
@@ -173,7 +182,7 @@ class _Judged:
             delay_seconds=band.row.delay_seconds,
             limit=float(limit or 0),
             clear_margin=float(band.row.clear_margin),
-            interval_seconds=JUDGED[series.attribute].monitor_seconds,
+            interval_seconds=self._interval_seconds,
             recorded_at=at,
             source_id=str(place),
         )

@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from alerts.comparison import Changed, Comparison, Count, replay_on
+from alerts.expected import changed_seconds_of
 from alerts.manner import rule_of
 from alerts.readings_of_day import load_day
 from clinical.thresholds import ThresholdRow, read_table
@@ -59,7 +60,8 @@ def replay_day(settings: Settings, day: date, thresholds: Path) -> Comparison:
     if snapshot is None:
         raise WardError("No thresholds are in force yet: there is nothing to compare with.")
     other = other_table(thresholds, snapshot.rows)
-    return replay_on(load_day(settings, day), snapshot.rows, other, rule_of(settings))
+    rule, changed_seconds = rule_of(settings), changed_seconds_of(settings)
+    return replay_on(load_day(settings, day), snapshot.rows, other, rule, changed_seconds=changed_seconds)
 
 
 def other_table(path: Path, in_force: Iterable[ThresholdRow]) -> list[ThresholdRow]:

@@ -7,6 +7,7 @@ the mailer empties it. On the real SNS a subscription hears nothing until its re
 from __future__ import annotations
 
 import json
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -34,11 +35,14 @@ def queue_name(subscription_id: int) -> str:
     return f"wardwatch-mail-{subscription_id}"
 
 
-def reconcile(settings: Settings, connection: Connection[Any]) -> TopicArns:
+def reconcile(
+    settings: Settings, connection: Connection[Any], none_sent: AbstractContextManager[Any] | None = None
+) -> TopicArns:
     """Make topics, subscriptions and filter policies in SNS what the table says, and note what SNS says in the table.
 
     When the embedded SNS turns out to have forgotten a subscription, mails that it may have lost are put back into the
-    outbox. Subscriptions in SNS that the table does not know are left alone. Raises UnavailableError.
+    outbox, within `none_sent`: what SNS took before its subscription was back must be noted as sent by then, else it is
+    not put back. Subscriptions in SNS that the table does not know are left alone. Raises UnavailableError.
     """
     with named_lock(settings, "wardwatch:subscriptions", LOCK_SECONDS), sns_errors(settings):
         sns = aws_client(settings, "sns")
@@ -52,7 +56,8 @@ def reconcile(settings: Settings, connection: Connection[Any]) -> TopicArns:
             worker = _Reconciler(sns, sqs, arns.of(subscription.topic), known[subscription.topic], connection)
             forgotten += worker.try_to_bring_in_line(subscription)
         if forgotten and settings.embedded_email:
-            again = in_transaction(connection, lambda cursor: requeue_lost(cursor, now_ms()))
+            with none_sent or nullcontext():
+                again = in_transaction(connection, lambda cursor: requeue_lost(cursor, now_ms()))
             log.warning("SNS had forgotten subscriptions", subscriptions=forgotten, mails_sent_again=again)
     return arns
 

@@ -16,12 +16,13 @@ from functools import partial
 from pathlib import Path
 
 from bench.arrivals import ids_on, require_each_once
-from bench.carriers import PRODUCT, Carrier, create_table, new_name, own_topics, peer, product, workplace
+from bench.carriers import PRODUCT, Carrier, create_table, new_name, peer, product, workplace
 from bench.ceilings import ceilings
 from bench.debezium import PART, TUNED
 from bench.figures import Figure, Report, Size
 from bench.programs import Program
 from bench.rounds import ROUNDS, TINY_ROUNDS, Goal, Measure, Samples, alternate, lines, ratio
+from bench.scratch import own_topics
 from bench.source_database import SourceDatabase, source_database
 from infra.clients import devices_connection
 from infra.errors import WardError

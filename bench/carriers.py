@@ -13,23 +13,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import orjson
-from confluent_kafka.admin import AdminClient
 
 from bench.debezium import Tuning, debezium, row_id, topic_of
 from bench.programs import Program, running
 from bench.source_database import SourceDatabase, free_port
 from clinical.topics import Topic
-from infra.clients import devices_connection, kafka_config
-from infra.errors import UnavailableError
-from infra.lag import topic_ends
+from infra.clients import devices_connection
 from infra.servers import project_environment, venv_program
 from infra.settings import Settings
-from infra.waiting import wait_for
-from producers.bootstrap import create_topics
 
 PRODUCT = "product"
 PARTITIONS = 4
-KAFKA_SECONDS = 30.0
 
 
 @dataclass(frozen=True)
@@ -57,28 +51,6 @@ def workplace(settings: Settings) -> Iterator[Path]:
         yield directory
     finally:
         shutil.rmtree(directory, ignore_errors=True)
-
-
-@contextmanager
-def own_topics(settings: Settings, topics: tuple[Topic, ...]) -> Iterator[None]:
-    """These topics exist within the block, and have leaders. Raises UnavailableError."""
-    create_topics(settings, topics)
-    try:
-        if not wait_for(lambda: _have_leaders(settings, topics), KAFKA_SECONDS, 0.2):
-            raise UnavailableError("Kafka", settings.bootstrap_servers, "the new topics have no leaders")
-        yield
-    finally:
-        admin = AdminClient(kafka_config(settings, log_level=0))
-        for future in admin.delete_topics([topic.name for topic in topics]).values():
-            future.exception(KAFKA_SECONDS)
-
-
-def _have_leaders(settings: Settings, topics: tuple[Topic, ...]) -> bool:
-    with topic_ends(settings) as ends:
-        try:
-            return bool(ends.extents(topic.name for topic in topics))
-        except UnavailableError:
-            return False
 
 
 def create_table(source: SourceDatabase) -> str:

@@ -11,7 +11,8 @@ from contextlib import closing
 
 from confluent_kafka import Producer
 
-from bench.carriers import own_topics, producer_settings, topics_of
+from bench.carriers import producer_settings, topics_of
+from bench.scratch import own_topics
 from bench.source_database import SourceDatabase
 from infra.clients import kafka_config
 from infra.settings import Settings

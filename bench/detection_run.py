@@ -12,12 +12,11 @@ from pathlib import Path
 from bench.breach_log import BreachLog, Seen, breach_log, require_exactly
 from bench.detection_job import place_of
 from bench.detection_stage import edit_message
-from bench.jobs import Job, job
 from bench.messages import BREACHES_EVERY, Messages, breaches_of
-from bench.processes import tree_memory_bytes, tree_processor_seconds
+from bench.programs import Program, job
 from bench.scratch import APPEND_TIME, own_topics
 from bench.traffic import own_producer
-from clinical.topics import DERIVED_VITALS, DOCTORS_QUEUE, TOPICS, VITAL_INFO
+from clinical.topics import DERIVED_VITALS, DOCTORS_QUEUE, TOPICS, VITAL_INFO, Topic
 from infra.checkpoints import read_checkpoint
 from infra.clients import hdfs
 from infra.errors import WardError
@@ -57,7 +56,7 @@ class DetectionRun:
         environment: Mapping[str, str],
         place: Place,
         logs: Path,
-        detection: Job,
+        detection: Program,
         log: BreachLog,
     ) -> None:
         self._settings = settings
@@ -86,13 +85,13 @@ class DetectionRun:
         numbers, before = self._take(rate, warm_seconds + seconds), len(self._log.seen)
         with self._traffic(rate, numbers) as traffic:
             time.sleep(warm_seconds)  # what is compiled and filled at the beginning is not what is measured
-            begun, used, epoch = time.monotonic(), tree_processor_seconds(self._detection.pid), self._epoch()
+            begun, used, epoch = time.monotonic(), self._detection.processor_seconds(), self._epoch()
             traffic.finish(seconds + TRAFFIC_SECONDS)
-            cores = (tree_processor_seconds(self._detection.pid) - used) / (time.monotonic() - begun)
+            cores = (self._detection.processor_seconds() - used) / (time.monotonic() - begun)
             epochs = self._epoch() - epoch
         seen = self._settled(before, numbers, repeats_allowed=False)
         counted = [one.delay_ms for one in seen if int(one.source_id) >= numbers.start + rate * warm_seconds]
-        return Steady(counted, epochs, cores, tree_memory_bytes(self._detection.pid))
+        return Steady(counted, epochs, cores, self._detection.memory_bytes())
 
     def edited(self, rate: int, before_seconds: float, after_seconds: float) -> Edited:
         """A threshold's message edited under this rate. What is judged again by the restart is published again."""
@@ -116,7 +115,7 @@ class DetectionRun:
         self._next = -(-numbers.stop // BREACHES_EVERY) * BREACHES_EVERY
         return numbers
 
-    def _traffic(self, rate: int, numbers: range) -> AbstractContextManager[Job]:
+    def _traffic(self, rate: int, numbers: range) -> AbstractContextManager[Program]:
         arguments = (self._place.readings, str(rate), str(numbers.start), str(numbers.stop))
         return job("bench.traffic", *arguments, environment=self._environment, log=self._logs / "traffic.log")
 
@@ -148,11 +147,11 @@ def detection_run(
     end of the block."""
     place, logs = place_of(suffix, mode, number), settings.state_dir / "bench"
     partitions = {topic.name: topic.partitions for topic in TOPICS}
-    topics = {
-        place.readings: partitions[VITAL_INFO],
-        place.derived: partitions[DERIVED_VITALS],
-        place.breaches: partitions[DOCTORS_QUEUE],
-    }
+    topics = (
+        Topic(place.readings, partitions[VITAL_INFO]),
+        Topic(place.derived, partitions[DERIVED_VITALS]),
+        Topic(place.breaches, partitions[DOCTORS_QUEUE]),
+    )
     with (
         own_topics(settings, topics, APPEND_TIME),
         job(

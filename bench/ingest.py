@@ -17,11 +17,12 @@ from typing import Any
 import numpy as np
 
 from bench.arrivals import Arrivals, arrivals, ids_on, require_each_once
-from bench.carriers import PRODUCT, Carrier, create_table, new_name, own_topics, peer, product, workplace
+from bench.carriers import PRODUCT, Carrier, create_table, new_name, peer, product, workplace
 from bench.debezium import DEFAULTS, PART, TUNED, Tuning
 from bench.figures import Report, Size
 from bench.programs import Program
 from bench.rounds import ROUNDS, TINY_ROUNDS, Goal, Measure, Samples, alternate, lines, ratio
+from bench.scratch import own_topics
 from bench.source_database import SourceDatabase, source_database
 from infra.clients import devices_connection
 from infra.errors import WardError

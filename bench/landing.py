@@ -17,14 +17,13 @@ from itertools import count
 from typing import NamedTuple
 
 from bench.figures import Figure, Report, Size
-from bench.jobs import Job, job
 from bench.landing_job import FILE_SINK, LANDING, LandingPlace
 from bench.messages import Messages, values_of
-from bench.processes import tree_memory_bytes, tree_processor_seconds
+from bench.programs import Program, job
 from bench.rounds import ROUNDS, TINY_ROUNDS, Goal, Measure, Samples, alternate, lines, ratio
 from bench.scratch import apart, own_directory, own_topics, random_suffix
 from bench.traffic import own_producer
-from clinical.topics import TOPICS, VITAL_INFO
+from clinical.topics import TOPICS, VITAL_INFO, Topic
 from hive import ddl
 from hive.client import hive_session, query
 from infra.checkpoints import read_checkpoint
@@ -68,7 +67,7 @@ def measure(size: Size) -> Report:
 
     topic = LandingPlace(suffix, LANDING, 0).topic
     partitions = next(topic.partitions for topic in TOPICS if topic.name == VITAL_INFO)
-    with own_directory(settings), own_topics(settings, {topic: partitions}):
+    with own_directory(settings), own_topics(settings, [Topic(topic, partitions)]):
         size.say(f"writing a backlog of {total:,} readings …")
         _fill(settings, topic, total)
         samples = alternate(
@@ -148,7 +147,7 @@ def _contend(
         arguments = (place.suffix, place.contender, str(place.number))
         one = at_end.enter_context(job("bench.landing_job", *arguments, environment=environment, log=log))
         cpu = _landed(settings, place, one)
-        memory = tree_memory_bytes(one.pid)
+        memory = one.memory_bytes()
         if place.contender == FILE_SINK:
             _show_partitions(settings, place)
         _require_all(settings, place, expected)
@@ -162,7 +161,7 @@ def _contend(
     return found | {BATCHES.name: batches}
 
 
-def _landed(settings: Settings, place: LandingPlace, one: Job) -> float:
+def _landed(settings: Settings, place: LandingPlace, one: Program) -> float:
     """Wait until everything is landed and committed; the processor time that it took, from the first batch on."""
     files, path = hdfs(settings), settings.hdfs_path(*place.checkpoint)
 
@@ -172,7 +171,7 @@ def _landed(settings: Settings, place: LandingPlace, one: Job) -> float:
 
     if not wait_for(begun, START_SECONDS, POLL_SECONDS):
         raise WardError(f"{place.contender} has not begun its first batch after {START_SECONDS:.0f} s.")
-    used = tree_processor_seconds(one.pid)
+    used = one.processor_seconds()
     with topic_ends(settings) as ends:
         extents = ends.extents([place.topic])
 
@@ -183,7 +182,7 @@ def _landed(settings: Settings, place: LandingPlace, one: Job) -> float:
 
     if not wait_for(done, LANDED_SECONDS, POLL_SECONDS):
         raise WardError(f"{place.contender} has not landed the backlog after {LANDED_SECONDS:.0f} s.")
-    return tree_processor_seconds(one.pid) - used
+    return one.processor_seconds() - used
 
 
 def _timed(settings: Settings, place: LandingPlace) -> tuple[float, int]:

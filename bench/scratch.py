@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 from confluent_kafka.admin import AdminClient
-from confluent_kafka.cimpl import NewTopic
 
+from clinical.topics import Topic
 from infra.clients import hdfs, kafka_config
 from infra.errors import UnavailableError
 from infra.lag import topic_ends
 from infra.settings import Settings
 from infra.waiting import wait_for
+from producers.bootstrap import create_topics
 
 KAFKA_SECONDS = 30.0
 APPEND_TIME = {"message.timestamp.type": "LogAppendTime"}
@@ -45,22 +46,17 @@ def apart(settings: Settings, suffix: str, **spark: Any) -> tuple[Settings, dict
 
 @contextmanager
 def own_topics(
-    settings: Settings, topics: Mapping[str, int], configuration: Mapping[str, str] | None = None
+    settings: Settings, topics: Sequence[Topic], configuration: Mapping[str, str] | None = None
 ) -> Iterator[None]:
-    """Topics (name -> number of partitions) that exist within the block. Raises UnavailableError."""
-    admin = AdminClient(kafka_config(settings, **{"log_level": 0}))
-    new = [
-        NewTopic(name, partitions, settings.kafka.replication_factor, config=dict(configuration or {}))
-        for name, partitions in topics.items()
-    ]
+    """These topics exist within the block, and have leaders. Raises UnavailableError."""
     try:
-        for future in admin.create_topics(new).values():
-            future.result(KAFKA_SECONDS)
+        create_topics(settings, topics, configuration)
         if not wait_for(lambda: _have_leaders(settings, topics), KAFKA_SECONDS, 0.2):
             raise UnavailableError("Kafka", settings.bootstrap_servers, "the new topics have no leaders")
         yield
     finally:
-        for future in admin.delete_topics(list(topics)).values():
+        admin = AdminClient(kafka_config(settings, log_level=0))
+        for future in admin.delete_topics([topic.name for topic in topics]).values():
             future.exception(KAFKA_SECONDS)
 
 
@@ -75,9 +71,9 @@ def own_directory(settings: Settings) -> Iterator[None]:
             files.rm(settings.hdfs_path(), recursive=True)
 
 
-def _have_leaders(settings: Settings, topics: Mapping[str, int]) -> bool:
+def _have_leaders(settings: Settings, topics: Sequence[Topic]) -> bool:
     with topic_ends(settings) as ends:
         try:
-            return len(ends.extents(topics)) == len(topics)
+            return len(ends.extents(topic.name for topic in topics)) == len(topics)
         except UnavailableError:
             return False

@@ -18,8 +18,8 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from bench.jobs import Job, job
 from bench.own_ward import patients_of
+from bench.programs import Program, job
 from infra.settings import load_settings
 from producers.simulator.ward import Ward
 from producers.simulator.writer import run_ward
@@ -63,7 +63,7 @@ def write(load: Load, stop: threading.Event) -> Written:
 
 
 @contextmanager
-def writing(load: Load, log: Path) -> Iterator[Job]:
+def writing(load: Load, log: Path) -> Iterator[Program]:
     """A process that writes it; `written` reads from what it logged what it did."""
     values = map(str, asdict(load).values())
     with job(MODULE, *values, environment={}, log=log) as process:

@@ -7,11 +7,12 @@ table.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 
 from clinical.messages import Breach, Direction, Severity
-from clinical.vitals import JUDGED
+from clinical.vitals import JUDGED, expected_seconds
 
 SEVERITIES: tuple[Severity, Severity, Severity] = ("low", "medium", "high")
 
@@ -55,7 +56,7 @@ class Breached:
     delay_seconds: int
     limit: float
     clear_margin: float
-    interval_seconds: int
+    interval_seconds: float
     recorded_at: int
     source_id: str
 
@@ -152,8 +153,11 @@ class Transition:
     until: int | None = None
 
 
-def breached(breach: Breach) -> Breached:
-    """The part of a `doctors-queue` message that the lifecycle needs. Raises ValueError for what it cannot judge."""
+def breached(breach: Breach, changed_seconds: Mapping[str, float]) -> Breached:
+    """The part of a `doctors-queue` message that the lifecycle needs. Raises ValueError for what it cannot judge.
+
+    `changed_seconds`: attribute -> how often it is expected where that is not as in the catalogue.
+    """
     attribute, direction = breach["attribute"], breach["direction"]
     limit = breach["normal_low"] if direction == "low" else breach["normal_high"]
     if attribute not in JUDGED:
@@ -168,7 +172,7 @@ def breached(breach: Breach) -> Breached:
         delay_seconds=breach["delay_seconds"],
         limit=limit,
         clear_margin=breach["clear_margin"],
-        interval_seconds=JUDGED[attribute].monitor_seconds,
+        interval_seconds=expected_seconds(attribute, changed_seconds),
         recorded_at=breach["recorded_at"],
         source_id=breach["source_id"],
     )

@@ -69,7 +69,7 @@ class State:
     direction: Direction
     limit: float
     clear_at: float
-    interval_seconds: int
+    interval_seconds: float
     began_at: int
     phase: Phase
     severity: Severity | None
@@ -110,7 +110,7 @@ class State:
     @property
     def stands_ms(self) -> int:
         """How long a lone reading must have stood to be believed."""
-        return max(STANDS_INTERVALS * self.interval_seconds, STANDS_SECONDS) * 1000
+        return round(max(STANDS_INTERVALS * self.interval_seconds, STANDS_SECONDS) * 1000)
 
     def place_of(self, source_id: str) -> int | None:
         """Where that reading is in `readings`, None if it is not there."""

@@ -14,7 +14,7 @@ from enum import StrEnum
 
 from clinical.lateness import Lateness
 from clinical.presence_track import MISSED, NEVER, SPACING, Stalls, Track
-from clinical.vitals import VITALS
+from clinical.vitals import VITALS, expected_seconds
 
 LEAST_INTERVAL_SECONDS = 10.0
 """A monitor that sends each second is not lost with three seconds: 30 s, as long as a value takes to clear."""
@@ -85,8 +85,7 @@ class _Patient:
 
 def expected_intervals(changed: Mapping[str, float]) -> dict[str, float]:
     """Seconds between two readings of a monitor, by attribute: those of the catalogue, or as `changed`."""
-    usual = {name: float(vital.monitor_seconds) for name, vital in VITALS.items()}
-    return {name: max(seconds, LEAST_INTERVAL_SECONDS) for name, seconds in {**usual, **changed}.items()}
+    return {name: max(expected_seconds(name, changed), LEAST_INTERVAL_SECONDS) for name in VITALS}
 
 
 class Presence:

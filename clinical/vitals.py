@@ -6,6 +6,7 @@ living or dying patient. A value of 0 can be an asystole or an apnoea and is ins
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
 
@@ -91,6 +92,13 @@ CONSCIOUSNESS = ("A", "C", "V", "P", "U")
 
 REPORTED = (*VITALS, "on_oxygen", "consciousness", *DEVICE)
 """Every column of a reading that a device fills."""
+
+
+def expected_seconds(attribute: str, changed_seconds: Mapping[str, float]) -> float:
+    """Seconds between two readings of a judged attribute by a monitor: as a site has changed them, else the
+    catalogue's. Raises KeyError for an attribute of neither."""
+    changed = changed_seconds.get(attribute)
+    return JUDGED[attribute].monitor_seconds if changed is None else changed
 
 
 def round_half_up(value: Decimal, scale: int) -> Decimal:

@@ -2,32 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from airflow.sdk import DAG
 
-from airflow.providers.standard.sensors.time_delta import TimeDeltaSensor
-from airflow.sdk import DAG, CronDataIntervalTimetable
-
-from dags.lib.hours import ARGUMENTS, MACROS
+from dags.lib.hourly import hourly, settle
+from dags.lib.hours import ARGUMENTS
 from dags.lib.program import Program
-from dags.lib.tell_ops import tell_ops
 
 with DAG(
     dag_id="alarms_history",
     description="Write the alarms that lasted or changed in an hour from MySQL to Hive",
-    schedule=CronDataIntervalTimetable("0 * * * *", timezone="UTC"),
-    start_date=datetime(2020, 1, 1, tzinfo=UTC),
-    catchup=False,
-    max_active_runs=3,
-    is_paused_upon_creation=False,
-    user_defined_macros=MACROS,
-    default_args={
-        "owner": "operators",
-        "retries": 5,
-        "retry_delay": timedelta(minutes=5),
-        "execution_timeout": timedelta(minutes=50),
-        "on_failure_callback": tell_ops,
-    },
-    tags=["hive", "hourly", "backfill"],
     doc_md="""
 ### History of alarms
 
@@ -47,15 +30,14 @@ it is; a day of which nothing has changed is left alone. The log ends with the d
 * **When it fails**: it is tried five more times, then ops get a mail. Nothing is lost: a backfill of that hour makes up
   for it.
 """,
+    **hourly(retries=5),
 ) as dag:
-    settle = TimeDeltaSensor(
-        task_id="wait_for_the_engine",
-        delta=timedelta(minutes=5),
-        deferrable=True,
-        end_from_trigger=True,
-        doc_md="Waits until five minutes after the interval, when the engine has written what it recorded in it.",
+    settled = settle(
+        "wait_for_the_engine",
+        5,
+        "Waits until five minutes after the interval, when the engine has written what it recorded in it.",
     )
-    settle >> Program(
+    settled >> Program(
         task_id="write_hour",
         module="alerts.history",
         arguments=ARGUMENTS,

@@ -2,32 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
-
-from airflow.providers.standard.sensors.time_delta import TimeDeltaSensor
-from airflow.sdk import DAG, CronDataIntervalTimetable
+from airflow.sdk import DAG
 
 from dags.lib.audit import AuditBreaches, AuditHour
-from dags.lib.hours import ARGUMENTS, MACROS
-from dags.lib.tell_ops import tell_ops
+from dags.lib.hourly import hourly, settle
+from dags.lib.hours import ARGUMENTS
 
 with DAG(
     dag_id="audit",
     description="Compare the readings of an hour in MySQL and Hive by id, and judge them again",
-    schedule=CronDataIntervalTimetable("0 * * * *", timezone="UTC"),
-    start_date=datetime(2020, 1, 1, tzinfo=UTC),
-    catchup=False,
-    max_active_runs=3,
-    is_paused_upon_creation=False,
-    user_defined_macros=MACROS,
-    default_args={
-        "owner": "operators",
-        "retries": 12,
-        "retry_delay": timedelta(minutes=5),
-        "execution_timeout": timedelta(minutes=50),
-        "on_failure_callback": tell_ops,
-    },
-    tags=["hive", "hourly", "backfill"],
     doc_md="""
 ### Audit
 
@@ -49,13 +32,12 @@ Compares, by id, the rows that MySQL took in an hour with the readings in `healt
   double. *What to do*: see `./ward status` and `./ward dlq list`, put the cause right, and run a backfill of
   that hour; it passes when the readings are there.
 """,
+    **hourly(retries=12),
 ) as dag:
-    settle = TimeDeltaSensor(
-        task_id="wait_for_late_commits",
-        delta=timedelta(minutes=20),
-        deferrable=True,
-        end_from_trigger=True,
-        doc_md="Waits until twenty minutes after the interval, beyond the window for late commits.",
+    settled = settle(
+        "wait_for_late_commits",
+        20,
+        "Waits until twenty minutes after the interval, beyond the window for late commits.",
     )
     readings = AuditHour(
         task_id="audit_hour",
@@ -67,4 +49,4 @@ Compares, by id, the rows that MySQL took in an hour with the readings in `healt
         arguments=ARGUMENTS,
         doc_md="Every breach among the hour's readings was published, judged again by the thresholds then in force.",
     )
-    settle >> readings >> breaches
+    settled >> readings >> breaches

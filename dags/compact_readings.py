@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from airflow.sdk import DAG
 
-from airflow.providers.standard.sensors.time_delta import TimeDeltaSensor
-from airflow.sdk import DAG, CronDataIntervalTimetable
-
-from dags.lib.hours import ARGUMENTS, MACROS
+from dags.lib.hourly import hourly, settle
+from dags.lib.hours import ARGUMENTS
 from dags.lib.program import Program
-from dags.lib.tell_ops import tell_ops
 
 TABLES = tuple(
     word
@@ -20,20 +17,6 @@ TABLES = tuple(
 with DAG(
     dag_id="compact_readings",
     description="Rewrite a closed hour of what landing wrote from many small files into few large ones",
-    schedule=CronDataIntervalTimetable("0 * * * *", timezone="UTC"),
-    start_date=datetime(2020, 1, 1, tzinfo=UTC),
-    catchup=False,
-    max_active_runs=3,
-    is_paused_upon_creation=False,
-    user_defined_macros=MACROS,
-    default_args={
-        "owner": "operators",
-        "retries": 3,
-        "retry_delay": timedelta(minutes=5),
-        "execution_timeout": timedelta(minutes=50),
-        "on_failure_callback": tell_ops,
-    },
-    tags=["hive", "hourly", "backfill"],
     doc_md="""
 ### Compaction
 
@@ -50,15 +33,14 @@ Queries see either the old files or the new ones, never both, and the readings s
   and a backfill of that hour makes up for it.
 * Waits in the pool `spark`, so that only one Spark driver of Airflow's runs at a time.
 """,
+    **hourly(retries=3),
 ) as dag:
-    settle = TimeDeltaSensor(
-        task_id="wait_for_late_readings",
-        delta=timedelta(minutes=15),
-        deferrable=True,
-        end_from_trigger=True,
-        doc_md="Waits until a quarter of an hour after the interval, when most late readings have landed.",
+    settled = settle(
+        "wait_for_late_readings",
+        15,
+        "Waits until a quarter of an hour after the interval, when most late readings have landed.",
     )
-    settle >> Program(
+    settled >> Program(
         task_id="compact_hour",
         module="spark_jobs.compact_readings",
         arguments=[*TABLES, *ARGUMENTS],

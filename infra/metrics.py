@@ -11,9 +11,7 @@ from dataclasses import dataclass, field
 from threading import Thread
 from wsgiref.simple_server import WSGIServer
 
-import requests
 from prometheus_client import CollectorRegistry, Counter, Gauge, Info, start_http_server
-from prometheus_client.parser import text_string_to_metric_families
 
 from infra.errors import SingleInstanceError
 from infra.settings import Settings
@@ -86,6 +84,10 @@ def metrics_port(settings: Settings, stream: str) -> int:
 
 def read_state(settings: Settings, stream: str) -> StreamState | None:
     """What the stream says now, or None when it does not answer."""
+    # Only who asks pays for a client: the streams, which answer, import this module too.
+    import requests
+    from prometheus_client.parser import text_string_to_metric_families
+
     try:
         answer = requests.get(f"http://{settings.metrics_host}:{metrics_port(settings, stream)}/metrics", timeout=2)
     except requests.RequestException:

@@ -10,6 +10,7 @@ import functools
 import ipaddress
 import os
 from pathlib import Path
+from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
@@ -241,9 +242,10 @@ class Alerts(Frozen):
     )
     emailed_severities: tuple[str, ...] = ("high", "medium")
     pipeline_late_seconds: float = Field(60, ge=15, description="no reading of anybody for longer: one alarm, to ops")
-    expected_seconds: dict[str, float] = Field(
+    expected_seconds: dict[str, Annotated[float, Field(gt=0, allow_inf_nan=False)]] = Field(
         default_factory=dict,
-        description="attribute -> how often a device sends it; three times that without one: its signal is lost",
+        description="attribute -> how often a device sends it; three times that without one: its signal is lost. At "
+        "least every 60 s: a high value waits for a second one, and an alarm for 30 s of values inside",
     )
     battery_low_percent: float = Field(15, ge=0, le=90, description="a monitor below it alarms technically; 0: none")
     publish_per_second: float = Field(8, description="SNS suspends an email endpoint above 10 messages a second")

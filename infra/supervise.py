@@ -35,6 +35,9 @@ RESTART_ATTEMPTS = 3
 START_SECONDS = 60.0
 """How long a program may take to live or, beyond its own time to stop, to be gone, on a busy machine."""
 
+EXITED_SECONDS = 5.0
+"""A program that ended is started again within a second, on a busy machine within a few; later it stays down."""
+
 LEFTOVER_SECONDS = 6
 """Time to end by itself for what a dead supervisor left: nearly all need less, and any may be killed at any moment."""
 
@@ -249,22 +252,25 @@ def wait_ready(
 ) -> None:
     """Return when the program does its work.
 
-    Raises WardError, naming its log, when it gave up, when it is not ready within `seconds` (default: its own limit)
-    or when `cancelled` is set meanwhile.
+    One that ended is waited for, as the supervisor starts it again. Raises WardError, naming its log, when it gave up,
+    when it is not ready within `seconds` (default: its own limit) or when `cancelled` is set meanwhile.
     """
     server = find(settings, name)
     limit = seconds or server.ready_seconds
     deadline = time.monotonic() + limit
     pause = cancelled or threading.Event()
+    exited_at: float | None = None
     while True:
         try:
             server.ready(settings)
             return
         except UnavailableError as error:
             reason = str(error)
-        if processes(settings)[name].state in ("FATAL", "STOPPED", "EXITED"):
+        state, now = processes(settings)[name].state, time.monotonic()
+        exited_at = None if state != "EXITED" else exited_at or now
+        if state in ("FATAL", "STOPPED") or (exited_at and now - exited_at > EXITED_SECONDS):
             raise WardError(f"{name} does not stay up; {log_file(settings, name)} says why.")
-        if time.monotonic() > deadline:
+        if now > deadline:
             raise WardError(f"{name} is not ready after {limit:.0f} s ({reason}); see {log_file(settings, name)}.")
         if pause.wait(POLL_SECONDS):
             raise WardError(f"No longer waiting for {name}.")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -57,8 +57,10 @@ def create_tables(settings: Settings) -> None:
                 log.info("column added", table="health.patients_vital_info", column=name)
 
 
-def create_topics(settings: Settings, topics: Iterable[Topic]) -> None:
-    """Create those of `topics` that do not exist; another process may create the same ones meanwhile.
+def create_topics(settings: Settings, topics: Iterable[Topic], configuration: Mapping[str, str] | None = None) -> None:
+    """Create those of `topics` that do not exist, with this `configuration` beside what each topic of ours has.
+
+    Another process may create the same ones meanwhile.
 
     Raises ConfigurationError when a topic exists with fewer partitions than it should have, or when the cluster has
     too few brokers for `kafka.replication_factor`; UnavailableError when no broker answers.
@@ -76,7 +78,7 @@ def create_topics(settings: Settings, topics: Iterable[Topic]) -> None:
     if not missing:
         return
     futures = admin.create_topics(
-        [_new_topic(settings, topic) for topic in missing], operation_timeout=ADMIN_TIMEOUT_SECONDS
+        [_new_topic(settings, topic, configuration or {}) for topic in missing], operation_timeout=ADMIN_TIMEOUT_SECONDS
     )
     for name, future in futures.items():
         _await_creation(settings, name, future)
@@ -91,7 +93,7 @@ def _partitions(settings: Settings, admin: AdminClient) -> dict[str, int]:
     return {name: len(topic.partitions) for name, topic in metadata.topics.items()}
 
 
-def _new_topic(settings: Settings, topic: Topic) -> NewTopic:
+def _new_topic(settings: Settings, topic: Topic, configuration: Mapping[str, str]) -> NewTopic:
     replicas = settings.kafka.replication_factor
     config = {"min.insync.replicas": str(max(1, replicas - 1))}
     if topic.compacted:
@@ -105,6 +107,7 @@ def _new_topic(settings: Settings, topic: Topic) -> NewTopic:
         }
     else:
         config |= {"cleanup.policy": "delete", "retention.ms": str(settings.kafka.retention_hours * 3_600_000)}
+    config |= configuration
     return NewTopic(topic.name, num_partitions=topic.partitions, replication_factor=replicas, config=config)
 
 

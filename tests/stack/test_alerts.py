@@ -19,6 +19,7 @@ from alerts.inbox import received_mails
 from alerts.message import NOT_IMPORTED, NOT_ON_RECORD
 from alerts.publisher import Publisher
 from clinical.topics import DOCTORS_QUEUE, TECHNICAL_ALARMS, dead_letter_topic
+from infra.airflow_api import AirflowApi
 from infra.clients import alerts_connection, kafka_config
 from infra.kafka_io import publish
 from infra.settings import Settings
@@ -36,6 +37,7 @@ from tests.stack.alerting import (
     unique,
     ward_subscriptions,
 )
+from tests.stack.watching import paused_streams
 from tests.unit.alerts.breaches import technical_alarm
 
 Await = Callable[..., Any]
@@ -317,20 +319,24 @@ def test_a_mail_that_the_embedded_sns_took_and_then_forgot_is_sent_again_and_arr
     stack: Settings, reader: Reader, await_condition: Await
 ) -> None:
     patient = unique("P")
-    stop(stack, "mailer")
-    try:
-        produce(stack, [reader.breach(patient_id=patient)])
-        await_condition(
-            lambda: [row for row in waiting(stack, patient) if row[1]],
-            MAIL_SECONDS,
-            "SNS has not taken the notification",
-        )
-        stop(stack, "sns")
-        start(stack, "sns")
-        wait_ready(stack, "sns")
-    finally:
-        start(stack, "mailer")
+    # Airflow would start the mailer again, which would then have the mail before SNS forgets it.
+    with AirflowApi(stack, timeout_seconds=60) as api, paused_streams(api, await_condition):
+        stop(stack, "mailer")
+        try:
+            produce(stack, [reader.breach(patient_id=patient)])
+            [(attempts, _)] = await_condition(
+                lambda: [row for row in waiting(stack, patient) if row[1]],
+                MAIL_SECONDS,
+                "SNS has not taken the notification",
+            )
+            stop(stack, "sns")
+            start(stack, "sns")
+            wait_ready(stack, "sns")
+            assert reader.mails(stack) == []
+        finally:
+            start(stack, "mailer")
     await_condition(lambda: reader.mails(stack), 90, "the mail is lost")
+    assert [again > attempts for again, _ in waiting(stack, patient)] == [True]
     produce(stack, [reader.breach()])
     await_condition(lambda: len(reader.mails(stack)) > 1, MAIL_SECONDS, "no mail afterwards")
     assert len([mail for mail in reader.mails(stack) if patient in mail.subject]) == 1

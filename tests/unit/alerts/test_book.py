@@ -34,10 +34,11 @@ class Desk:
     mails: list[Notification] = field(default_factory=list)
     numbers: Any = field(default_factory=lambda: itertools.count(1))
     now: int = RECORDED
+    changed_seconds: dict[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.bedside = Bedside()
-        self.book = AlarmBook(Manner(self.rule, STYLE), self.bedside)
+        self.book = AlarmBook(Manner(self.rule, STYLE), self.bedside, self.changed_seconds)
 
     def reads(
         self, second: float, value: float, patient: str = "P-1", attribute: str = "heart_rate", **more: Any
@@ -198,6 +199,15 @@ def test_a_seldom_vital_alarms_by_the_clock_although_nothing_else_arrives(desk: 
     assert desk.alarms[next(iter(desk.alarms))].severity is None
     desk.clock(50)
     assert desk.told == [(45, "raised", "medium", "glucose")]
+
+
+def test_a_single_high_value_of_a_vital_that_a_site_measures_all_the_time_alarms_nobody() -> None:
+    monitored = Desk(changed_seconds={"glucose": 1.0})
+    for desk in (monitored, Desk()):
+        desk.reads(0, 40, attribute="glucose")
+        assert bool(desk.told) == (desk is not monitored)
+    monitored.reads(1, 40, attribute="glucose")
+    assert monitored.told == [(1, "raised", "high", "glucose")]
 
 
 def test_an_alarm_that_begins_late_is_given_the_values_read_before_its_breach(desk: Desk) -> None:

@@ -58,6 +58,12 @@ def test_the_same_table_changes_nothing() -> None:
     assert (found.missed, found.new, found.severity) == ([], [], [])
 
 
+def test_both_tables_are_replayed_with_the_intervals_of_the_site() -> None:
+    spike = history(systolic_bp=[120.0] * 30 + [60.0] + [120.0] * 60)
+    assert replay_on(spike, ROWS, ROWS, RULE).mails == {"high": Count(2, 2)}
+    assert replay_on(spike, ROWS, ROWS, RULE, changed_seconds={"systolic_bp": 1.0}).mails == {}
+
+
 def test_an_episode_that_is_too_short_for_the_other_table_is_missed_and_the_other_way_round_new() -> None:
     slow = [replace(row, delay_seconds=60) if row.alert_flag else row for row in ROWS]
     missed = replay_on(history(spo2=DIP), ROWS, slow, RULE).missed

@@ -11,12 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from alerts.message import SUBJECT_MAX, UNKNOWN_WARD, Style
-from alerts.no_signal import SignalAlarms, pipeline_alarms, presence_of, signal_alarms, signal_key, signal_of
+from alerts.no_signal import SignalAlarms, pipeline_alarms, signal_alarms, signal_key, signal_of
 from alerts.ward_mail import LISTED, ward_mail
 from clinical.presence import Ending, Signal, SignalChanges
 from clinical.vitals import VITALS
-from infra.errors import ConfigurationError
-from infra.settings import Alerts, Settings
 
 NOW = 1_790_000_000_000
 STYLE = Style(ZoneInfo("UTC"))
@@ -104,12 +102,6 @@ def test_a_late_pipeline_is_raised_once_and_cleared_once() -> None:
     [cleared] = pipeline_alarms(0.0, True, NOW)
     assert (cleared["alarm_key"], cleared["cleared"]) == ("pipeline_late:all", True)
     assert pipeline_alarms(0.0, False, NOW) == []
-
-
-def test_a_setting_for_an_attribute_that_is_not_measured_is_refused() -> None:
-    settings = Settings(alerts=Alerts(expected_seconds={"spo": 5}))
-    with pytest.raises(ConfigurationError, match="spo is not measured; possible: heart_rate"):
-        presence_of(settings, NOW)
 
 
 def test_the_mail_of_a_ward_has_a_line_for_each_signal() -> None:

@@ -107,6 +107,16 @@ def test_a_glucose_measured_once_an_hour_alarms_between_two_readings() -> None:
     assert found.alarms[0].end_reason == "cleared"
 
 
+def test_a_pressure_that_a_site_measures_each_second_alarms_by_more_than_one_value() -> None:
+    spike = series("systolic_bp", [120.0] * 30 + [60.0] + [120.0] * 60)
+    once, line = (
+        rehearse(ADULT, [spike], TABLE, RULE, START + 90_000, changed_seconds=changed)
+        for changed in ({}, {"systolic_bp": 1.0})
+    )
+    assert [str(news) for mail in once.mails for news in mail.news] == ["raised", "resolved"]
+    assert (line.mails, [alarm.end_reason for alarm in line.alarms]) == ([], ["dropped"])
+
+
 def test_what_goes_wrong_together_is_one_mail_of_each_severity() -> None:
     found = play(series("heart_rate", [120.0] * 100), series("systolic_bp", [95.0] * 100), until=100)
     assert told(found.mails) == [(45.2, "medium", ["raised", "raised"])]

@@ -533,11 +533,22 @@ def message(**changes: object) -> Breach:
 
 
 def test_a_message_gives_the_limit_of_its_direction_and_the_interval_of_its_vital() -> None:
-    event = breached(message())
+    event = breached(message(), {})
     assert (event.limit, event.interval_seconds, event.delay_seconds) == (180.0, 300, 15)
     state = step(None, event, START).state
     assert isinstance(state, State)
     assert state.clear_at == 175.0
+
+
+def test_a_vital_that_a_site_measures_all_the_time_is_continuous_in_its_alarms() -> None:
+    state = step(None, breached(message(severity="high", delay_seconds=0), {"glucose": 60.0}), START).state
+    assert isinstance(state, State)
+    assert (state.phase, state.continuous, state.stands_ms) == (Phase.PENDING, True, 180_000)
+    assert from_dict(json.loads(json.dumps(to_dict(state)))) == state
+
+
+def test_the_interval_of_one_vital_leaves_the_others_as_they_are() -> None:
+    assert breached(message(), {"systolic_bp": 1.0}).interval_seconds == 300
 
 
 @pytest.mark.parametrize(
@@ -553,7 +564,7 @@ def test_a_message_gives_the_limit_of_its_direction_and_the_interval_of_its_vita
 )
 def test_a_message_that_cannot_be_judged_is_refused_with_the_reason(changes: dict[str, object], told: str) -> None:
     with pytest.raises(ValueError, match=told):
-        breached(message(**changes))
+        breached(message(**changes), {})
 
 
 def test_no_reason_names_a_person() -> None:

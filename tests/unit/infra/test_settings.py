@@ -59,6 +59,12 @@ def test_a_public_address_that_no_link_could_begin_with_is_refused(address: str)
         Alerts(public_base_url=address)
 
 
+@pytest.mark.parametrize("seconds", [0.0, -1.0, float("inf"), float("nan")])
+def test_a_vital_is_expected_after_some_seconds(seconds: float) -> None:
+    with pytest.raises(ValidationError, match="expected_seconds"):
+        Alerts(expected_seconds={"glucose": seconds})
+
+
 def test_real_sns_needs_no_mailer() -> None:
     settings = Settings(alerts={"sns_endpoint_url": "aws"})
     assert settings.sns_endpoint_url is None

@@ -1,0 +1,55 @@
+"""Waiting for a program whose supervisor has news of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import SimpleNamespace
+
+import pytest
+
+from infra import supervise
+from infra.errors import UnavailableError, WardError
+from infra.settings import Settings
+from infra.supervise import Process, wait_ready
+
+Wait = Callable[..., None]
+
+
+@pytest.fixture
+def wait(monkeypatch: pytest.MonkeyPatch) -> Wait:
+    """Waits for a program that goes through these states, the last one for ever, and is ready while it is RUNNING."""
+
+    def run(*states: str, seconds: float = 30) -> None:
+        left = list(states)
+
+        def ready(_settings: Settings) -> None:
+            if left[0] != "RUNNING":
+                raise UnavailableError("kafka", "nowhere", OSError("refused"))
+
+        def processes(_settings: Settings) -> dict[str, Process]:
+            state = left.pop(0) if len(left) > 1 else left[0]
+            return {"kafka": Process("kafka", state, 0, 0.0)}
+
+        server = SimpleNamespace(ready=ready, ready_seconds=30)
+        monkeypatch.setattr(supervise, "find", lambda _settings, _name: server)
+        monkeypatch.setattr(supervise, "processes", processes)
+        wait_ready(Settings(), "kafka", seconds)
+
+    monkeypatch.setattr(supervise, "POLL_SECONDS", 0.01)
+    monkeypatch.setattr(supervise, "EXITED_SECONDS", 0.1)
+    return run
+
+
+def test_a_program_that_ended_is_waited_for_while_it_is_started_again(wait: Wait) -> None:
+    wait("EXITED", "EXITED", "STARTING", "EXITED", "BACKOFF", "STARTING", "RUNNING")
+
+
+@pytest.mark.parametrize("state", ["FATAL", "STOPPED", "EXITED"])
+def test_a_program_that_stays_down_is_not_waited_for(wait: Wait, state: str) -> None:
+    with pytest.raises(WardError, match=r"kafka does not stay up; .*kafka\.log says why"):
+        wait("STARTING", state)
+
+
+def test_a_program_that_ends_again_and_again_is_waited_for_no_longer_than_its_limit(wait: Wait) -> None:
+    with pytest.raises(WardError, match="kafka is not ready after 0 s"):
+        wait(*["EXITED", "STARTING"] * 200, seconds=0.2)
