@@ -19,7 +19,7 @@ from infra.errors import UnavailableError
 from infra.settings import Settings
 
 ARNS = TopicArns("doctors", "ops", "watchdog")
-SECONDS = 10.0
+SECONDS = 120.0
 Compare = Callable[[AbstractContextManager[Any]], None]
 
 
