@@ -1,14 +1,21 @@
-"""`./ward test`: lint, format, types, then tests on the real servers, also with faults, and the others beside them."""
+"""`./ward test`: lint, format, types, then all tests: on the real servers, with faults on these, and without any.
+
+Servers take minutes to start and tests wait a good deal, so the demo starts one stack for all, and what does not
+disturb each other runs on it at the same time.
+"""
 
 from __future__ import annotations
 
+import os
 import shutil
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
+from dataclasses import dataclass, field
 from tempfile import TemporaryFile
 from typing import IO
 
@@ -18,91 +25,110 @@ from infra import install
 from infra.servers import venv_program
 from infra.settings import PROJECT_ROOT, Settings
 
+TEST_STACK = {
+    "WARDWATCH_STATE_DIR": str(PROJECT_ROOT / ".ward" / "test"),
+    "WARDWATCH_PORT_OFFSET": "3000",
+    "WARDWATCH_SPARK__LANDING_INTERVAL_SECONDS": "8",
+    "WARDWATCH_DERIVATION__INTERVAL_SECONDS": "5",
+}
+"""A stack of the tests' own beside any other. Its intervals are shorter than the defaults of 30 and 10: most tests wait
+for one batch."""
+
 LONG_FAULTS = ("--seeds=1,2,3", "--kills=7", "--server-kills=2", "--supervisor-kills=1", "--alone=1")
 """The long form of the fault suite: 21 kills of each stream over three seeds, the first of each seed alone."""
 
-SHORT_FAULTS = tuple(f"tests/faults/test_{name}.py" for name in ("kills", "poison"))
+KILLS, POISON = "tests/faults/test_kills.py", "tests/faults/test_poison.py"
 """The short form: everything killed once, three at a time, and a thousand malformed messages."""
-
-
-Step = tuple[str, list[str]]
-"""A name and a command line."""
-
-
-def static_checks() -> list[Step]:
-    """What needs nothing but the Python environment, in order."""
-    return [
-        ("lint", [venv_program("ruff"), "check", "."]),
-        ("format", [venv_program("ruff"), "format", "--check", "."]),
-        ("types", [venv_program("mypy")]),
-    ]
-
-
-UNIT_TESTS: Step = (
-    "unit tests",
-    ["nice", "-n", "19", venv_program("pytest"), "tests/unit", "--numprocesses=auto", "--dist=worksteal"],
-)
-"""They take what processor time the tests on the servers leave over, which wait a good deal."""
 
 LOOK_SECONDS = 1.0
 
 
-def suites(arguments: list[str], faults: bool) -> list[Step]:
-    """What runs tests, all at the same time. `faults`: the long form of the fault suite alone."""
-    if faults:
-        return [("faults, long form", [venv_program("pytest"), "tests/faults", *(arguments or LONG_FAULTS)])]
-    if arguments:
-        return [("tests", [venv_program("pytest"), *arguments])]
-    servers = [venv_program("pytest"), "tests/stack", *SHORT_FAULTS, "--durations=40"]
-    return [("tests on the servers", servers), UNIT_TESTS]
+@dataclass(frozen=True)
+class Step:
+    """A command. It starts when those named in `after` have succeeded. What one that is not `live` writes is shown when
+    it has ended, so that it does not mix with what another writes."""
+
+    name: str
+    command: Sequence[str]
+    after: tuple[str, ...] = ()
+    live: bool = True
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+
+def static_checks() -> list[Step]:
+    """What needs nothing but the Python environment, one after the other."""
+    return [
+        Step("lint", [venv_program("ruff"), "check", "."]),
+        Step("format", [venv_program("ruff"), "format", "--check", "."], after=("lint",)),
+        Step("types", [venv_program("mypy")], after=("format",)),
+    ]
+
+
+def chosen_tests(arguments: Sequence[str]) -> list[Step]:
+    """Tests as pytest is told, on a stack that they start and stop themselves."""
+    return [Step("tests", [venv_program("pytest"), *arguments])]
+
+
+def all_tests() -> list[Step]:
+    """Every test and the short form of the faults, on one stack. The demo leaves it running."""
+    pytest, reuse = venv_program("pytest"), {**TEST_STACK, "WARDWATCH_TEST_REUSE": "1"}
+    demo, stack, own, unit = "the demo", "tests on the stack", "tests in worlds of their own", "unit tests"
+
+    def on_servers(which: str, *paths: str) -> list[str]:
+        return [pytest, "tests/stack", "--ignore=tests/stack/test_demo.py", *paths, "-m", which, "--durations=15"]
+
+    # The unit tests take what processor time the others leave.
+    beside = ["nice", "-n", "19", pytest, "tests/unit", "--numprocesses=auto", "--dist=worksteal"]
+    alone = on_servers("stops_servers", KILLS)
+    return [
+        Step(demo, [pytest, "tests/stack/test_demo.py"], environment={"WARDWATCH_TEST_LEAVE": "1"}),
+        Step(unit, beside, live=False),
+        Step(stack, on_servers("not own_world and not stops_servers", POISON), (demo,), environment=reuse),
+        Step(own, on_servers("own_world"), (demo,), live=False, environment=reuse),
+        Step("tests that stop servers", alone, (stack, own), environment=reuse),
+    ]
 
 
 def run_checks(settings: Settings, arguments: list[str], console: Console, faults: bool = False) -> int:
     """Check the code while what is missing is installed, then run the tests. The first that fails ends all of it.
 
-    Returns its exit status, or 0.
+    Returns its exit status, or 0. No server is left running.
     """
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with ThreadPoolExecutor(1) as pool:
         installed = pool.submit(install.ensure_installed, settings, console)
-        status = 0 if faults else run_each(static_checks(), console)
+        status = 0 if faults else run(static_checks(), console)
         installed.result()
-    return status or run_together(suites(arguments, faults), console)
-
-
-def run_each(steps: list[Step], console: Console) -> int:
-    """Run one after the other until one fails. Returns its exit status, or 0."""
-    for step in steps:
-        if status := run_together([step], console):
-            return status
-    return 0
-
-
-def run_together(steps: list[Step], console: Console) -> int:
-    """Start all and wait until each has ended or one has failed. Returns its exit status, or 0.
-
-    The first one's output is seen as it comes, that of another when it has ended. Those that are still running when one
-    has failed are told to end, as all are when we are, and given the time to stop their servers.
-    """
-    begun = time.monotonic()
+    if status or faults or arguments:
+        return status or run(
+            chosen_tests(["tests/faults", *(arguments or LONG_FAULTS)] if faults else arguments), console
+        )
     with ExitStack() as resources:
-        running: list[_Running] = []
+        down = [str(PROJECT_ROOT / "ward"), "down"]
+        resources.callback(subprocess.run, down, env={**os.environ, **TEST_STACK}, check=False)
+        return run(all_tests(), console)
+
+
+def run(steps: Sequence[Step], console: Console) -> int:
+    """Run each step when it may, until all have succeeded or one has failed. Returns its exit status, or 0.
+
+    Those that still run when one has failed are told to end, as all are when we are, and given the time to clean up.
+    """
+    waiting, running, done = list(steps), list[_Running](), set[str]()
+    with ExitStack() as resources:
         resources.callback(_end_all, running)
-        for step in steps:
-            output = resources.enter_context(TemporaryFile()) if running else None
-            console.rule(step[0])
-            running.append(_Running(step, output))
-        while running:
+        while waiting or running:
+            for step in [step for step in waiting if done.issuperset(step.after)]:
+                waiting.remove(step)
+                console.rule(step.name)
+                output = None if step.live else resources.enter_context(TemporaryFile())
+                running.append(_Running(step, output))
+            _wait_a_moment(running[0].process)
             for one in [one for one in running if one.process.poll() is not None]:
                 running.remove(one)
-                one.show()
-                seconds = f"{time.monotonic() - begun:.0f} s"
-                if status := one.process.returncode:
-                    console.print(f"[red]{one.name} failed[/] after {seconds}")
+                if status := one.result(console):
                     return status
-                console.print(f"[green]✓[/] {one.name}: {seconds}")
-            if running:
-                _wait_a_moment(running[0].process)
+                done.add(one.name)
     return 0
 
 
@@ -122,14 +148,21 @@ class _Running:
     """A step at work, with its output in a file unless it goes where ours goes."""
 
     def __init__(self, step: Step, output: IO[bytes] | None) -> None:
-        self.name, command = step
+        self.name = step.name
+        self._begun = time.monotonic()
         self._output = output
-        self.process = subprocess.Popen(command, cwd=PROJECT_ROOT, stdout=output, stderr=output)
+        environment = {**os.environ, **step.environment}
+        self.process = subprocess.Popen(step.command, cwd=PROJECT_ROOT, env=environment, stdout=output, stderr=output)
 
-    def show(self) -> None:
-        """Write what was kept back."""
+    def result(self, console: Console) -> int:
+        """Its exit status, once it has ended; shows what was kept back and how it went."""
         if self._output is not None:
+            console.rule(f"{self.name} wrote")
             self._output.seek(0)
             sys.stdout.flush()
             shutil.copyfileobj(self._output, sys.stdout.buffer)
             sys.stdout.flush()
+        status, seconds = self.process.returncode, time.monotonic() - self._begun
+        how = f"[red]{self.name} failed[/] after" if status else f"[green]✓[/] {self.name}:"
+        console.print(f"{how} {seconds:.0f} s")
+        return status

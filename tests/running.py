@@ -1,6 +1,7 @@
 """A whole stack of its own for the tests, beside whatever else runs here: own state directory, all ports moved.
 
-With `WARDWATCH_TEST_REUSE=1` the tests use the stack that `./ward up` already runs instead.
+With `WARDWATCH_TEST_REUSE=1` the tests use the stack that `./ward up` already runs instead; with `WARDWATCH_TEST_LEAVE=1`
+theirs is left running at the end. `./ward test` runs several pytest on one stack by these.
 """
 
 from __future__ import annotations
@@ -15,16 +16,13 @@ from typing import Any
 
 import pytest
 
+from infra.checks import TEST_STACK
 from infra.errors import UnavailableError
 from infra.settings import PROJECT_ROOT, load_settings
 from infra.waiting import wait_for
 
 REUSE = os.environ.get("WARDWATCH_TEST_REUSE") == "1"
-FASTER = {"WARDWATCH_SPARK__LANDING_INTERVAL_SECONDS": "8", "WARDWATCH_DERIVATION__INTERVAL_SECONDS": "5"}
-"""Shorter than the defaults of 30 and 10: most tests wait for one batch."""
-
-TEST_STATE = PROJECT_ROOT / ".ward" / "test"
-PORT_OFFSET = 3000
+LEAVE = os.environ.get("WARDWATCH_TEST_LEAVE") == "1"
 SHOWN_LOG_LINES = 8
 TROUBLE = ("ERROR", "FATAL", "CRITICAL", "Caused by", '"level": "error"', '"level": "warning"')
 
@@ -38,9 +36,7 @@ def use_test_stack() -> None:
     the stack is stopped."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     if not REUSE:
-        os.environ["WARDWATCH_STATE_DIR"] = str(TEST_STATE)
-        os.environ["WARDWATCH_PORT_OFFSET"] = str(PORT_OFFSET)
-        os.environ.update(FASTER)
+        os.environ.update(TEST_STACK)
         load_settings.cache_clear()
 
 

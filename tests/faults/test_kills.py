@@ -15,7 +15,7 @@ from tests.faults.campaign import Kills, begin_or_resume, strike
 from tests.faults.conftest import finished
 from tests.faults.world import World
 
-pytestmark = [pytest.mark.timeout(2700), pytest.mark.every_seed]
+pytestmark = [pytest.mark.timeout(2700), pytest.mark.every_seed, pytest.mark.stops_servers]
 
 Await = Callable[..., Any]
 LONGEST_PAUSE = 6.0

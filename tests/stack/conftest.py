@@ -12,11 +12,12 @@ import pytest
 from pymysql.connections import Connection
 
 from alerts.engine import STREAM
+from infra.checks import TEST_STACK
 from infra.clients import devices_connection, mysql_connection
 from infra.settings import Settings, load_settings
 from infra.supervise import wait_ready
 from tests import running
-from tests.running import REUSE, TEST_STATE, run_ward, show_complaints, use_test_stack, wait_or_fail, ward
+from tests.running import LEAVE, REUSE, run_ward, show_complaints, use_test_stack, wait_or_fail, ward
 from tests.stack.alerting import OwnEngine, Reader, forget_ward, unique, ward_subscriptions
 
 
@@ -31,14 +32,15 @@ def demo() -> Iterator[subprocess.CompletedProcess[str]]:
         yield ward("demo")
         return
     run_ward("down")
-    shutil.rmtree(TEST_STATE, ignore_errors=True)
+    shutil.rmtree(TEST_STACK["WARDWATCH_STATE_DIR"], ignore_errors=True)
     try:
         finished = ward("demo")
         running.demo_left_it_running = True
         yield finished
     finally:
         running.demo_left_it_running = False
-        run_ward("down")
+        if not LEAVE:
+            run_ward("down")
 
 
 @pytest.fixture(scope="session")

@@ -24,6 +24,8 @@ from infra.supervise import processes
 from spark_jobs.compact_readings import compact
 from tests.running import run_ward, ward
 
+pytestmark = pytest.mark.stops_servers
+
 Await = Callable[..., Any]
 HOUR = datetime.now(UTC).replace(minute=0, second=0, microsecond=0) - timedelta(hours=30)
 ROW, COLUMN = "heart_rate#001", "alert_message"

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import pytest
+
 from bench import contacts, history, hql
 from bench.figures import Report, Size
 from bench.questions import QUESTIONS
 from hive.client import query
 from infra.clients import devices_connection, hdfs
 from infra.settings import Settings
+
+pytestmark = pytest.mark.own_world
 
 TINY = Size(seed=1, tiny=True, say=print)
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import pytest
+
 from bench import backlog, ingest
 from bench.carriers import PRODUCT
 from bench.figures import Size
 from infra.settings import Settings
+
+pytestmark = pytest.mark.own_world
 
 TINY = Size(seed=1, tiny=True, say=print)
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import pytest
+
 from bench import patients
 from bench.figures import Size
 from infra.settings import Settings
+
+pytestmark = pytest.mark.own_world
 
 
 def test_every_breach_comes_once_by_broadcast_and_by_shuffle(stack: Settings) -> None:

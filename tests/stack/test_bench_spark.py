@@ -10,7 +10,7 @@ from bench.landing_job import FILE_SINK, LANDING
 from bench.messages import BREACHES_EVERY
 from infra.settings import Settings
 
-pytestmark = pytest.mark.timeout(900)
+pytestmark = [pytest.mark.own_world, pytest.mark.timeout(900)]
 TINY = Size(seed=1, tiny=True, say=print)
 
 

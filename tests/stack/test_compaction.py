@@ -19,6 +19,8 @@ from spark_jobs.landing.rebuild import rebuild
 from spark_jobs.session import spark_session
 from tests.stack.landing_world import ID_BASE, LandingWorld, reading
 
+pytestmark = pytest.mark.own_world
+
 HOUR = datetime.now(UTC).replace(minute=0, second=0, microsecond=0) - timedelta(hours=5)
 END = HOUR + timedelta(hours=1)
 SPEC = {"event_date": f"{HOUR:%Y-%m-%d}", "event_hour": str(HOUR.hour)}

@@ -26,6 +26,8 @@ from sqoop.importer import LOCK, UNCHANGED, ImportResult, import_contacts
 from sqoop.plan import KEYS_EVERY, Kind
 from sqoop.snapshots import Snapshots
 
+pytestmark = pytest.mark.own_world
+
 NASTY = [
     # id, name, address, phone, ward, born, sex, spo2_scale, pregnant, other, updated_at, discharged_at
     ("it's", 'Zoë, "O\'Brien" 😀', "1 High St\nFlat 2\r\n\tOslo", "", "Cardiology", "1931-02-28", "F", 2, 1, "a\\b\\n"),

@@ -217,6 +217,7 @@ def test_ops_are_told_once_that_a_stream_stays_down_and_once_that_it_is_well_aga
     await_condition(lambda: watch.subjects() == [OVER, FAILED], 60, "ops were not told once of each", 1)
 
 
+@pytest.mark.stops_servers
 @pytest.mark.usefixtures("streams_paused")
 def test_ops_are_told_once_that_mysql_is_down_though_the_alarm_path_needs_it(
     stack: Settings, run_streams: RunStreams, await_condition: Await

@@ -20,7 +20,7 @@ from infra.settings import Settings
 from spark_jobs.patients import patients_location
 from tests.stack.detection_world import Breaches, DetectionWorld, await_that, someone
 
-pytestmark = pytest.mark.timeout(1800)
+pytestmark = [pytest.mark.own_world, pytest.mark.timeout(1800)]
 
 ADULT_TACHYCARDIA = 131
 """NEWS2 3: the lowest heart rate that is a high-severity breach in an adult, by the default table."""

@@ -9,7 +9,7 @@ from infra.clients import hdfs
 from infra.settings import Settings
 from tests.stack.detection_world import Breaches, DetectionWorld, await_that, someone
 
-pytestmark = pytest.mark.timeout(1800)
+pytestmark = [pytest.mark.own_world, pytest.mark.timeout(1800)]
 
 
 def test_a_topic_made_anew_is_judged_from_its_beginning(stack: Settings) -> None:

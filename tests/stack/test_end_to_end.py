@@ -249,6 +249,7 @@ def test_an_edited_threshold_changes_the_outcome_with_nothing_restarted(
     assert processes(stack)["detect-breaches"].pid == pid
 
 
+@pytest.mark.stops_servers
 def test_hbase_away_and_detection_restarted_a_breach_still_becomes_an_email_and_ops_are_told(
     stack: Settings, doctor: str, patient: str, await_condition: Await
 ) -> None:

@@ -16,6 +16,8 @@ from spark_jobs.landing.files import data_files
 from spark_jobs.landing.readiness import require_servers
 from tests.stack.landing_world import ID_BASE, LandingWorld, breach, reading
 
+pytestmark = pytest.mark.own_world
+
 READINGS = 1000
 HOURS = 12
 NOW = datetime.now(UTC).replace(microsecond=0)

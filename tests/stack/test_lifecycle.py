@@ -20,6 +20,8 @@ from infra.servers import all_of, log_file
 from infra.settings import PROJECT_ROOT, Settings
 from infra.supervise import Process, processes, start, stop, wait_ready
 
+pytestmark = pytest.mark.stops_servers
+
 Await = Callable[..., Any]
 GIB = 2**30
 LIMIT_BYTES = 10 * GIB

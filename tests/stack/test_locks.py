@@ -16,6 +16,8 @@ from infra.locks import KeptLock, named_lock
 from infra.settings import Settings
 from tests.stack.alerting import unique
 
+pytestmark = pytest.mark.own_world
+
 Await = Callable[..., Any]
 
 

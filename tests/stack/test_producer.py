@@ -33,6 +33,8 @@ from producers.simulator.writer import Tables, fill_ward
 from producers.transactions import ReadingLog
 from producers.vitals_producer import VitalsProducer
 
+pytestmark = pytest.mark.own_world
+
 DEADLINE_SECONDS = 60.0
 
 

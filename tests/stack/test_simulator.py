@@ -24,6 +24,8 @@ from producers.simulator.episodes import Order
 from producers.simulator.ward import Reading, Ward
 from producers.simulator.writer import Tables, fill_ward, run_ward
 
+pytestmark = pytest.mark.own_world
+
 START = datetime(2026, 3, 1, 8, tzinfo=UTC)
 
 

@@ -12,6 +12,8 @@ from infra.errors import UnavailableError
 from infra.settings import Settings
 from tests.stack.test_contacts_import import NASTY, new_world
 
+pytestmark = pytest.mark.own_world
+
 
 def trusting(settings: Settings, directory: Path) -> Settings:
     """The same settings with TLS, verified with the authority in that directory."""

@@ -1,4 +1,4 @@
-"""Steps of `./ward test` that run at the same time."""
+"""Steps of `./ward test`: in their order, at the same time where they may, and none after a failure."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from rich.console import Console
 
 from infra import checks
-from infra.checks import Step, run_together
+from infra.checks import Step, run
 
 
 @pytest.fixture(autouse=True)
@@ -18,8 +18,8 @@ def short_looks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(checks, "LOOK_SECONDS", 0.02)
 
 
-def python(name: str, program: str) -> Step:
-    return name, [sys.executable, "-c", program]
+def python(name: str, program: str, after: tuple[str, ...] = (), live: bool = True) -> Step:
+    return Step(name, [sys.executable, "-c", program], after, live)
 
 
 def lasting(mark: Path) -> Step:
@@ -40,14 +40,23 @@ def failing_after(mark: Path) -> Step:
         "import pathlib, sys, time\n"
         f"while not pathlib.Path({str(mark.with_suffix('.begun'))!r}).exists(): time.sleep(0.01)\n"
         "print('what went wrong')\nsys.exit(3)",
+        live=False,
     )
 
 
-def test_all_succeed_and_what_was_kept_back_is_shown(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
-    assert run_together([python("one", "print('first')"), python("two", "print('second')")], Console()) == 0
+def test_what_is_kept_back_is_shown_and_a_step_waits_for_those_before_it(
+    tmp_path: Path, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    path = tmp_path / "written"
+    steps = [
+        python("last", f"print(open({str(path)!r}).read())", after=("first", "second")),
+        python("second", "print('beside')", live=False),
+        python("first", f"open({str(path)!r}, 'w').write('in order')"),
+    ]
+    assert run(steps, Console()) == 0
     shown = capfdbinary.readouterr().out
-    assert b"first" in shown
-    assert b"second" in shown
+    assert b"beside" in shown
+    assert b"in order" in shown
 
 
 @pytest.mark.parametrize("failing_first", [True, False])
@@ -57,20 +66,25 @@ def test_the_first_failure_ends_the_others_politely_and_is_the_status(
     mark = tmp_path / "mark"
     steps = [failing_after(mark), lasting(mark)]
     begun = time.monotonic()
-    assert run_together(steps if failing_first else steps[::-1], Console()) == 3
+    assert run(steps if failing_first else steps[::-1], Console()) == 3
     assert time.monotonic() - begun < 60
     assert mark.exists()
     assert b"what went wrong" in capfdbinary.readouterr().out
 
 
-def test_a_failed_check_keeps_the_next_from_running(tmp_path: Path) -> None:
+def test_after_a_failure_nothing_is_started(tmp_path: Path) -> None:
     mark = tmp_path / "mark"
-    steps = [python("one", "raise SystemExit(2)"), python("two", f"open({str(mark)!r}, 'w')")]
-    assert checks.run_each(steps, Console()) == 2
+    steps = [python("one", "raise SystemExit(2)"), python("two", f"open({str(mark)!r}, 'w')", after=("one",))]
+    assert run(steps, Console()) == 2
     assert not mark.exists()
 
 
-def test_unit_tests_run_beside_those_on_the_servers_but_not_beside_chosen_ones() -> None:
-    assert [name for name, _ in checks.suites([], faults=False)] == ["tests on the servers", "unit tests"]
-    assert [name for name, _ in checks.suites(["tests/unit"], faults=False)] == ["tests"]
-    assert [name for name, _ in checks.suites([], faults=True)] == ["faults, long form"]
+def test_each_stack_test_is_in_exactly_one_step() -> None:
+    expressions = [step.command[step.command.index("-m") + 1] for step in checks.all_tests() if "-m" in step.command]
+    assert expressions == ["not own_world and not stops_servers", "own_world", "stops_servers"]
+
+
+def test_every_step_waits_only_for_steps_that_there_are() -> None:
+    for steps in (checks.static_checks(), checks.all_tests(), checks.chosen_tests([])):
+        names = {step.name for step in steps}
+        assert {name for step in steps for name in step.after} <= names
