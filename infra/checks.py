@@ -99,10 +99,10 @@ def run_checks(settings: Settings, arguments: list[str], console: Console, fault
         installed = pool.submit(install.ensure_installed, settings, console)
         status = 0 if faults else run(static_checks(), console)
         installed.result()
-    if status or faults or arguments:
-        return status or run(
-            chosen_tests(["tests/faults", *(arguments or LONG_FAULTS)] if faults else arguments), console
-        )
+    if faults:
+        arguments = ["tests/faults", *(arguments or LONG_FAULTS)]
+    if status or arguments:
+        return status or run(chosen_tests(arguments), console)
     with ExitStack() as resources:
         down = [str(PROJECT_ROOT / "ward"), "down"]
         resources.callback(subprocess.run, down, env={**os.environ, **TEST_STACK}, check=False)

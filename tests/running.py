@@ -1,7 +1,7 @@
 """A whole stack of its own for the tests, beside whatever else runs here: own state directory, all ports moved.
 
-With `WARDWATCH_TEST_REUSE=1` the tests use the stack that `./ward up` already runs instead; with `WARDWATCH_TEST_LEAVE=1`
-theirs is left running at the end. `./ward test` runs several pytest on one stack by these.
+With `WARDWATCH_TEST_REUSE=1` the tests use the stack that `./ward up` already runs instead; with
+`WARDWATCH_TEST_LEAVE=1` theirs is left running at the end. `./ward test` runs several pytest on one stack by these.
 """
 
 from __future__ import annotations
