@@ -41,17 +41,21 @@ KILLS, POISON = "tests/faults/test_kills.py", "tests/faults/test_poison.py"
 """The short form: everything killed once, three at a time, and a thousand malformed messages."""
 
 LOOK_SECONDS = 1.0
+GIVE_WAY = ("sh", "-c", '[ ! -w /proc/self/autogroup ] || echo 19 >/proc/self/autogroup; exec nice -n 19 "$@"', "sh")
+"""Before a command that is to take only what others leave. Linux weighs a session as a whole (autogroup), so that being
+nice within one of many says little."""
 
 
 @dataclass(frozen=True)
 class Step:
     """A command. It starts when those named in `after` have succeeded. What one that is not `live` writes is shown when
-    it has ended, so that it does not mix with what another writes."""
+    it has ended, so that it does not mix with what another writes. One that gives way has a session of its own."""
 
     name: str
     command: Sequence[str]
     after: tuple[str, ...] = ()
     live: bool = True
+    gives_way: bool = False
     environment: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -77,12 +81,11 @@ def all_tests() -> list[Step]:
     def on_servers(which: str, *paths: str) -> list[str]:
         return [pytest, "tests/stack", "--ignore=tests/stack/test_demo.py", *paths, "-m", which, "--durations=15"]
 
-    # The unit tests take what processor time the others leave.
-    beside = ["nice", "-n", "19", pytest, "tests/unit", "--numprocesses=auto", "--dist=worksteal"]
+    beside = [pytest, "tests/unit", "--numprocesses=auto", "--dist=worksteal"]
     alone = on_servers("stops_servers", KILLS)
     return [
         Step(demo, [pytest, "tests/stack/test_demo.py"], environment={"WARDWATCH_TEST_LEAVE": "1"}),
-        Step(unit, beside, live=False),
+        Step(unit, beside, live=False, gives_way=True),
         Step(stack, on_servers("not own_world and not stops_servers", POISON), (demo,), environment=reuse),
         Step(own, on_servers("own_world"), (demo,), live=False, environment=reuse),
         Step("tests that stop servers", alone, (stack, own), environment=reuse),
@@ -151,8 +154,14 @@ class _Running:
         self.name = step.name
         self._begun = time.monotonic()
         self._output = output
-        environment = {**os.environ, **step.environment}
-        self.process = subprocess.Popen(step.command, cwd=PROJECT_ROOT, env=environment, stdout=output, stderr=output)
+        self.process = subprocess.Popen(
+            [*(GIVE_WAY if step.gives_way else ()), *step.command],
+            cwd=PROJECT_ROOT,
+            env={**os.environ, **step.environment},
+            stdout=output,
+            stderr=output,
+            start_new_session=step.gives_way,
+        )
 
     def result(self, console: Console) -> int:
         """Its exit status, once it has ended; shows what was kept back and how it went."""

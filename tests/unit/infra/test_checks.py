@@ -79,6 +79,20 @@ def test_after_a_failure_nothing_is_started(tmp_path: Path) -> None:
     assert not mark.exists()
 
 
+def test_a_step_that_gives_way_is_nice_in_a_session_that_is_nice_as_a_whole(
+    capfdbinary: pytest.CaptureFixture[bytes],
+) -> None:
+    program = (
+        "import os, pathlib\n"
+        "group = pathlib.Path('/proc/self/autogroup')\n"
+        "print('nice', os.nice(0), os.getsid(0) == os.getpid(), group.read_text() if group.exists() else 'nice 19')"
+    )
+    assert run([Step("one", [sys.executable, "-c", program], gives_way=True)], Console()) == 0
+    shown = capfdbinary.readouterr().out.decode()
+    assert "nice 19 True" in shown
+    assert shown.count("nice 19") == 2
+
+
 def test_each_stack_test_is_in_exactly_one_step() -> None:
     expressions = [step.command[step.command.index("-m") + 1] for step in checks.all_tests() if "-m" in step.command]
     assert expressions == ["not own_world and not stops_servers", "own_world", "stops_servers"]
