@@ -34,11 +34,18 @@ TEST_STACK = {
 """A stack of the tests' own beside any other. Its intervals are shorter than the defaults of 30 and 10: most tests wait
 for one batch."""
 
-LONG_FAULTS = ("--seeds=1,2,3", "--kills=7", "--server-kills=2", "--supervisor-kills=1", "--alone=1")
+LONG_FAULTS = (
+    "--seeds=1,2,3",
+    "--kills=7",
+    "--server-kills=2",
+    "--supervisor-kills=1",
+    "--everything-kills=1",
+    "--alone=1",
+)
 """The long form of the fault suite: 21 kills of each stream over three seeds, the first of each seed alone."""
 
 KILLS, POISON = "tests/faults/test_kills.py", "tests/faults/test_poison.py"
-"""The short form: everything killed once, three at a time, and a thousand malformed messages."""
+"""The short form: each stream and server killed once, three at a time, and a thousand malformed messages."""
 
 LOOK_SECONDS = 1.0
 GIVE_WAY = ("sh", "-c", '[ ! -w /proc/self/autogroup ] || echo 19 >/proc/self/autogroup; exec nice -n 19 "$@"', "sh")

@@ -40,7 +40,7 @@ AND = " and "
 
 
 class Kills(NamedTuple):
-    """How often each stream, each server and the supervisor are killed.
+    """How often each stream, each server, the supervisor and everything at once are killed.
 
     The first `alone` kills of each strike nothing else, which tells how soon that one recovers; of the others,
     `together` strike at a time.
@@ -49,6 +49,7 @@ class Kills(NamedTuple):
     a_stream: int
     a_server: int
     supervisor: int
+    everything: int
     together: int
     alone: int
 
@@ -121,7 +122,7 @@ def schedule(seed: int, kills: Kills) -> list[str]:
     chance.shuffle(others)
     faults = [*single, *(AND.join(group) for group in _groups(others, kills.together))]
     chance.shuffle(faults)
-    return [*faults, *[SUPERVISOR] * kills.supervisor, EVERYTHING]
+    return [*faults, *[SUPERVISOR] * kills.supervisor, *[EVERYTHING] * kills.everything]
 
 
 def _groups(victims: list[str], size: int) -> list[list[str]]:

@@ -28,6 +28,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         ("--kills", 1, "how often each stream is killed"),
         ("--server-kills", 1, "how often each server is killed"),
         ("--supervisor-kills", 0, "how often the supervisor alone is killed"),
+        ("--everything-kills", 0, "how often everything is killed at once, supervisor and all"),
         ("--together", 3, "how many are killed at a time"),
         ("--alone", 0, "how many of these kills strike nothing else, for the recovery time of each"),
     ):

@@ -23,7 +23,7 @@ LONGEST_PAUSE = 6.0
 
 @pytest.fixture
 def kills(request: pytest.FixtureRequest) -> Kills:
-    options = ("--kills", "--server-kills", "--supervisor-kills", "--together", "--alone")
+    options = ("--kills", "--server-kills", "--supervisor-kills", "--everything-kills", "--together", "--alone")
     return Kills(*map(request.config.getoption, options))
 
 
