@@ -85,11 +85,16 @@ class LandingWorld:
         remove(files, path("checkpoints", self.job_name))
 
     def produce(self, topic: str, values: Iterable[Mapping[str, Any] | bytes], key: bytes = b"P1") -> None:
-        """Publish messages in one committed transaction, as the producer does."""
+        """Publish messages in one committed transaction, as the producer does, and wait until it can be read.
+
+        A commit is answered before its mark is in every partition: until then the topic seems to hold nothing new.
+        """
+        before = self._end(topic)
         producer = Producer(kafka_config(self.settings, **{"transactional.id": f"{self.job_name}-{uuid.uuid4()}"}))
         producer.init_transactions(30)
         producer.begin_transaction()
-        for value in values:
+        messages = list(values)
+        for value in messages:
             raw = value if isinstance(value, bytes) else orjson.dumps(value)
             while True:
                 try:
@@ -98,6 +103,12 @@ class LandingWorld:
                 except BufferError:
                     producer.poll(0.1)
         producer.commit_transaction(60)
+        await_that(lambda: self._end(topic) >= before + len(messages), f"what was committed to {topic} can be read")
+
+    def _end(self, topic: str) -> int:
+        """How far committed messages go, over all partitions."""
+        with topic_ends(self.settings) as ends:
+            return sum(extent.end for extent in ends.extents([topic])[topic].values())
 
     @contextmanager
     def running(self) -> Iterator[None]:
@@ -157,8 +168,9 @@ class LandingWorld:
         return int(rows)
 
     def ids(self, table: StoredTable) -> list[Any]:
-        """Every id in a table, ascending, repeats included."""
-        return sorted(row[0] for row in self.query(f"SELECT {table.id_column} FROM {table.full_name}"))
+        """Every id in a table, ascending, those without one first, repeats included."""
+        rows = self.query(f"SELECT {table.id_column} FROM {table.full_name}")
+        return sorted((row[0] for row in rows), key=lambda one: (one is not None, one))
 
     def dead_letters(self, stream: LandingStream) -> list[tuple[bytes | None, bytes | None, dict[str, str]]]:
         """Key, value and headers of every dead letter."""
