@@ -21,7 +21,7 @@ from hive.client import HiveSession, hive_session
 from infra.errors import WardError
 from infra.settings import load_settings
 
-DAYS, LANDED_DAYS, TINY_DAYS = (1, 10, 100), (1,), (1, 2)
+DAYS, LANDED_DAYS, TINY_DAYS = (1, 10, 100), (1,), (2,)
 TINY_HOURS, TINY_BATCHES = 2, 3
 ROWS_AN_HOUR, PATIENTS = 240, 20
 REPEATS, TINY_REPEATS = 3, 1

@@ -35,7 +35,7 @@ class Plan:
     seconds: float = 60
 
 
-TINY = Plan((100, 1_500), rate=100, warm_seconds=2, seconds=6)
+TINY = Plan((1_500,), rate=100, warm_seconds=2, seconds=6)
 TINY_BROADCAST_MAX = 1_000
 
 
