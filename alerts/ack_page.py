@@ -8,7 +8,6 @@ it is never logged. While MySQL is away the page says so and goes on.
 from __future__ import annotations
 
 import asyncio
-import errno
 import socket
 import threading
 import time
@@ -31,7 +30,8 @@ from alerts.links import PATH, SECRET, AlteredLinkError, ExpiredLinkError, read_
 from alerts.orders import LONGEST_MS
 from alerts.threads import Threads
 from clinical.lifecycle_events import SEVERITIES
-from infra.errors import ConfigurationError, SingleInstanceError, UnavailableError, WardError
+from infra import listening
+from infra.errors import ConfigurationError, UnavailableError, WardError
 from infra.log import get_logger
 from infra.metrics import StreamMetrics
 from infra.settings import Settings
@@ -228,15 +228,7 @@ def _html(status: int, content: str, headers: Mapping[str, str] | None = None) -
 def listen(settings: Settings) -> socket.socket:
     """The page's socket. Raises SingleInstanceError when the port is taken, ConfigurationError for a wrong host."""
     host, port = settings.alerts.acknowledge_page_host, settings.ports.acknowledge_page
-    try:
-        return socket.create_server((host, port))
-    except OSError as error:
-        if error.errno != errno.EADDRINUSE:
-            raise ConfigurationError(f"alerts.acknowledge_page_host: {host}:{port} cannot be served.") from error
-        raise SingleInstanceError(
-            f"{STREAM} cannot be served on {host}:{port} ({error.strerror}): does it run already? See `./ward status`, "
-            "or choose another port in [ports]."
-        ) from error
+    return listening.listen(STREAM, host, port, "alerts.acknowledge_page_host")
 
 
 def web_server(app: FastAPI) -> uvicorn.Server:

@@ -32,13 +32,13 @@ def bootstrap(settings: Settings) -> None:
         reconcile(settings, connection)
 
 
-def create_tables(cursor: Cursor) -> None:
-    """Apply `schema.sql`, every statement of which leaves an existing table alone; keys that it lacks are added.
+def create_tables(cursor: Cursor, schema: Path = SCHEMA) -> None:
+    """Apply a file such as `schema.sql`: every statement leaves an existing table alone; keys that it lacks are added.
 
     Raises ConfigurationError naming the columns of an existing table that are missing or of another type: another
     version made it, and to write into it might lose an alarm.
     """
-    for statement in SCHEMA.read_text().split("\n--;\n"):
+    for statement in schema.read_text().split("\n--;\n"):
         cursor.execute(statement)
         if created := CREATION.search(statement):
             _require_same(cursor, created["table"], CREATION.sub(f"CREATE TEMPORARY TABLE {MODEL} ", statement))

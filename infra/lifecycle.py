@@ -23,7 +23,7 @@ from infra.secrets import ensure_secrets
 from infra.servers import Server, all_of, with_dependencies
 from infra.settings import Settings
 
-BOOTSTRAPS = ("producers", "alerts", "hbase", "hive", "sqoop")
+BOOTSTRAPS = ("producers", "alerts", "dashboard", "hbase", "hive", "sqoop")
 """Rooms whose `bootstrap(settings)` creates what the room needs, in this order."""
 
 SCHEDULER = "airflow-scheduler"

@@ -336,6 +336,7 @@ STREAMS: tuple[Server, ...] = (
         ports=("acknowledge_page",),
         page=lambda settings: settings.acknowledge_base_url or "",
     ),
+    _stream("ward-page", "dashboard.ward_page", "mariadb", "kafka", ports=("ward_page",), page=_http("ward_page")),
 )
 
 

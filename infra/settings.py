@@ -57,6 +57,7 @@ class Ports(Frozen):
     smtp: int = 11025
     inbox: int = 11080
     acknowledge_page: int = 11090
+    ward_page: int = 11095
     metrics_vitals_producer: int = 19201
     metrics_land_vitals: int = 19202
     metrics_detect_breaches: int = 19203
@@ -64,6 +65,7 @@ class Ports(Frozen):
     metrics_mailer: int = 19205
     metrics_derive_vitals: int = 19206
     metrics_acknowledge_page: int = 19207
+    metrics_ward_page: int = 19208
 
     def shifted(self, offset: int) -> Ports:
         """The same ports, each moved by `offset` (a second stack beside the first, as the tests use)."""
@@ -272,6 +274,18 @@ class Thresholds(Frozen):
     poll_seconds: float = 1
 
 
+class Dashboard(Frozen):
+    """The ward page."""
+
+    host: str = Field("127.0.0.1", description="where the page listens; TLS is for a proxy before it")
+    public_base_url: str | None = Field(
+        None, pattern=r"^https?://[^\s/?#]+$", description="where people reach it through a proxy, for example with TLS"
+    )
+    session_hours: float = Field(12, gt=0, le=168, description="a login holds for so long at most")
+    idle_minutes: float = Field(60, gt=0, description="and for so long after the last act of its user")
+    stale_seconds: float = Field(10, ge=2, description="no reading of anybody for longer: the page says it is old")
+
+
 class Streams(Frozen):
     """When the watch over the streams finds one in trouble."""
 
@@ -323,6 +337,7 @@ class Settings(BaseSettings):
     derivation: Derivation = Derivation()
     alerts: Alerts = Alerts()
     thresholds: Thresholds = Thresholds()
+    dashboard: Dashboard = Dashboard()
     streams: Streams = Streams()
     retention: Retention = Retention()
 

@@ -1,0 +1,146 @@
+"""What every page has: who may open it, its menu, a warning when its data is old, and the end of its session."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from fastapi import Request, Response
+from fastapi.responses import HTMLResponse
+from nicegui import ui
+
+from dashboard.html import not_allowed_page
+from dashboard.roles import Permission
+from dashboard.visit import Visit, in_thread
+from infra.errors import UnavailableError, WardError
+from infra.log import get_logger
+
+BUILD_SECONDS = 60.0
+FRESH_EVERY_SECONDS = 1.0
+SESSION_EVERY_SECONDS = 15.0
+FOOTER = "Wardwatch is not a medical device. Look at the patient, not only at this page."
+LOG_OUT = '<form method="post" action="/logout"><button class="ward-logout">Log out</button></form>'
+VISIT = "wardwatch.visit"
+"""Under this name the gate keeps the visit in a request's scope."""
+
+log = get_logger("ward-page")
+
+
+@dataclass(frozen=True)
+class MenuItem:
+    """A page in the menu."""
+
+    path: str
+    title: str
+    permission: Permission
+
+
+MENU: list[MenuItem] = []
+
+
+def ward_page(
+    path: str, title: str, permission: Permission, in_menu: bool = True, keeps_session: bool = False
+) -> Callable[[Callable[..., Awaitable[None]]], None]:
+    """Decorates `async def build(visit, …path parameters)`: a page at `path` for those who have the permission.
+
+    `keeps_session`: while it is open its session does not end for want of acts, as on a wall screen. What the builder
+    raises as WardError is shown as a sentence.
+    """
+    if in_menu:
+        MENU.append(MenuItem(path, title, permission))
+
+    def register(build: Callable[..., Awaitable[None]]) -> None:
+        signature = inspect.signature(build, eval_str=True)
+        own = [parameter for name, parameter in signature.parameters.items() if name != "visit"]
+        request = inspect.Parameter("request", inspect.Parameter.KEYWORD_ONLY, annotation=Request)
+
+        async def page(*, request: Request, **parameters: Any) -> Response | None:
+            visit: Visit = request.scope[VISIT]
+            if not visit.may(permission):
+                return HTMLResponse(not_allowed_page(permission), 403)
+            async with _framed(visit, path, title, keeps_session):
+                try:
+                    await build(visit, **parameters)
+                except WardError as error:
+                    complain(error)
+            return None
+
+        keyword_only = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in own]
+        page.__signature__ = inspect.Signature([request, *keyword_only])  # type: ignore[attr-defined]
+        ui.page(path, title=f"{title} · Wardwatch", response_timeout=BUILD_SECONDS)(page)
+
+    return register
+
+
+def complain(error: WardError) -> None:
+    """Show what went wrong as a sentence, where the page is being built."""
+    with ui.row().classes("ward-problem items-center").props('role="alert"'):
+        ui.icon("error").props('aria-hidden="true"')
+        ui.label(str(error))
+
+
+@contextmanager
+def problems_told() -> Iterator[None]:
+    """Around an act of a button or a form: a WardError becomes a notification that stays until it is closed."""
+    try:
+        yield
+    except WardError as error:
+        if isinstance(error, UnavailableError):
+            log.warning("unavailable", reason=str(error))
+        ui.notify(str(error), type="negative", timeout=0, close_button="Close", multi_line=True)
+
+
+@asynccontextmanager
+async def _framed(visit: Visit, path: str, title: str, keeps_session: bool) -> AsyncIterator[None]:
+    ui.add_head_html('<link rel="stylesheet" href="/ward.css">')
+    ui.run_javascript("document.documentElement.lang = 'en'")
+    with ui.header().classes("ward-header items-center").props('role="banner"'):
+        ui.label("Wardwatch").classes("ward-brand")
+        with ui.element("nav").classes("ward-menu").props('aria-label="Pages"'):
+            for item in MENU:
+                if visit.may(item.permission):
+                    link = ui.link(item.title, item.path).classes("ward-menu-item")
+                    if item.path == path:
+                        link.classes("ward-here").props('aria-current="page"')
+        ui.space()
+        ui.label(f"{visit.account.name} ({visit.account.role})").classes("ward-who")
+        ui.html(LOG_OUT, sanitize=False)
+    old = ui.label().classes("ward-old").props('role="alert"')
+    old.set_visibility(False)
+    with ui.element("main").classes("ward-main"):
+        ui.html(f"<h1>{title}</h1>", sanitize=False).classes("ward-title")
+        yield
+    with ui.element("footer").classes("ward-footer"):
+        ui.label(FOOTER)
+    _show_age(visit, old)
+    ui.timer(FRESH_EVERY_SECONDS, lambda: _show_age(visit, old))
+    ui.timer(SESSION_EVERY_SECONDS, lambda: _end_with_session(visit, keeps_session))
+
+
+def _show_age(visit: Visit, old: ui.label) -> None:
+    age = visit.house.live.age_seconds()
+    is_old = age is None or age > visit.house.settings.dashboard.stale_seconds
+    if is_old:
+        since = "since this page was started" if age is None else f"for {as_age(age)}"
+        old.set_text(f"THE DATA ON THIS PAGE IS OLD: no reading of anybody has arrived {since}.")
+    old.set_visibility(is_old)
+
+
+def as_age(seconds: float) -> str:
+    """`14 s`, `3 min`, `2 h`."""
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.0f} h"
+
+
+async def _end_with_session(visit: Visit, keeps_session: bool) -> None:
+    try:
+        lasts = await in_thread(visit.lasts, keeps_session)
+    except UnavailableError as error:
+        log.warning("cannot look up a session", reason=str(error))
+        return
+    if not lasts:
+        ui.navigate.to("/login")

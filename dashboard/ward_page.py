@@ -1,0 +1,73 @@
+"""Stream `ward-page`: the live page over the running system, for doctors, nurses, ops and analysts.
+
+It keeps nothing that matters: killed and started again, it shows the same. While a server is away, what needs it says
+so, and the rest goes on.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+
+import uvicorn
+
+from alerts.entries import zone_of
+from alerts.threads import Threads
+from infra.errors import WardError
+from infra.listening import listen
+from infra.metrics import StreamMetrics
+from infra.settings import Settings
+from infra.stream import run_stream
+
+STREAM = "ward-page"
+GRACE_SECONDS = 5
+LOOP_SECONDS = 1.0
+HEADER_MAX_BYTES = 16_384
+
+
+def body(settings: Settings, metrics: StreamMetrics, stop: threading.Event) -> None:
+    """Serve the page until `stop` is set."""
+    # Read by NiceGUI when it is imported; nothing of ours is kept there.
+    os.environ.setdefault("NICEGUI_STORAGE_PATH", str(settings.state_dir / "ward-page"))
+    from dashboard.accounts import Accounts
+    from dashboard.house import House
+    from dashboard.live.feed import follow
+    from dashboard.live.state import LiveState
+    from dashboard.throttle import Throttle
+    from dashboard.web import create_app
+
+    live = LiveState()
+    house = House(settings, Accounts(settings), Throttle(time.monotonic), live, zone_of(settings))
+    config = uvicorn.Config(
+        create_app(house),
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        ws_per_message_deflate=False,
+        h11_max_incomplete_event_size=HEADER_MAX_BYTES,
+        timeout_graceful_shutdown=GRACE_SECONDS,
+    )
+    server = uvicorn.Server(config)
+
+    def serve(stopped: threading.Event) -> None:
+        server.run(sockets=[listener])
+        if not stopped.is_set():
+            raise WardError("The web server of the page has ended by itself.")
+
+    with (
+        listen(STREAM, settings.dashboard.host, settings.ports.ward_page, "dashboard.host") as listener,
+        Threads(stop) as threads,
+    ):
+        threads.start("web server", serve)
+        threads.start("live feed", lambda stopped: follow(settings, live, stopped))
+        while not stop.wait(LOOP_SECONDS):
+            threads.check()
+            if server.started:
+                metrics.alive(0)
+        server.should_exit = True
+
+
+if __name__ == "__main__":
+    run_stream(STREAM, body)

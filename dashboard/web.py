@@ -1,0 +1,125 @@
+"""The ward page as a web application: the gate, logging in and out, and all pages."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from pathlib import Path
+from urllib.parse import parse_qsl
+
+from fastapi import FastAPI, Request
+from fastapi.responses import FileResponse, HTMLResponse, RedirectResponse, Response
+from nicegui import ui
+
+from dashboard import audit, pages, sessions
+from dashboard.accounts import Account
+from dashboard.frame import MENU
+from dashboard.gate import COOKIE, Gate, cookie
+from dashboard.house import House
+from dashboard.html import login_page, sentence_page
+from dashboard.roles import may
+from dashboard.visit import in_thread
+from infra.errors import UnavailableError
+from infra.log import get_logger
+
+CSS = Path(__file__).with_name("ward.css")
+FORM_MAX_BYTES = 4096
+MENU_ORDER = ("/board", "/alarms", "/patients", "/compare", "/thresholds", "/system")
+WRONG = "The user name or the password is wrong."
+RECONNECT_SECONDS = 30.0
+
+log = get_logger("ward-page")
+
+
+def create_app(house: House) -> FastAPI:
+    """The application, once a process: NiceGUI keeps pages and clients for the whole process."""
+    for module in pkgutil.iter_modules(pages.__path__):
+        importlib.import_module(f"dashboard.pages.{module.name}")
+    MENU.sort(key=lambda item: MENU_ORDER.index(item.path))
+    app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
+    app.add_middleware(Gate, house=house)
+    app.get("/ward.css")(lambda: FileResponse(CSS, media_type="text/css"))
+    app.get("/")(_first_page)
+    app.get("/login")(_show_login)
+    logins = Logins(house)
+    app.post("/login")(logins.log_in)
+    app.post("/logout")(logins.log_out)
+    app.exception_handler(UnavailableError)(_unavailable)
+    ui.run_with(
+        app,
+        title="Wardwatch",
+        show_welcome_message=False,
+        reconnect_timeout=RECONNECT_SECONDS,
+        language="en-US",
+    )
+    return app
+
+
+def _first_page(request: Request) -> Response:
+    role = request.scope["wardwatch.visit"].account.role
+    first = next(item.path for item in MENU if may(role, item.permission))
+    return RedirectResponse(first, 303)
+
+
+def _show_login(after: str = "/") -> Response:
+    return HTMLResponse(login_page(_own_path(after)))
+
+
+class Logins:
+    """Logging in and out."""
+
+    def __init__(self, house: House) -> None:
+        self._house = house
+
+    async def log_in(self, request: Request) -> Response:
+        """Check what was typed, at the pace that wrong passwords leave; begin a session with a cookie."""
+        form = await _form(request)
+        name, after = form.get("name", "")[:64].strip(), _own_path(form.get("after", "/"))
+        keys = (f"name {name}", f"address {request.client.host if request.client else ''}")
+        if (wait := self._house.throttle.wait_seconds(*keys)) > 0:
+            sentence = f"Too many wrong passwords: try again in {wait + 0.5:.0f} s."
+            return HTMLResponse(login_page(after, name, sentence), 429, {"Retry-After": f"{wait + 1:.0f}"})
+        self._house.throttle.wrong(*keys)
+        account = await in_thread(self._house.accounts.check_password, name, form.get("password", ""))
+        if account is None:
+            log.warning("login refused")
+            await in_thread(audit.record_refused_login, self._house.settings, name)
+            return HTMLResponse(login_page(after, name, WRONG), 401)
+        self._house.throttle.right(*keys)
+        token = await in_thread(self._begin, account)
+        answer = RedirectResponse(after, 303)
+        base = self._house.settings.dashboard.public_base_url or ""
+        answer.set_cookie(COOKIE, token, httponly=True, samesite="lax", secure=base.startswith("https:"))
+        return answer
+
+    def _begin(self, account: Account) -> str:
+        audit.record(self._house.settings, account, "login")
+        return sessions.begin(self._house.settings, account.name)
+
+    async def log_out(self, request: Request) -> Response:
+        """End the session on every page that it has open."""
+        if token := cookie(request.headers):
+            await in_thread(sessions.end, self._house.settings, token)
+        answer = RedirectResponse("/login", 303)
+        answer.delete_cookie(COOKIE, httponly=True, samesite="lax")
+        return answer
+
+
+async def _form(request: Request) -> dict[str, str]:
+    body = b""
+    async for part in request.stream():
+        body += part
+        if len(body) > FORM_MAX_BYTES:
+            return {}
+    return dict(parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True))
+
+
+def _own_path(after: str) -> str:
+    """Only a path of this site is gone to after logging in."""
+    is_own = after.startswith("/") and not after.startswith(("//", "/\\")) and after.isprintable()
+    return after if is_own else "/"
+
+
+def _unavailable(_request: Request, error: Exception) -> HTMLResponse:
+    log.warning("unavailable", reason=str(error))
+    return HTMLResponse(sentence_page("Not possible just now", "A server that this needs is away. Try again."), 503)
