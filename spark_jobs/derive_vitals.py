@@ -23,7 +23,7 @@ from pyspark.sql.streaming.query import StreamingQuery
 from clinical.rolling import MEANS, RollingMean
 from clinical.tables import PATIENTS
 from clinical.topics import DERIVED_VITALS, VITAL_INFO
-from infra.checkpoints import read_checkpoint
+from infra.checkpoints import CommittedOffsets
 from infra.clients import hdfs, with_retries
 from infra.errors import UnavailableError, WardError
 from infra.lag import TopicEnds, topic_ends, waiting
@@ -105,6 +105,10 @@ class DerivingJob:
         self._contacts: Contacts
         self._failures: list[WardError] = []
         self._counted: dict[str, int] = {}
+        self._committed = [
+            CommittedOffsets(settings.hdfs_path("checkpoints", place.checkpoint, name))
+            for name in (NEWS2, *(mean.attribute for mean in MEANS))
+        ]
 
     def run(self, stop: threading.Event) -> None:
         """Start the queries and watch them until `stop` is set. Raises what a batch raised."""
@@ -212,15 +216,8 @@ class DerivingJob:
 
     def _lag(self) -> int:
         """Readings that wait for the query that is the furthest behind."""
-        extents = self._ends.extents([self._place.readings])
-        names = [NEWS2, *(mean.attribute for mean in MEANS)]
-        return max(waiting(extents, self._offsets(name)) for name in names)
-
-    def _offsets(self, name: str) -> dict[str, dict[int, int]]:
-        reached = read_checkpoint(
-            hdfs(self._settings), self._settings.hdfs_path("checkpoints", self._place.checkpoint, name)
-        )
-        return reached.offsets if reached else {}
+        extents, files = self._ends.extents([self._place.readings]), hdfs(self._settings)
+        return max(waiting(extents, committed.read(files)) for committed in self._committed)
 
 
 class Contacts:

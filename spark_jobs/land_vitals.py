@@ -14,7 +14,7 @@ from py4j.protocol import Py4JError
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.streaming.query import StreamingQuery
 
-from infra.checkpoints import clear_unbegun, read_checkpoint
+from infra.checkpoints import CommittedOffsets, clear_unbegun, read_checkpoint
 from infra.clients import hdfs, with_retries
 from infra.errors import WardError
 from infra.lag import TopicEnds, topic_ends, waiting
@@ -60,6 +60,7 @@ class LandingJob:
         self._streams = streams
         self._name = name
         self._failures: list[WardError] = []
+        self._committed = {stream.topic: CommittedOffsets(self.checkpoint(stream)) for stream in streams}
 
     def checkpoint(self, stream: LandingStream) -> str:
         """The directory of a query's checkpoint on HDFS."""
@@ -146,11 +147,9 @@ class LandingJob:
 
     def _lag(self, ends: TopicEnds) -> int:
         files = hdfs(self._settings)
-        behind = 0
-        for stream in self._streams:
-            checkpoint = read_checkpoint(files, self.checkpoint(stream))
-            behind += waiting(ends.extents([stream.topic]), checkpoint.offsets if checkpoint else {})
-        return behind
+        return sum(
+            waiting(ends.extents([topic]), committed.read(files)) for topic, committed in self._committed.items()
+        )
 
 
 def _has_begun(query: StreamingQuery) -> bool:
