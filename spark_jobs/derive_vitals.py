@@ -30,10 +30,12 @@ from infra.lag import TopicEnds, topic_ends, waiting
 from infra.locks import KeptLock
 from infra.log import get_logger
 from infra.metrics import CONTACTS_VERSION, StreamMetrics
+from infra.priority import give_way
 from infra.settings import Settings
 from infra.stream import run_stream
 from spark_jobs.alarms import Alarms
 from spark_jobs.checkpoint import check_checkpoint
+from spark_jobs.first_batch import has_begun
 from spark_jobs.landing.readiness import require_servers
 from spark_jobs.landing.streams import write_to_kafka
 from spark_jobs.patients import Patients, load_patients, patients_location
@@ -85,11 +87,12 @@ def body(settings: Settings, metrics: StreamMetrics, stop: threading.Event) -> N
     place = Place()
     with_retries(settings, lambda: require_servers(settings, [place.readings, place.derived]))
     with KeptLock(settings, f"wardwatch:stream:{NAME}", LOCK_SECONDS, stop), topic_ends(settings) as ends:
-        DerivingJob(settings, metrics, ends, place).run(stop)
+        DerivingJob(settings, metrics, ends, place, give_way).run(stop)
 
 
 class DerivingJob:
-    """The queries of one driver, on one snapshot of the contacts at a time."""
+    """The queries of one driver, on one snapshot of the contacts at a time. `when_begun` is called once, when the first
+    batch of each is over."""
 
     def __init__(
         self,
@@ -97,11 +100,13 @@ class DerivingJob:
         metrics: StreamMetrics,
         ends: TopicEnds,
         place: Place = Place(),
+        when_begun: Callable[[], None] = lambda: None,
     ) -> None:
         self._settings = settings
         self._metrics = metrics
         self._ends = ends
         self._place = place
+        self._when_begun = when_begun
         self._contacts: Contacts
         self._failures: list[WardError] = []
         self._counted: dict[str, int] = {}
@@ -190,10 +195,14 @@ class DerivingJob:
         return publish
 
     def _watch(self, queries: list[StreamingQuery], stop: threading.Event) -> None:
+        beginning = True
         while not stop.is_set():
             for query in queries:
                 self._check(query)
                 self._count(query)
+            if beginning and all(has_begun(query) for query in queries):
+                beginning = False
+                self._when_begun()
             self._metrics.alive(self._lag())
             stop.wait(POLL_SECONDS)
         for query in queries:

@@ -21,8 +21,10 @@ from infra.lag import TopicEnds, topic_ends, waiting
 from infra.locks import KeptLock
 from infra.log import get_logger
 from infra.metrics import StreamMetrics
+from infra.priority import give_way
 from infra.settings import Settings
 from infra.stream import run_stream
+from spark_jobs.first_batch import has_begun
 from spark_jobs.landing.batch import Batch, sweep_staging
 from spark_jobs.landing.readiness import require_servers, require_tables
 from spark_jobs.landing.retention import check_retention
@@ -46,19 +48,26 @@ def body(settings: Settings, metrics: StreamMetrics, stop: threading.Event) -> N
     """
     with_retries(settings, lambda: require_servers(settings, [stream.topic for stream in STREAMS]))
     with KeptLock(settings, f"wardwatch:stream:{NAME}", LOCK_SECONDS, stop):
-        LandingJob(settings, metrics, STREAMS).run(stop)
+        LandingJob(settings, metrics, STREAMS, when_begun=give_way).run(stop)
 
 
 class LandingJob:
-    """The queries of `streams` in one driver. `name` tells its checkpoints from those of another job."""
+    """The queries of `streams` in one driver. `name` tells its checkpoints from those of another job; `when_begun` is
+    called once, when the first batch of each is over."""
 
     def __init__(
-        self, settings: Settings, metrics: StreamMetrics, streams: tuple[LandingStream, ...], name: str = NAME
+        self,
+        settings: Settings,
+        metrics: StreamMetrics,
+        streams: tuple[LandingStream, ...],
+        name: str = NAME,
+        when_begun: Callable[[], None] = lambda: None,
     ) -> None:
         self._settings = settings
         self._metrics = metrics
         self._streams = streams
         self._name = name
+        self._when_begun = when_begun
         self._failures: list[WardError] = []
         self._committed = {stream.topic: CommittedOffsets(self.checkpoint(stream)) for stream in streams}
 
@@ -94,12 +103,18 @@ class LandingJob:
         self._metrics.alive()
         require_tables(spark, [table for stream in self._streams for table in stream.tables])
         self._metrics.alive(self._lag(ends))
-        to_start, queries = list(self._streams), list[StreamingQuery]()
+        to_start, queries, beginning = list(self._streams), list[StreamingQuery](), True
         while not stop.is_set():
             for query in queries:
                 self._check(query)
-            if to_start and all(_has_begun(query) for query in queries):
-                queries.append(self._start(spark, to_start.pop(0), ends))
+            # Side by side, all first batches would take as long as the last: readings, the first of `STREAMS`, would
+            # be seen later.
+            if beginning and all(has_begun(query) for query in queries):
+                if to_start:
+                    queries.append(self._start(spark, to_start.pop(0), ends))
+                else:
+                    beginning = False
+                    self._when_begun()
             self._metrics.alive(self._lag(ends))
             stop.wait(START_POLL_SECONDS if to_start else POLL_SECONDS)
         for query in queries:
@@ -150,14 +165,6 @@ class LandingJob:
         return sum(
             waiting(ends.extents([topic]), committed.read(files)) for topic, committed in self._committed.items()
         )
-
-
-def _has_begun(query: StreamingQuery) -> bool:
-    """Whether its first batch is over, or there is nothing to read. First batches compile most of what a query runs, so
-    side by side all of them would take as long as the last: readings, the first of `STREAMS`, would be seen later.
-    """
-    status = query.status
-    return query.lastProgress is not None or (not status["isTriggerActive"] and status["message"].startswith("Waiting"))
 
 
 def land_batch(stream: LandingStream, batch: Batch, df: DataFrame) -> Landed:
