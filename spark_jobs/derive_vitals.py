@@ -64,6 +64,8 @@ STATE = {
         "org.apache.spark.sql.execution.streaming.state.RocksDBStateStoreProvider"
     ),
     "spark.sql.streaming.stateStore.rocksdb.changelogCheckpointing.enabled": "true",
+    # In update mode the watermark only says what may be forgotten, which the next batch with readings does as well.
+    "spark.sql.streaming.noDataMicroBatches.enabled": "false",
 }
 
 log = get_logger(NAME)
