@@ -1,4 +1,4 @@
-"""`./ward test`: lint, format, types, then all tests: on the real servers, with faults on these, and without any.
+"""`./ward test`: lint, format, types, then all tests: on the real servers, in a browser, with faults, and without any.
 
 Servers take minutes to start and tests wait a good deal, so the demo starts one stack for all, and what does not
 disturb each other runs on it at the same time.
@@ -84,6 +84,7 @@ def all_tests() -> list[Step]:
     """Every test and the short form of the faults, on one stack. The demo leaves it running."""
     pytest, reuse = venv_program("pytest"), {**TEST_STACK, "WARDWATCH_TEST_REUSE": "1"}
     demo, stack, own, unit = "the demo", "tests on the stack", "tests in worlds of their own", "unit tests"
+    browser = "tests in a browser"
 
     def on_servers(which: str, *paths: str) -> list[str]:
         return [pytest, "tests/stack", "--ignore=tests/stack/test_demo.py", *paths, "-m", which, "--durations=15"]
@@ -95,7 +96,8 @@ def all_tests() -> list[Step]:
         Step(unit, beside, live=False, gives_way=True),
         Step(stack, on_servers("not own_world and not stops_servers", POISON), (demo,), environment=reuse),
         Step(own, on_servers("own_world"), (demo,), live=False, environment=reuse),
-        Step("tests that stop servers", alone, (stack, own), environment=reuse),
+        Step(browser, [pytest, "tests/browser", "--durations=5"], (stack, own), environment=reuse),
+        Step("tests that stop servers", alone, (browser,), environment=reuse),
     ]
 
 
@@ -106,7 +108,7 @@ def run_checks(settings: Settings, arguments: list[str], console: Console, fault
     """
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with ThreadPoolExecutor(1) as pool:
-        installed = pool.submit(install.ensure_installed, settings, console)
+        installed = pool.submit(install.ensure_installed, settings, console, for_tests=True)
         status = 0 if faults else run(static_checks(), console)
         installed.result()
     if faults:

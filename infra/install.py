@@ -1,5 +1,7 @@
 """Everything that is installed: Debian packages, jars with Maven, the inbox with npm, Spark's classes. Each part once.
 
+What only tests need (a browser, and axe, which judges how accessible a page is) is installed for them alone.
+
 A part is installed beside its place and moved in when it is whole, with a stamp of what it was made of; a part whose
 stamp is missing or different is installed anew. So an interrupted download is repaired by the next call.
 """
@@ -33,6 +35,9 @@ DEBIAN_PACKAGES: dict[str, Callable[[], str]] = {
     "maven": lambda: find_program("mvn"),
 }
 """Package -> the program that shows that it is there, whoever installed it."""
+
+TEST_PACKAGES: dict[str, Callable[[], str]] = {"chromium": lambda: find_program("chromium")}
+"""What only `./ward test` needs, in the same form."""
 
 JAR_PARTS = (
     "kafka",
@@ -102,8 +107,22 @@ class Part:
 def parts(settings: Settings) -> list[Part]:
     """Every part that is downloaded, in the order in which servers need them."""
     jars = [_jars(settings, name) for name in JAR_PARTS]
-    package = (TEMPLATES / "maildev" / "package.json", TEMPLATES / "maildev" / "package-lock.json")
-    return [*jars, Part("maildev", settings.tools_dir / "node", package, _npm(package))]
+    return [*jars, _modules("maildev", settings.tools_dir / "node", "the inbox (maildev)")]
+
+
+def parts_for_tests(settings: Settings) -> list[Part]:
+    """What only `./ward test` needs."""
+    return [_modules("axe", settings.tools_dir / "axe", "axe-core")]
+
+
+def axe_script(settings: Settings) -> Path:
+    """What is put into a page to judge how accessible it is."""
+    return settings.tools_dir / "axe" / "node_modules" / "axe-core" / "axe.min.js"
+
+
+def _modules(name: str, target: Path, what: str) -> Part:
+    package = (TEMPLATES / name / "package.json", TEMPLATES / name / "package-lock.json")
+    return Part(name, target, package, _npm(package, what))
 
 
 def _jars(settings: Settings, name: str) -> Part:
@@ -149,14 +168,14 @@ def unpack(archive: Path, target: Path) -> None:
                 tar.extract(member, target, filter="data")
 
 
-def _npm(package: tuple[Path, ...]) -> Callable[[Path], None]:
+def _npm(package: tuple[Path, ...], what: str) -> Callable[[Path], None]:
     def fetch(target: Path) -> None:
         for file in package:
             shutil.copy(file, target)
         node = node_program("node")
         npm = Path(node).parent.parent / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
         arguments = ("ci", "--no-audit", "--no-fund", "--ignore-scripts", "--prefix", str(target))
-        _run([node, str(npm), *arguments], "npm could not fetch the inbox (maildev)", cwd=target)
+        _run([node, str(npm), *arguments], f"npm could not fetch {what}", cwd=target)
 
     return fetch
 
@@ -169,10 +188,10 @@ def _run(command: list[str], failure: str, cwd: Path | None = None, environment:
         raise WardError(f"{failure}: {errors[0].strip()}")
 
 
-def missing_packages() -> list[str]:
+def missing_packages(for_tests: bool = False) -> list[str]:
     """Debian packages whose program is not on this machine."""
     missing = []
-    for package, find in DEBIAN_PACKAGES.items():
+    for package, find in {**DEBIAN_PACKAGES, **(TEST_PACKAGES if for_tests else {})}.items():
         try:
             find()
         except WardError:
@@ -196,14 +215,16 @@ def install_packages(packages: list[str]) -> float:
     return time.monotonic() - begun
 
 
-def ensure_installed(settings: Settings, console: Console) -> None:
+def ensure_installed(settings: Settings, console: Console, for_tests: bool = False) -> None:
     """Install every part that is missing or out of date; says each one's seconds and records them in `install.json`.
+    `for_tests`: with what only tests need.
 
     On a prepared machine this reads a few small files and downloads nothing. Raises WardError naming the part, except
     for the archive of Spark's classes, which it can do without.
     """
-    packages = missing_packages()
-    todo = [part for part in parts(settings) if not part.installed()]
+    packages = missing_packages(for_tests)
+    wanted = [*parts(settings), *(parts_for_tests(settings) if for_tests else ())]
+    todo = [part for part in wanted if not part.installed()]
     if packages:
         with console.status(f"installing Debian packages: {', '.join(packages)} …"):
             _record(settings, console, "debian packages", install_packages(packages))

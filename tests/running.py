@@ -10,7 +10,8 @@ import os
 import signal
 import subprocess
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ import pytest
 
 from infra.checks import TEST_STACK
 from infra.errors import UnavailableError
-from infra.settings import PROJECT_ROOT, load_settings
+from infra.settings import PROJECT_ROOT, Settings, load_settings
 from infra.waiting import wait_for
 
 REUSE = os.environ.get("WARDWATCH_TEST_REUSE") == "1"
@@ -52,6 +53,23 @@ def run_ward(*arguments: str) -> None:
     finished = ward(*arguments)
     if finished.returncode != 0:
         pytest.fail(f"./ward {' '.join(arguments)} failed:\n{finished.stdout}\n{log_tails(load_settings().log_dir)}")
+
+
+@contextmanager
+def running_stack(**environment: str) -> Iterator[Settings]:
+    """A running stack: the one that other tests or `./ward up` have started, or one of its own with `environment` and
+    the data that an earlier one left."""
+    if REUSE or demo_left_it_running:
+        yield load_settings()
+        return
+    os.environ.update(environment)
+    load_settings.cache_clear()
+    run_ward("down")
+    try:
+        run_ward("up")
+        yield load_settings()
+    finally:
+        run_ward("down")
 
 
 def wait_or_fail(fn: Callable[[], Any], seconds: float, message: str, interval: float = 0.25) -> Any:

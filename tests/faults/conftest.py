@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import itertools
-import os
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
-from infra.settings import Settings, load_settings
-from tests import running
+from infra.settings import Settings
 from tests.faults.campaign import Campaign
-from tests.running import REUSE, run_ward, show_complaints, use_test_stack, wait_or_fail
+from tests.running import running_stack, show_complaints, use_test_stack, wait_or_fail
 
 LANDING_SECONDS = "5"
 """Shorter than the default of 30: so many more batches are hit, and recovery is seen sooner."""
@@ -57,17 +55,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 def stack() -> Iterator[Settings]:
     """A running stack: the one that the tests of `tests/stack/` before these have started, or one of its own with the
     data that an earlier one left."""
-    if REUSE or running.demo_left_it_running:
-        yield load_settings()
-        return
-    os.environ["WARDWATCH_SPARK__LANDING_INTERVAL_SECONDS"] = LANDING_SECONDS
-    load_settings.cache_clear()
-    run_ward("down")
-    try:
-        run_ward("up")
-        yield load_settings()
-    finally:
-        run_ward("down")
+    with running_stack(WARDWATCH_SPARK__LANDING_INTERVAL_SECONDS=LANDING_SECONDS) as settings:
+        yield settings
 
 
 @pytest.fixture(scope="session")

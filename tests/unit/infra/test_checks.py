@@ -98,6 +98,12 @@ def test_each_stack_test_is_in_exactly_one_step() -> None:
     assert expressions == ["not own_world and not stops_servers", "own_world", "stops_servers"]
 
 
+def test_browser_tests_have_the_stack_for_themselves() -> None:
+    steps = {step.name: step for step in checks.all_tests()}
+    assert set(steps["tests in a browser"].after) == {"tests on the stack", "tests in worlds of their own"}
+    assert steps["tests that stop servers"].after == ("tests in a browser",)
+
+
 def test_every_step_waits_only_for_steps_that_there_are() -> None:
     for steps in (checks.static_checks(), checks.all_tests(), checks.chosen_tests([])):
         names = {step.name for step in steps}

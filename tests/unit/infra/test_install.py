@@ -71,6 +71,18 @@ def test_every_part_has_its_dependency_list_in_the_project(tmp_path: Path) -> No
     assert not any(part.installed() for part in found)
 
 
+def test_a_browser_and_axe_are_installed_for_tests_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = Settings(tools_dir=tmp_path)
+    monkeypatch.setattr(install, "DEBIAN_PACKAGES", {})
+    monkeypatch.setitem(install.TEST_PACKAGES, "chromium", lambda: find_program("no-such-program"))
+    assert (missing_packages(), missing_packages(for_tests=True)) == ([], ["chromium"])
+    found = install.parts_for_tests(settings)
+    assert [part.name for part in found] == ["axe"]
+    assert all(source.exists() for part in found for source in part.sources)
+    assert install.axe_script(settings).is_relative_to(found[0].target)
+    assert not {part.name for part in parts(settings)} & {"axe"}
+
+
 def test_what_only_a_benchmark_needs_is_installed_once_and_not_with_the_rest(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -93,7 +105,7 @@ def test_the_archive_of_classes_is_made_anew_when_spark_or_its_rehearsal_changes
 def test_without_an_archive_of_classes_the_installation_goes_on_and_says_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(install, "missing_packages", list)
+    monkeypatch.setattr(install, "missing_packages", lambda _for_tests: [])
     monkeypatch.setattr(install, "parts", lambda _settings: [])
     monkeypatch.setattr(install, "venv_program", lambda _name: "/bin/false")
     install.ensure_installed(Settings(tools_dir=tmp_path), Console(width=200))
