@@ -134,7 +134,7 @@ def derived_of_message(raw: str | bytes) -> DerivedValue | None:
         message = orjson.loads(raw)
     except orjson.JSONDecodeError:
         return None
-    if not isinstance(message, dict) or message.get("attribute") not in DERIVED:
+    if not isinstance(message, dict) or message.get("attribute") not in tuple(DERIVED):
         return None
     told: dict[str, Any] = {name: message.get(name) for name in DERIVED_FIELDS}
     whole = (told["computed_for"], told["inputs_used"], told["inputs_expected"])

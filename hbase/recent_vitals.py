@@ -7,6 +7,7 @@ vanish when their days are over (`settings.recent`). It is a copy for reading: K
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -30,7 +31,10 @@ LOOKS_GROW = 8
 
 MARGIN_MS = 3_600_000
 """A reading is no longer written this long before its days are over, so that no minute is ever computed from what is
-left of it."""
+left of it; and one that is further ahead than this is not written, as it would stand as the newest until then."""
+
+LONGEST_KEY = 32_767
+"""Bytes that HBase takes for a row's key."""
 
 ROWS_AT_ONCE = 1000
 MINUTES_AT_ONCE = 3000
@@ -49,7 +53,8 @@ class RecentVitals:
     """Reads and writes both tables. Each call has a connection of its own, so threads may share an object.
 
     Times are epoch milliseconds, UTC; a range is from `start` to before `end`. Every call raises UnavailableError when
-    HBase does not answer within `hadoop.hbase_timeout_ms`, and ConfigurationError without the tables.
+    HBase does not answer within `hadoop.hbase_timeout_ms`. Without the tables reading raises ConfigurationError, and
+    writing UnavailableError.
     """
 
     def __init__(self, settings: Settings, clock: Callable[[], float] = time.time) -> None:
@@ -109,21 +114,30 @@ class RecentVitals:
     def write(self, readings: Iterable[Reading], derived: Iterable[DerivedValue] = ()) -> int:
         """Write what is not too old, then compute each minute anew that it lies in. Returns how much was written.
 
+        What HBase could not hold is left out too: a patient's id of more than 32 KB, a time more than an hour ahead.
+
         In any order; written again, also in other portions, it changes nothing. Of two computed values of the same
         patient, attribute and time the later one stands. After an error some of it may be written, with minutes that
         lack it: the same must be written again. Two writers at once may leave a minute without the values of one.
         """
-        oldest = int(self._clock() * 1000) - self._settings.recent.readings_days * DAY_MS + MARGIN_MS
-        cells: dict[bytes, dict[bytes, bytes]] = defaultdict(dict)
+        now = int(self._clock() * 1000)
+        oldest, newest = now - self._settings.recent.readings_days * DAY_MS + MARGIN_MS, now + MARGIN_MS
+        name = self._settings.recent.readings_table
         touched: dict[str, set[int]] = defaultdict(set)
         written = 0
-        for patient_id, at, (column, content) in _told(readings, derived):
-            if m.minute_of(at) >= oldest:
-                cells[r.row_key(patient_id, at)][column] = content
-                touched[patient_id].add(m.minute_of(at))
-                written += 1
-        with connected(self._settings, self._settings.recent.readings_table) as connection:
-            _put(connection, self._settings.recent.readings_table, sorted(cells.items()))
+        with connected(self._settings, name) as connection:
+            told = _told(readings, derived)
+            while part := list(itertools.islice(told, ROWS_AT_ONCE)):
+                cells: dict[bytes, dict[bytes, bytes]] = defaultdict(dict)
+                for patient_id, at, (column, content) in part:
+                    if not oldest <= m.minute_of(at) <= newest:
+                        continue
+                    key = r.row_key(patient_id, at)
+                    if len(key) <= LONGEST_KEY:
+                        cells[key][column] = content
+                        touched[patient_id].add(m.minute_of(at))
+                        written += 1
+                _put(connection, name, cells.items())
             for patient_id, minutes in touched.items():
                 self._compute(connection, patient_id, minutes)
         return written
@@ -178,12 +192,10 @@ def _table(settings: Settings, name: str) -> Iterator[Any]:
 
 
 def _put(connection: Any, table: str, rows: Rows) -> None:
-    waiting = list(rows)
-    for start in range(0, len(waiting), ROWS_AT_ONCE):
-        batch = connection.table(table).batch()
-        for key, cells in waiting[start : start + ROWS_AT_ONCE]:
-            batch.put(key, cells)
-        batch.send()
+    batch = connection.table(table).batch()
+    for key, cells in rows:
+        batch.put(key, cells)
+    batch.send()
 
 
 def _told(
