@@ -137,7 +137,7 @@ class RecentVitals:
                         cells[key][column] = content
                         touched[patient_id].add(m.minute_of(at))
                         written += 1
-                _put(connection, name, cells.items())
+                put_rows(connection, name, cells.items())
             for patient_id, minutes in touched.items():
                 self._compute(connection, patient_id, minutes)
         return written
@@ -154,7 +154,7 @@ class RecentVitals:
                 for minute, spread in spreads.items()
                 if minute in minutes and spread
             ]
-        _put(connection, self._settings.recent.minutes_table, rows)
+        put_rows(connection, self._settings.recent.minutes_table, rows)
 
     def _last_with(self, patient_id: str, count: int, attribute: str) -> list[Reading]:
         """Looks back in growing steps, as some vitals are measured each second and others every few hours."""
@@ -191,7 +191,8 @@ def _table(settings: Settings, name: str) -> Iterator[Any]:
         yield connection.table(name)
 
 
-def _put(connection: Any, table: str, rows: Rows) -> None:
+def put_rows(connection: Any, table: str, rows: Rows) -> None:
+    """Write these rows, in one request."""
     batch = connection.table(table).batch()
     for key, cells in rows:
         batch.put(key, cells)
