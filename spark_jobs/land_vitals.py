@@ -1,7 +1,8 @@
 """Stream `land-vitals`: readings and breaches from Kafka to Parquet under Hive, exactly once.
 
 One driver, one query a topic, a batch every `spark.landing_interval_seconds`. Whatever goes wrong in a batch ends the
-process; its supervisor starts it again and the batch is run again without adding anything twice.
+process; its supervisor starts it again and the batch is run again without adding anything twice. Beside them runs the
+query that brings recent readings into HBase (`spark_jobs.recent.feed`); what goes wrong there ends nothing here.
 """
 
 from __future__ import annotations
@@ -29,6 +30,8 @@ from spark_jobs.landing.batch import Batch, sweep_staging
 from spark_jobs.landing.readiness import require_servers, require_tables
 from spark_jobs.landing.retention import check_retention
 from spark_jobs.landing.streams import NOTHING, STREAMS, Landed, LandingStream, kafka_source
+from spark_jobs.recent.feed import CHECKPOINT as RECENT_CHECKPOINT
+from spark_jobs.recent.feed import RecentFeed, RecentMetrics, RecentTopics
 from spark_jobs.session import spark_session
 from spark_jobs.transforms.readings import without_watchdog
 
@@ -48,12 +51,13 @@ def body(settings: Settings, metrics: StreamMetrics, stop: threading.Event) -> N
     """
     with_retries(settings, lambda: require_servers(settings, [stream.topic for stream in STREAMS]))
     with KeptLock(settings, f"wardwatch:stream:{NAME}", LOCK_SECONDS, stop):
-        LandingJob(settings, metrics, STREAMS, when_begun=give_way).run(stop)
+        LandingJob(settings, metrics, STREAMS, when_begun=give_way, recent=RecentTopics()).run(stop)
 
 
 class LandingJob:
     """The queries of `streams` in one driver. `name` tells its checkpoints from those of another job; `when_begun` is
-    called once, when the first batch of each is over."""
+    called once, when the first batch of each is over. Then the feed of recent readings begins, unless `recent` is None.
+    """
 
     def __init__(
         self,
@@ -62,6 +66,7 @@ class LandingJob:
         streams: tuple[LandingStream, ...],
         name: str = NAME,
         when_begun: Callable[[], None] = lambda: None,
+        recent: RecentTopics | None = None,
     ) -> None:
         self._settings = settings
         self._metrics = metrics
@@ -69,6 +74,10 @@ class LandingJob:
         self._name = name
         self._when_begun = when_begun
         self._failures: list[WardError] = []
+        self._feed: RecentFeed | None = None
+        if recent is not None:
+            checkpoint = settings.hdfs_path("checkpoints", name, RECENT_CHECKPOINT)
+            self._feed = RecentFeed(settings, RecentMetrics(metrics), recent, checkpoint)
         self._committed = {stream.topic: CommittedOffsets(self.checkpoint(stream)) for stream in streams}
 
     def checkpoint(self, stream: LandingStream) -> str:
@@ -96,6 +105,8 @@ class LandingJob:
             # A signal to the process group ends the JVM too, so a batch may fail on the way out; it is run again.
             log.info("a batch was cut off", reason=type(error).__name__)
         finally:
+            if self._feed is not None:
+                self._feed.close()
             with suppress(Py4JError, OSError):
                 spark.stop()
 
@@ -115,6 +126,8 @@ class LandingJob:
                 else:
                     beginning = False
                     self._when_begun()
+                    if self._feed is not None:
+                        self._feed.begin(spark)
             self._metrics.alive(self._lag(ends))
             stop.wait(START_POLL_SECONDS if to_start else POLL_SECONDS)
         for query in queries:
