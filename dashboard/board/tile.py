@@ -24,7 +24,7 @@ AGED_MS = 120_000
 """A value that is older says how old it is."""
 
 NEWS2_MAX_AGE_MS = 300_000
-WIDTH, HEIGHT = 76, 18
+WIDTH, HEIGHT = 76, 20
 KEPT_MINUTES = KEPT_MS // 60_000
 
 
@@ -38,12 +38,12 @@ class Cell(NamedTuple):
 
 
 CELLS = (
-    Cell("HR", ("heart_rate",), 20),
-    Cell("SpO₂", ("spo2",), 6),
-    Cell("Resp.", ("respiratory_rate",), 8),
-    Cell("BP", ("systolic_bp", "diastolic_bp"), 30),
+    Cell("HR", ("heart_rate",), 12),
+    Cell("SpO₂", ("spo2",), 4),
+    Cell("Resp.", ("respiratory_rate",), 6),
+    Cell("BP", ("systolic_bp", "diastolic_bp"), 20),
     Cell("Temp.", ("temperature",), 1),
-    Cell("Gluc.", ("glucose",), 40),
+    Cell("Gluc.", ("glucose",), 20),
 )
 
 
@@ -128,7 +128,7 @@ def cell_html(cell: Cell, all_series: Sequence[Series | None], severity: str, is
     unit = VITALS[cell.attributes[0]].unit
     label = " and ".join(VITALS[name].label.lower() for name in cell.attributes)
     known = [series for series in all_series if series is not None]
-    head = f'<span class="ward-l" title="{escape(label)}">{cell.name}</span>'
+    head = f'<span class="ward-l" title="{escape(label)}">{cell.name} <small>{escape(unit)}</small></span>'
     if not known:
         return f'{head}<span class="ward-v ward-quiet">–</span>'
     written = "/".join(
@@ -143,7 +143,7 @@ def cell_html(cell: Cell, all_series: Sequence[Series | None], severity: str, is
         note = f'<span class="ward-o">{age_ms // 60_000} min ago</span>'
     look = f"ward-v ward-v-{severity}" if severity in SHAPES else "ward-v ward-quiet" if is_lost else "ward-v"
     trend = trend_svg(known[0].values, cell.least_range)
-    return f'{head}<span class="{look}">{mark}{written}<small>{escape(unit)}</small></span>{trend}{note}'
+    return f'{head}<span class="{look}">{mark}{written}</span>{trend}{note}'
 
 
 def _written(attribute: str, series: Series) -> str:
@@ -163,7 +163,8 @@ def trend_svg(values: Sequence[float], least_range: float) -> str:
     points = " ".join(
         f"{first + step * place},{HEIGHT - 1 - round((value - bottom) * factor)}" for place, value in enumerate(values)
     )
-    return f'<svg viewBox="0 0 {WIDTH + 2} {HEIGHT}" aria-hidden="true"><polyline points="{points}"/></svg>'
+    line = f'<polyline points="{points}"/>'
+    return f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" preserveAspectRatio="none" aria-hidden="true">{line}</svg>'
 
 
 def score_html(score: Score | None, now: int) -> str:
