@@ -13,6 +13,7 @@ from alerts.orders import Order, load_unhandled
 from alerts.silences import Silence, load_in_force, load_silences
 from alerts.wards import ask_contacts, pieces, wards_on_record
 from alerts.wording import one_line
+from dashboard.live.state import patient_of
 from dashboard.shared import Shared
 from infra.clients import alerts_connection
 from infra.settings import Settings
@@ -67,8 +68,8 @@ class AlarmsLook:
             silences = tuple(one for one in load_silences(cursor, now) if one.lifted_at is None)
             in_force = frozenset(one.silence_id for one in load_in_force(cursor, now))
         shown: tuple[AlarmRow | Silence, ...] = (*alarms, *ended, *silences)
-        patients = {one.patient_id for one in shown if one.patient_id is not None}
-        self._read_contacts(frozenset(patients))
+        patients = {patient_of(one) if isinstance(one, AlarmRow) else one.patient_id for one in shown}
+        self._read_contacts(frozenset(one for one in patients if one is not None))
         wards = self._wards | {one.ward for one in shown if one.ward}
         return Seen(alarms, ended, orders, silences, in_force, dict(self._names), tuple(sorted(wards)))
 

@@ -19,6 +19,7 @@ from alerts.orders import Order
 from alerts.silences import Silence, silenced_until
 from alerts.silences_cli import describe
 from dashboard.alarms.look import Seen
+from dashboard.live.state import patient_of
 
 Place = Literal["active", "acknowledged", "technical", "ended"]
 PLACES: tuple[Place, ...] = ("active", "acknowledged", "technical", "ended")
@@ -89,16 +90,16 @@ def line_of(alarm: AlarmRow, seen: Seen, in_force: Iterable[Silence], eyes: Eyes
     """One alarm; `in_force`: the silences that hold now."""
     place = _place(alarm)
     is_clinical = alarm.kind == "clinical"
-    names = seen.names or {}
+    patient_id, names = patient_of(alarm), seen.names or {}
     return Line(
         alarm_id=alarm.alarm_id,
         place=place,
         severity=alarm.severity_shown,
         mark=MARKS.get(alarm.severity_shown, alarm.severity_shown),
         title=alarm.what.replace("_", " ") if alarm.kind == "technical" else alarm.what,
-        patient_id=alarm.patient_id,
+        patient_id=patient_id,
         attribute=alarm.attribute,
-        name=names.get(alarm.patient_id or "", "") if eyes.identity else "",
+        name=names.get(patient_id or "", "") if eyes.identity else "",
         ward=alarm.ward or (UNKNOWN_WARD if is_clinical else ""),
         state=_state(alarm, eyes, zone),
         notes=tuple(_notes(alarm, seen.orders, in_force, eyes, zone)),

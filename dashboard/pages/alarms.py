@@ -27,6 +27,7 @@ from dashboard.alarms.view import (
 )
 from dashboard.following import keep_fresh
 from dashboard.frame import problems_told, ward_page
+from dashboard.live.state import patient_of
 from dashboard.roles import Permission
 from dashboard.visit import Visit, in_thread
 from infra.errors import WardError
@@ -53,7 +54,7 @@ async def alarms(visit: Visit) -> None:
 async def alarm(visit: Visit, alarm_id: str) -> None:
     """One alarm with every step of it."""
     found = await in_thread(_load, visit, alarm_id)
-    await in_thread(visit.record, "view alarm", found[0].patient_id, f"alarm {alarm_id}")
+    await in_thread(visit.record, "view alarm", patient_of(found[0]), f"alarm {alarm_id}")
     page = AlarmPage(visit, alarm_id)
     await keep_fresh(HISTORY_EVERY_SECONDS, page.renew)
 
@@ -160,7 +161,7 @@ class AlarmPage:
         self._shown = found
         row, steps, name = found
         zone = self._visit.house.zone
-        seen = Seen(names={row.patient_id: name} if row.patient_id and name else {})
+        seen = Seen(names={patient_of(row) or "": name})
         self._line = line_of(row, seen, (), self._eyes, zone)
         self._title.set_text(f"{self._line.mark} {self._line.title}")
         self._title.classes(replace=f"ward-alarm-title ward-is-{row.severity_shown}")
@@ -195,8 +196,9 @@ def _load(visit: Visit, alarm_id: str) -> tuple[AlarmRow, list[Step], str]:
             steps = load_history(cursor, alarm_id)
     if row is None:
         raise WardError("There is no such alarm, or it was forgotten long after it was over. See the list of alarms.")
-    names = names_of(settings, [row.patient_id]) if row.patient_id and visit.sees_identity else None
-    return row, steps, (names or {}).get(row.patient_id or "", "")
+    patient_id = patient_of(row)
+    names = names_of(settings, [patient_id]) if patient_id and visit.sees_identity else None
+    return row, steps, (names or {}).get(patient_id or "", "")
 
 
 def _headline(html: str) -> ui.html:
