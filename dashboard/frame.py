@@ -12,15 +12,18 @@ from fastapi import Request, Response
 from fastapi.responses import HTMLResponse
 from nicegui import ui
 
-from dashboard.html import not_allowed_page
+from dashboard.html import not_allowed_page, sentence_page
 from dashboard.roles import Permission
-from dashboard.visit import Visit, in_thread
+from dashboard.visit import NotFoundError, Visit, in_thread
 from infra.errors import UnavailableError, WardError
 from infra.log import get_logger
 
 BUILD_SECONDS = 60.0
 FRESH_EVERY_SECONDS = 1.0
 SESSION_EVERY_SECONDS = 15.0
+PRIMARY = "#0b5394"
+"""Of buttons and what is chosen: white on it, and it on white, can be read (WCAG AA)."""
+
 FOOTER = "Wardwatch is not a medical device. Look at the patient, not only at this page."
 LOG_OUT = '<form method="post" action="/logout"><button class="ward-logout">Log out</button></form>'
 VISIT = "wardwatch.visit"
@@ -47,7 +50,7 @@ def ward_page(
     """Decorates `async def build(visit, …path parameters)`: a page at `path` for those who have the permission.
 
     `keeps_session`: while it is open its session does not end for want of acts, as on a wall screen. What the builder
-    raises as WardError is shown as a sentence.
+    raises as WardError is shown as a sentence; NotFoundError is a page of its own, with status 404.
     """
     if in_menu:
         MENU.append(MenuItem(path, title, permission))
@@ -64,6 +67,8 @@ def ward_page(
             async with _framed(visit, path, title, keeps_session):
                 try:
                     await build(visit, **parameters)
+                except NotFoundError as error:
+                    return HTMLResponse(sentence_page("Not found", str(error)), 404)
                 except WardError as error:
                     complain(error)
             return None
@@ -97,6 +102,7 @@ def problems_told() -> Iterator[None]:
 async def _framed(visit: Visit, path: str, title: str, keeps_session: bool) -> AsyncIterator[None]:
     ui.add_head_html('<link rel="stylesheet" href="/ward.css">')
     ui.run_javascript("document.documentElement.lang = 'en'")
+    ui.colors(primary=PRIMARY)
     with ui.header().classes("ward-header items-center").props('role="banner"'):
         ui.label("Wardwatch").classes("ward-brand")
         with ui.element("nav").classes("ward-menu").props('aria-label="Pages"'):
