@@ -66,7 +66,7 @@ def rows_shown(base: Cells, draft: Cells, group: Group, age: str) -> list[Shown]
     lanes = lanes_of([row for key, row in readable.items() if key in draft])
     chosen = next((lane for lane in lanes if lane_key(lane) == age), None)
     found = [
-        Shown(key, row, readable.get(key), key not in draft, draft.get(key, row) != base.get(key))
+        Shown(key, row, readable.get(key), key not in draft, draft.get(key) != base.get(key))
         for key, row in cells.items()
         if chosen is None or key not in readable or _holds_in(readable[key], chosen) or draft.get(key) != base.get(key)
     ]

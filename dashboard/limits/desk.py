@@ -29,7 +29,7 @@ from dashboard.limits.row_table import RowActs, show_rows
 from dashboard.limits.saving import save
 from dashboard.limits.trial import Trial
 from dashboard.limits.versions import RowVersion, before_the_last_change, row_versions, saved_together, undone
-from dashboard.limits.widgets import action, sentences, show_picture
+from dashboard.limits.widgets import action, focus, sentences, show_picture
 from dashboard.roles import Permission
 from dashboard.visit import Visit, in_thread
 from hbase.edits import Group, RefusedError, group_of
@@ -55,7 +55,7 @@ class Desk:
         self._patient = ""
         self._age = ALL_AGES
         self._editing: str | None = None
-        self._hash = in_force.hash_of(base.cells)
+        self._buttons: dict[str, ui.button] = {}
         self._build()
         self._choose_first_age()
         self._show_all()
@@ -154,7 +154,7 @@ class Desk:
         with self._rows:
             shown = rows_shown(self._draft.base.cells, self._draft.cells, self._group, self._age)
             acts = RowActs(self._edit, self._switch, self._delete, self._take_back, self._history)
-            show_rows(shown, self._draft.base, self._zone, acts)
+            self._buttons = show_rows(shown, self._draft.base, self._zone, acts)
 
     def _changed(self) -> None:
         """The draft has changed."""
@@ -172,6 +172,15 @@ class Desk:
                 row_key, self._draft.cells[row_key], lambda cells: self._set(row_key, cells), self._close_editor
             )
 
+    def _edited(self) -> None:
+        row_key = self._editing
+        self._close_editor()
+        self._focus(row_key)
+
+    def _focus(self, row_key: str | None) -> None:
+        """The row's buttons may have been made anew."""
+        focus(self._buttons.get(row_key or ""))
+
     def _close_editor(self) -> None:
         self._editing = None
         self._editor.clear()
@@ -183,17 +192,20 @@ class Desk:
 
     def _switch(self, row_key: str, on: bool) -> None:
         self._set(row_key, {"alert_flag": "1" if on else "0"})
+        self._focus(row_key)
         self._refresh_editor(row_key)
 
     def _delete(self, row_key: str) -> None:
         self._draft.delete(row_key)
         self._refresh_editor(row_key)
         self._changed()
+        self._focus(row_key)
 
     def _take_back(self, row_key: str) -> None:
         self._draft.take_back(row_key)
         self._refresh_editor(row_key)
         self._changed()
+        self._focus(row_key)
 
     def _refresh_editor(self, row_key: str | None = None) -> None:
         """Shows the row that is being edited as it now is, when something else has changed it."""
@@ -237,7 +249,6 @@ class Desk:
 
     def _begin_draft(self, base: TableState) -> None:
         self._draft = Draft(base, self._visit.account.name)
-        self._hash = in_force.hash_of(base.cells)
         self._close_editor()
         self._stale.clear()
         self._changed()

@@ -31,8 +31,9 @@ class RowActs:
     history: Callable[[str], object]
 
 
-def show_rows(rows: Sequence[Shown], base: TableState, zone: ZoneInfo, acts: RowActs) -> None:
-    """The table; it scrolls by itself where it is wider than the page."""
+def show_rows(rows: Sequence[Shown], base: TableState, zone: ZoneInfo, acts: RowActs) -> dict[str, ui.button]:
+    """The table; it scrolls by itself where it is wider than the page. The first button of each row, by its key."""
+    first = {}
     with (
         ui.element("div").classes("ward-limits-scroll").props('tabindex="0" role="group" aria-label="Rows"'),
         ui.element("table").classes("ward-limits-rows"),
@@ -43,10 +44,11 @@ def show_rows(rows: Sequence[Shown], base: TableState, zone: ZoneInfo, acts: Row
                     ui.label(head if head else "What to do")
         with ui.element("tbody"):
             for shown in rows:
-                _show_row(shown, base, zone, acts)
+                first[shown.row_key] = _show_row(shown, base, zone, acts)
+    return first
 
 
-def _show_row(shown: Shown, base: TableState, zone: ZoneInfo, acts: RowActs) -> None:
+def _show_row(shown: Shown, base: TableState, zone: ZoneInfo, acts: RowActs) -> ui.button:
     mark = "ward-limits-deleted" if shown.is_deleted else "ward-limits-changed" if shown.is_changed else ""
     with ui.element("tr").classes(mark):
         _cell(shown.row_key, "ward-limits-key")
@@ -69,7 +71,7 @@ def _show_row(shown: Shown, base: TableState, zone: ZoneInfo, acts: RowActs) -> 
                 ui.label(f"Reason: {shown.cells['reason']}").classes("ward-limits-quiet")
         _cell(_changed(shown, base, zone))
         with ui.element("td").classes("ward-limits-acts"):
-            _acts(shown, base, acts)
+            return _acts(shown, base, acts)[0]
 
 
 def _cell(text: str, classes: str = "") -> None:
@@ -86,15 +88,16 @@ def _changed(shown: Shown, base: TableState, zone: ZoneInfo) -> str:
     return f"{as_moment(at, zone)} {author or display.SHELL}"
 
 
-def _acts(shown: Shown, base: TableState, acts: RowActs) -> None:
-    key = shown.row_key
+def _acts(shown: Shown, base: TableState, acts: RowActs) -> list[ui.button]:
+    key, buttons = shown.row_key, []
     if not shown.is_deleted:
-        action("Edit", lambda: acts.edit(key), key)
+        buttons.append(action("Edit", lambda: acts.edit(key), key))
         if shown.row is not None and shown.row.direction != "normal":
             is_on = shown.row.alert_flag
-            action("Switch off" if is_on else "Switch on", lambda: acts.switch(key, not is_on), key)
-        action("Delete", lambda: acts.delete(key), key)
+            buttons.append(action("Switch off" if is_on else "Switch on", lambda: acts.switch(key, not is_on), key))
+        buttons.append(action("Delete", lambda: acts.delete(key), key))
     if shown.is_deleted or shown.is_changed:
-        action("Take back", lambda: acts.take_back(key), key)
+        buttons.append(action("Take back", lambda: acts.take_back(key), key))
     if key in base.cells:
-        action("History", lambda: acts.history(key), key)
+        buttons.append(action("History", lambda: acts.history(key), key))
+    return buttons

@@ -32,3 +32,9 @@ def show_picture(attribute: str, lanes: Sequence[Lane], name: str) -> None:
     with ui.element("div").classes("ward-limits-picture").props('tabindex="0" role="group" aria-label="Picture"'):
         # Everything in it from the table is escaped by `picture`.
         ui.html(picture(attribute, lanes, name), sanitize=False)
+
+
+def focus(element: ui.element | None) -> None:
+    """Whoever works by keyboard goes on there."""
+    if element is not None:
+        ui.run_javascript(f"getHtmlElement({element.id})?.focus()")

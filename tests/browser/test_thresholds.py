@@ -122,7 +122,6 @@ def test_a_threshold_saved_in_the_page_changes_the_next_judgement(
     sign_in: SignIn,
     patient: str,
     await_condition: Await,
-    take_picture: Callable[[Page, str], Path],
     check_accessible: Callable[[Page], None],
 ) -> None:
     page = opened(sign_in("ops"), patient)
@@ -135,7 +134,6 @@ def test_a_threshold_saved_in_the_page_changes_the_next_judgement(
     expect(page.get_by_text("hole: 120.1 to 150.0 in no band")).to_be_visible()
     page.get_by_role("button", name="Move the neighbouring band along").click()
     expect(page.get_by_text("The table would be right")).to_be_visible()
-    take_picture(page, "ward-page-thresholds")
     save(page, "Stricter for a test")
     expect(page.get_by_text("Nothing is changed yet")).to_be_visible()
     assert own_rows(stack, patient)[above]["low_value"] == "120.1"
@@ -178,6 +176,8 @@ def test_an_overlapping_band_is_refused_with_a_picture_of_why(
     before = own_rows(stack, patient)
     edit(page, row_of(stack, patient, "normal"), highest="160")
     expect(page.locator(".ward-bands .ward-overlap")).to_be_visible()
+    page.evaluate("scrollTo(0, 0)")
+    take_picture(page, "ward-page-thresholds")
     save(page, "This cannot be")
     expect(refusal(page)).to_contain_text("Not saved")
     expect(refusal(page)).to_contain_text("both hold the values 150.1 to 160")
@@ -228,6 +228,17 @@ def test_what_a_draft_would_have_meant_is_told_or_cancelled_and_it_can_be_saved_
     expect(answer.first).to_be_visible(timeout=PATIENCE_MS)
     save(page, "Longer")
     expect(page.get_by_text("Nothing is changed yet")).to_be_visible()
+
+
+def test_a_row_is_switched_off_and_taken_back_by_keyboard(sign_in: SignIn, patient: str, stack: Settings) -> None:
+    page = opened(sign_in("ops"), patient)
+    key = row_of(stack, patient, "high", "low")
+    page.get_by_role("button", name=f"Switch off {key}", exact=True).press("Enter")
+    expect(page.get_by_text(f"{key} alert_flag: 1 → 0")).to_be_visible()
+    expect(page.get_by_role("button", name=f"Edit {key}", exact=True)).to_be_focused()
+    page.get_by_role("button", name=f"Take back {key}", exact=True).press("Enter")
+    expect(page.get_by_text("Nothing is changed yet")).to_be_visible()
+    expect(page.get_by_role("button", name=f"Edit {key}", exact=True)).to_be_focused()
 
 
 def test_a_nurse_cannot_open_thresholds_by_its_address(sign_in: SignIn) -> None:
