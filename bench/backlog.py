@@ -16,13 +16,13 @@ from functools import partial
 from pathlib import Path
 
 from bench.arrivals import ids_on, require_each_once
-from bench.carriers import PRODUCT, Carrier, create_table, new_name, peer, product, workplace
+from bench.carriers import PRODUCT, Carrier, create_table, peer, product, workplace
 from bench.ceilings import ceilings
 from bench.debezium import PART, TUNED
 from bench.figures import Figure, Report, Size
 from bench.programs import Program
 from bench.rounds import ROUNDS, TINY_ROUNDS, Goal, Measure, Samples, alternate, lines, ratio
-from bench.scratch import own_topics
+from bench.scratch import own_topics, random_name
 from bench.source_database import SourceDatabase, source_database
 from infra.clients import devices_connection
 from infra.errors import WardError
@@ -65,7 +65,7 @@ def measure(size: Size) -> Report:
             table = create_table(source)
             carriers: dict[str, Callable[[], Carrier]] = {
                 PRODUCT: lambda: product(source, table),
-                SNAPSHOT: lambda: peer(source, table, directory / new_name(), TUNED),
+                SNAPSHOT: lambda: peer(source, table, directory / random_name(), TUNED),
             }
             if not size.tiny:
                 size.say("Debezium takes its place in the binlog …")
@@ -91,7 +91,7 @@ def fill(source: SourceDatabase, table: str, rows: int) -> None:
 
 def _at_the_binlogs_end(source: SourceDatabase, table: str, directory: Path) -> Callable[[], Carrier]:
     """Has Debezium carry the row 1 and stop; what it gives begins after that, as often as it is called."""
-    prefix, state = new_name(), directory / "binlog"
+    prefix, state = random_name(), directory / "binlog"
     carrier = peer(source, table, state, TUNED, prefix)
     fill(source, table, 1)
     with own_topics(source.settings, carrier.topics), topic_ends(source.settings) as ends:
@@ -100,7 +100,7 @@ def _at_the_binlogs_end(source: SourceDatabase, table: str, directory: Path) -> 
         require_each_once([1], ids_on(source.settings, carrier.topic, carrier.id_of))
 
     def again() -> Carrier:
-        copy = directory / new_name()
+        copy = directory / random_name()
         shutil.copytree(state, copy)
         return peer(source, table, copy, TUNED, prefix)
 

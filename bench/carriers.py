@@ -6,7 +6,6 @@ Both run as processes of their own, read the same server and write the same brok
 from __future__ import annotations
 
 import shutil
-import uuid
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ import orjson
 
 from bench.debezium import Tuning, debezium, row_id, topic_of
 from bench.programs import Program, running
+from bench.scratch import random_name
 from bench.source_database import SourceDatabase, free_port
 from clinical.topics import Topic
 from infra.clients import devices_connection
@@ -37,15 +37,10 @@ class Carrier:
     start: Callable[[], AbstractContextManager[Program]]
 
 
-def new_name() -> str:
-    """A name for tables and topics that nobody else has."""
-    return f"bench_{uuid.uuid4().hex[:10]}"
-
-
 @contextmanager
 def workplace(settings: Settings) -> Iterator[Path]:
     """A private directory, removed at the end of the block."""
-    directory = settings.state_dir / "bench" / new_name()
+    directory = settings.state_dir / "bench" / random_name()
     directory.mkdir(parents=True, mode=0o700)
     try:
         yield directory
@@ -55,7 +50,7 @@ def workplace(settings: Settings) -> Iterator[Path]:
 
 def create_table(source: SourceDatabase) -> str:
     """A new, empty table of readings; its name with the database's."""
-    table = f"health.{new_name()}"
+    table = f"health.{random_name()}"
     with devices_connection(source.settings) as connection, connection.cursor() as cursor:
         cursor.execute(f"CREATE TABLE {table} LIKE health.patients_vital_info")
     return table
@@ -63,7 +58,7 @@ def create_table(source: SourceDatabase) -> str:
 
 def producer_settings(source: SourceDatabase, table: str) -> Settings:
     """Settings for a product's producer of that table, with topics and a transactional id of its own."""
-    settings, name = source.settings, new_name()
+    settings, name = source.settings, random_name()
     own = {"transactional_id": name, "readings_topic": name, "cursor_topic": f"{name}-cursor"}
     return settings.model_copy(
         update={
@@ -94,7 +89,7 @@ def product(source: SourceDatabase, table: str) -> Carrier:
 
 def peer(source: SourceDatabase, table: str, directory: Path, tuning: Tuning, prefix: str | None = None) -> Carrier:
     """Debezium. Its state is kept in `directory`; to go on from that it needs the same `prefix` again."""
-    prefix = prefix or new_name()
+    prefix = prefix or random_name()
     topic = topic_of(prefix, table)
     return Carrier(
         topic,

@@ -28,6 +28,7 @@ BENCHMARKS: dict[str, str] = {
     "alert": "from the commit of a reading to the doctor's mail, at 1,000 readings/s on the running stack",
     "sustained": "everything together at 1,000 to 10,000 readings/s on the running stack, until its lag grows",
     "hql": "an analyst's questions over five million readings, against Spark Thrift Server; on the running stack",
+    "recent": "a patient's last readings and two days by minute out of HBase; on the running stack",
     "history": "files, NameNode objects and query time against days of history; on the running stack",
     "contacts": "incremental against full imports of 500, 50,000 and a million patients; on the running stack",
 }

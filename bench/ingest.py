@@ -17,12 +17,12 @@ from typing import Any
 import numpy as np
 
 from bench.arrivals import Arrivals, arrivals, ids_on, require_each_once
-from bench.carriers import PRODUCT, Carrier, create_table, new_name, peer, product, workplace
+from bench.carriers import PRODUCT, Carrier, create_table, peer, product, workplace
 from bench.debezium import DEFAULTS, PART, TUNED, Tuning
 from bench.figures import Report, Size
 from bench.programs import Program
 from bench.rounds import ROUNDS, TINY_ROUNDS, Goal, Measure, Samples, alternate, lines, ratio
-from bench.scratch import own_topics
+from bench.scratch import own_topics, random_name
 from bench.source_database import SourceDatabase, source_database
 from infra.clients import devices_connection
 from infra.errors import WardError
@@ -64,7 +64,7 @@ def measure(size: Size) -> Report:
 
 
 def _peer(source: SourceDatabase, directory: Path, tuning: Tuning, table: str) -> Carrier:
-    return peer(source, table, directory / new_name(), tuning)
+    return peer(source, table, directory / random_name(), tuning)
 
 
 def _round(

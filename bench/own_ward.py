@@ -6,13 +6,13 @@ then these are forgotten, so that ops do not miss a reader for the ward, and the
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 
 from bench.commands import run_ward
+from bench.scratch import random_suffix
 from clinical.tables import PATIENTS
 from infra.clients import alerts_connection, devices_connection
 from infra.errors import WardError
@@ -39,7 +39,7 @@ class OwnWard:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self.name = f"Bench-{uuid.uuid4().hex[:8]}"
+        self.name = f"Bench-{random_suffix()}"
         self.doctor = f"{self.name.lower()}@wardwatch.example"
 
     def subscribe(self) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -23,8 +25,18 @@ APPEND_TIME = {"message.timestamp.type": "LogAppendTime"}
 
 
 def random_suffix() -> str:
-    """Eight hexadecimal digits."""
-    return uuid.uuid4().hex[:8]
+    """`<pid>_<8 hexadecimal digits>`: nobody else has it, and whose it is can be told."""
+    return f"{os.getpid()}_{uuid.uuid4().hex[:8]}"
+
+
+def random_name() -> str:
+    """A name for a table, a topic or a directory."""
+    return f"bench_{random_suffix()}"
+
+
+def is_own(name: str) -> bool:
+    """Whether the name contains a random suffix of this process, so that what has it was made for this process."""
+    return re.search(rf"(?<![0-9a-f]){os.getpid()}_[0-9a-f]{{8}}(?![0-9a-f])", name) is not None
 
 
 def apart(settings: Settings, suffix: str, **spark: Any) -> tuple[Settings, dict[str, str]]:

@@ -1,27 +1,14 @@
-"""What the threshold table needs before first use: the tables in HBase and, at first start only, the default rows."""
+"""What is needed in HBase before first use: the tables and, at first start only, the default rows of thresholds."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable
 
-import happybase  # noqa: F401 - its import is what makes Hbase_thrift known
-from Hbase_thrift import AlreadyExists
-
+from hbase.creation import create, exists
 from hbase.files import DEFAULT_TABLE, keyed, read_csv
-from hbase.table import (
-    FAMILY,
-    STATE_FAMILY,
-    VERSIONS,
-    apply_edit,
-    connected,
-    move_mark,
-    read_mark,
-    read_state,
-    state_table,
-)
+from hbase.recent_tables import create_recent_tables
+from hbase.table import FAMILY, STATE_FAMILY, VERSIONS, apply_edit, move_mark, read_mark, read_state, state_table
 from infra.clients import with_retries
-from infra.errors import UnavailableError
 from infra.log import get_logger
 from infra.settings import Settings
 
@@ -53,14 +40,15 @@ def bootstrap(settings: Settings) -> None:
     tried(_create_state_table)
     tried(_create_threshold_table)
     tried(_load_defaults)
+    tried(create_recent_tables)
 
 
 def _create_state_table(settings: Settings) -> None:
-    _create(settings, state_table(settings), {STATE_FAMILY: {"max_versions": 1}})
+    create(settings, state_table(settings), {STATE_FAMILY: {"max_versions": 1}})
 
 
 def _create_threshold_table(settings: Settings) -> None:
-    if _exists(settings, settings.thresholds.table):
+    if exists(settings, settings.thresholds.table):
         # A table that we did not create is somebody's own: its rows are left as they are.
         move_mark(settings, MARK, None, LOADED)
         return
@@ -72,7 +60,7 @@ def _create_threshold_table(settings: Settings) -> None:
 
 def create_empty(settings: Settings) -> None:
     """Create the threshold table, without a row, unless it is there. Raises UnavailableError."""
-    _create(settings, settings.thresholds.table, {FAMILY: {"max_versions": VERSIONS}})
+    create(settings, settings.thresholds.table, {FAMILY: {"max_versions": VERSIONS}})
 
 
 def _load_defaults(settings: Settings) -> None:
@@ -84,20 +72,3 @@ def _load_defaults(settings: Settings) -> None:
     apply_edit(settings, state, missing, ())
     move_mark(settings, MARK, LOADING, LOADED)
     log.info("loaded the default thresholds", rows=len(missing))
-
-
-def _exists(settings: Settings, name: str) -> bool:
-    with connected(settings) as connection:
-        return name.encode() in connection.tables()
-
-
-def _create(settings: Settings, name: str, families: Mapping[str, Mapping[str, Any]]) -> None:
-    if _exists(settings, name):
-        return
-    with connected(settings) as connection:
-        try:
-            connection.create_table(name, {family: dict(options) for family, options in families.items()})
-        except AlreadyExists:
-            log.info("another start was creating the table at the same time", table=name)
-    if not _exists(settings, name):
-        raise UnavailableError("HBase", settings.hadoop.hbase_thrift_host, f"the table {name} is not created yet")

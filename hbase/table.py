@@ -71,8 +71,11 @@ def state_table(settings: Settings) -> str:
 
 
 @contextmanager
-def connected(settings: Settings) -> Iterator[Any]:
-    """A happybase connection; HBase's errors become UnavailableError, or ConfigurationError for a missing table."""
+def connected(settings: Settings, table: str | None = None) -> Iterator[Any]:
+    """A happybase connection; HBase's errors become UnavailableError, or ConfigurationError for a missing table.
+
+    `table` is the one that is used, the threshold table if left out.
+    """
     with hbase_connection(settings) as connection:
         try:
             yield connection
@@ -82,7 +85,7 @@ def connected(settings: Settings) -> Iterator[Any]:
             first_line = str(message).strip().partition("\n")[0]
             if "TableNotFound" in first_line:
                 raise ConfigurationError(
-                    f"HBase has no table {settings.thresholds.table}: `./ward up` creates it ({first_line})."
+                    f"HBase has no table {table or settings.thresholds.table}: `./ward up` creates it ({first_line})."
                 ) from error
             address = f"{settings.hadoop.hbase_thrift_host}:{settings.hbase_thrift_port}"
             raise UnavailableError("HBase", address, first_line) from error

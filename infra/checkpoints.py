@@ -68,17 +68,52 @@ def read_checkpoint(files: Any, path: str) -> Checkpoint | None:
     """
     try:
         query_id = orjson.loads(files.cat_file(f"{path}/metadata"))["id"]
-        names = [name.rsplit("/", 1)[-1] for name in files.ls(f"{path}/commits", detail=False)]
+        last = _newest_commit(files, path)
     except FileNotFoundError:
         return None
-    last = max((int(name) for name in names if name.isdigit()), default=-1)
-    raw = files.cat_file(f"{path}/offsets/{last}") if last >= 0 else KNOWN_FORM
+    return Checkpoint(query_id, last, _offsets_of(files, path, last))
+
+
+class CommittedOffsets:
+    """What the query of the checkpoint in the directory `path` has committed, for one who asks every few seconds: the
+    commits are listed each time, and of their offsets only those are read that were not there the last time."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._last = -1
+        self._offsets: Offsets = {}
+
+    def read(self, files: Any) -> Offsets:
+        """The next offsets to read after the newest commit; empty before the first. Not for two threads at once.
+
+        `files` and what is raised: see `read_checkpoint`.
+        """
+        try:
+            last = _newest_commit(files, self._path)
+        except FileNotFoundError:
+            last = -1
+        if last != self._last:
+            self._offsets = _offsets_of(files, self._path, last)
+            self._last = last
+        return self._offsets
+
+
+def _newest_commit(files: Any, path: str) -> int:
+    names = [name.rsplit("/", 1)[-1] for name in files.ls(f"{path}/commits", detail=False)]
+    return max((int(name) for name in names if name.isdigit()), default=-1)
+
+
+def _offsets_of(files: Any, path: str, batch: int) -> Offsets:
+    """What this batch ended with; -1: none was committed."""
+    if batch < 0:
+        return {}
+    raw = files.cat_file(f"{path}/offsets/{batch}")
     if raw.splitlines()[:1] != [KNOWN_FORM]:
         raise ConfigurationError(
             f"The checkpoint {path} is of the form {raw[:20]!r}, and this version reads {KNOWN_FORM.decode()}. Go on "
             "with the version of Wardwatch that wrote it: a new checkpoint would read everything in Kafka again."
         )
-    return Checkpoint(query_id, last, parse_offsets(raw))
+    return parse_offsets(raw)
 
 
 def parse_offsets(raw: bytes) -> Offsets:

@@ -286,6 +286,16 @@ class Dashboard(Frozen):
     stale_seconds: float = Field(10, ge=2, description="no reading of anybody for longer: the page says it is old")
 
 
+class Recent(Frozen):
+    """Recent readings in HBase, for pages. A changed number of days holds for tables that are created after it."""
+
+    readings_table: str = "recent_vitals"
+    minutes_table: str = "vitals_by_minute"
+    readings_days: int = Field(7, ge=1, description="every reading and computed value is kept for so long")
+    minutes_days: int = Field(90, ge=1, description="lowest, mean and highest value of each minute")
+    max_per_second: int = Field(2000, ge=1, description="messages are written at this pace at most; the others wait")
+
+
 class Streams(Frozen):
     """When the watch over the streams finds one in trouble."""
 
@@ -338,6 +348,7 @@ class Settings(BaseSettings):
     alerts: Alerts = Alerts()
     thresholds: Thresholds = Thresholds()
     dashboard: Dashboard = Dashboard()
+    recent: Recent = Recent()
     streams: Streams = Streams()
     retention: Retention = Retention()
 

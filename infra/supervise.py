@@ -35,9 +35,6 @@ RESTART_ATTEMPTS = 3
 START_SECONDS = 60.0
 """How long a program may take to live or, beyond its own time to stop, to be gone, on a busy machine."""
 
-EXITED_SECONDS = 5.0
-"""A program that ended is started again within a second, on a busy machine within a few; later it stays down."""
-
 LEFTOVER_SECONDS = 6
 """Time to end by itself for what a dead supervisor left: nearly all need less, and any may be killed at any moment."""
 
@@ -252,25 +249,28 @@ def wait_ready(
 ) -> None:
     """Return when the program does its work.
 
-    One that ended is waited for, as the supervisor starts it again. Raises WardError, naming its log, when it gave up,
-    when it is not ready within `seconds` (default: its own limit) or when `cancelled` is set meanwhile.
+    One that ended is waited for, however long its restart takes: a supervisor that answers starts each again that was
+    not stopped (`autorestart`), and says FATAL when it gives up.
+
+    Raises WardError, naming its log, when the supervisor gave up, when it is not ready within `seconds` (default: its
+    own limit), when `cancelled` is set meanwhile or when the supervisor is gone.
     """
     server = find(settings, name)
     limit = seconds or server.ready_seconds
     deadline = time.monotonic() + limit
     pause = cancelled or threading.Event()
-    exited_at: float | None = None
     while True:
         try:
             server.ready(settings)
             return
         except UnavailableError as error:
             reason = str(error)
-        state, now = processes(settings)[name].state, time.monotonic()
-        exited_at = None if state != "EXITED" else exited_at or now
-        if state in ("FATAL", "STOPPED") or (exited_at and now - exited_at > EXITED_SECONDS):
+        process = processes(settings).get(name)
+        if process is None:
+            raise WardError(f"{name} is not ready ({reason}), and no supervisor answers that would start it again.")
+        if process.state in ("FATAL", "STOPPED"):
             raise WardError(f"{name} does not stay up; {log_file(settings, name)} says why.")
-        if now > deadline:
+        if time.monotonic() > deadline:
             raise WardError(f"{name} is not ready after {limit:.0f} s ({reason}); see {log_file(settings, name)}.")
         if pause.wait(POLL_SECONDS):
             raise WardError(f"No longer waiting for {name}.")

@@ -23,17 +23,19 @@ from pyspark.sql.streaming.query import StreamingQuery
 from clinical.rolling import MEANS, RollingMean
 from clinical.tables import PATIENTS
 from clinical.topics import DERIVED_VITALS, VITAL_INFO
-from infra.checkpoints import read_checkpoint
+from infra.checkpoints import CommittedOffsets
 from infra.clients import hdfs, with_retries
 from infra.errors import UnavailableError, WardError
 from infra.lag import TopicEnds, topic_ends, waiting
 from infra.locks import KeptLock
 from infra.log import get_logger
 from infra.metrics import CONTACTS_VERSION, StreamMetrics
+from infra.priority import give_way
 from infra.settings import Settings
 from infra.stream import run_stream
 from spark_jobs.alarms import Alarms
 from spark_jobs.checkpoint import check_checkpoint
+from spark_jobs.first_batch import has_begun
 from spark_jobs.landing.readiness import require_servers
 from spark_jobs.landing.streams import write_to_kafka
 from spark_jobs.patients import Patients, load_patients, patients_location
@@ -62,6 +64,8 @@ STATE = {
         "org.apache.spark.sql.execution.streaming.state.RocksDBStateStoreProvider"
     ),
     "spark.sql.streaming.stateStore.rocksdb.changelogCheckpointing.enabled": "true",
+    # In update mode the watermark only says what may be forgotten, which the next batch with readings does as well.
+    "spark.sql.streaming.noDataMicroBatches.enabled": "false",
 }
 
 log = get_logger(NAME)
@@ -85,11 +89,12 @@ def body(settings: Settings, metrics: StreamMetrics, stop: threading.Event) -> N
     place = Place()
     with_retries(settings, lambda: require_servers(settings, [place.readings, place.derived]))
     with KeptLock(settings, f"wardwatch:stream:{NAME}", LOCK_SECONDS, stop), topic_ends(settings) as ends:
-        DerivingJob(settings, metrics, ends, place).run(stop)
+        DerivingJob(settings, metrics, ends, place, give_way).run(stop)
 
 
 class DerivingJob:
-    """The queries of one driver, on one snapshot of the contacts at a time."""
+    """The queries of one driver, on one snapshot of the contacts at a time. `when_begun` is called once, when the first
+    batch of each is over."""
 
     def __init__(
         self,
@@ -97,14 +102,20 @@ class DerivingJob:
         metrics: StreamMetrics,
         ends: TopicEnds,
         place: Place = Place(),
+        when_begun: Callable[[], None] = lambda: None,
     ) -> None:
         self._settings = settings
         self._metrics = metrics
         self._ends = ends
         self._place = place
+        self._when_begun = when_begun
         self._contacts: Contacts
         self._failures: list[WardError] = []
         self._counted: dict[str, int] = {}
+        self._committed = [
+            CommittedOffsets(settings.hdfs_path("checkpoints", place.checkpoint, name))
+            for name in (NEWS2, *(mean.attribute for mean in MEANS))
+        ]
 
     def run(self, stop: threading.Event) -> None:
         """Start the queries and watch them until `stop` is set. Raises what a batch raised."""
@@ -186,10 +197,14 @@ class DerivingJob:
         return publish
 
     def _watch(self, queries: list[StreamingQuery], stop: threading.Event) -> None:
+        beginning = True
         while not stop.is_set():
             for query in queries:
                 self._check(query)
                 self._count(query)
+            if beginning and all(has_begun(query) for query in queries):
+                beginning = False
+                self._when_begun()
             self._metrics.alive(self._lag())
             stop.wait(POLL_SECONDS)
         for query in queries:
@@ -212,15 +227,8 @@ class DerivingJob:
 
     def _lag(self) -> int:
         """Readings that wait for the query that is the furthest behind."""
-        extents = self._ends.extents([self._place.readings])
-        names = [NEWS2, *(mean.attribute for mean in MEANS)]
-        return max(waiting(extents, self._offsets(name)) for name in names)
-
-    def _offsets(self, name: str) -> dict[str, dict[int, int]]:
-        reached = read_checkpoint(
-            hdfs(self._settings), self._settings.hdfs_path("checkpoints", self._place.checkpoint, name)
-        )
-        return reached.offsets if reached else {}
+        extents, files = self._ends.extents([self._place.readings]), hdfs(self._settings)
+        return max(waiting(extents, committed.read(files)) for committed in self._committed)
 
 
 class Contacts:

@@ -1,7 +1,8 @@
 """Stream `land-vitals`: readings and breaches from Kafka to Parquet under Hive, exactly once.
 
 One driver, one query a topic, a batch every `spark.landing_interval_seconds`. Whatever goes wrong in a batch ends the
-process; its supervisor starts it again and the batch is run again without adding anything twice.
+process; its supervisor starts it again and the batch is run again without adding anything twice. Beside them runs the
+query that brings recent readings into HBase (`spark_jobs.recent.feed`); what goes wrong there ends nothing here.
 """
 
 from __future__ import annotations
@@ -14,19 +15,23 @@ from py4j.protocol import Py4JError
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.streaming.query import StreamingQuery
 
-from infra.checkpoints import clear_unbegun, read_checkpoint
+from infra.checkpoints import CommittedOffsets, clear_unbegun, read_checkpoint
 from infra.clients import hdfs, with_retries
 from infra.errors import WardError
 from infra.lag import TopicEnds, topic_ends, waiting
 from infra.locks import KeptLock
 from infra.log import get_logger
 from infra.metrics import StreamMetrics
+from infra.priority import give_way
 from infra.settings import Settings
 from infra.stream import run_stream
+from spark_jobs.first_batch import has_begun
 from spark_jobs.landing.batch import Batch, sweep_staging
 from spark_jobs.landing.readiness import require_servers, require_tables
 from spark_jobs.landing.retention import check_retention
 from spark_jobs.landing.streams import NOTHING, STREAMS, Landed, LandingStream, kafka_source
+from spark_jobs.recent.feed import CHECKPOINT as RECENT_CHECKPOINT
+from spark_jobs.recent.feed import RecentFeed, RecentMetrics, RecentTopics
 from spark_jobs.session import spark_session
 from spark_jobs.transforms.readings import without_watchdog
 
@@ -46,20 +51,34 @@ def body(settings: Settings, metrics: StreamMetrics, stop: threading.Event) -> N
     """
     with_retries(settings, lambda: require_servers(settings, [stream.topic for stream in STREAMS]))
     with KeptLock(settings, f"wardwatch:stream:{NAME}", LOCK_SECONDS, stop):
-        LandingJob(settings, metrics, STREAMS).run(stop)
+        LandingJob(settings, metrics, STREAMS, when_begun=give_way, recent=RecentTopics()).run(stop)
 
 
 class LandingJob:
-    """The queries of `streams` in one driver. `name` tells its checkpoints from those of another job."""
+    """The queries of `streams` in one driver. `name` tells its checkpoints from those of another job; `when_begun` is
+    called once, when the first batch of each is over. Then the feed of recent readings begins, unless `recent` is None.
+    """
 
     def __init__(
-        self, settings: Settings, metrics: StreamMetrics, streams: tuple[LandingStream, ...], name: str = NAME
+        self,
+        settings: Settings,
+        metrics: StreamMetrics,
+        streams: tuple[LandingStream, ...],
+        name: str = NAME,
+        when_begun: Callable[[], None] = lambda: None,
+        recent: RecentTopics | None = None,
     ) -> None:
         self._settings = settings
         self._metrics = metrics
         self._streams = streams
         self._name = name
+        self._when_begun = when_begun
         self._failures: list[WardError] = []
+        self._feed: RecentFeed | None = None
+        if recent is not None:
+            checkpoint = settings.hdfs_path("checkpoints", name, RECENT_CHECKPOINT)
+            self._feed = RecentFeed(settings, RecentMetrics(metrics), recent, checkpoint)
+        self._committed = {stream.topic: CommittedOffsets(self.checkpoint(stream)) for stream in streams}
 
     def checkpoint(self, stream: LandingStream) -> str:
         """The directory of a query's checkpoint on HDFS."""
@@ -86,6 +105,8 @@ class LandingJob:
             # A signal to the process group ends the JVM too, so a batch may fail on the way out; it is run again.
             log.info("a batch was cut off", reason=type(error).__name__)
         finally:
+            if self._feed is not None:
+                self._feed.close()
             with suppress(Py4JError, OSError):
                 spark.stop()
 
@@ -93,12 +114,20 @@ class LandingJob:
         self._metrics.alive()
         require_tables(spark, [table for stream in self._streams for table in stream.tables])
         self._metrics.alive(self._lag(ends))
-        to_start, queries = list(self._streams), list[StreamingQuery]()
+        to_start, queries, beginning = list(self._streams), list[StreamingQuery](), True
         while not stop.is_set():
             for query in queries:
                 self._check(query)
-            if to_start and all(_has_begun(query) for query in queries):
-                queries.append(self._start(spark, to_start.pop(0), ends))
+            # Side by side, all first batches would take as long as the last: readings, the first of `STREAMS`, would
+            # be seen later.
+            if beginning and all(has_begun(query) for query in queries):
+                if to_start:
+                    queries.append(self._start(spark, to_start.pop(0), ends))
+                else:
+                    beginning = False
+                    self._when_begun()
+                    if self._feed is not None:
+                        self._feed.begin(spark)
             self._metrics.alive(self._lag(ends))
             stop.wait(START_POLL_SECONDS if to_start else POLL_SECONDS)
         for query in queries:
@@ -146,29 +175,22 @@ class LandingJob:
 
     def _lag(self, ends: TopicEnds) -> int:
         files = hdfs(self._settings)
-        behind = 0
-        for stream in self._streams:
-            checkpoint = read_checkpoint(files, self.checkpoint(stream))
-            behind += waiting(ends.extents([stream.topic]), checkpoint.offsets if checkpoint else {})
-        return behind
-
-
-def _has_begun(query: StreamingQuery) -> bool:
-    """Whether its first batch is over, or there is nothing to read. First batches compile most of what a query runs, so
-    side by side all of them would take as long as the last: readings, the first of `STREAMS`, would be seen later.
-    """
-    status = query.status
-    return query.lastProgress is not None or (not status["isTriggerActive"] and status["message"].startswith("Waiting"))
+        return sum(
+            waiting(ends.extents([topic]), committed.read(files)) for topic, committed in self._committed.items()
+        )
 
 
 def land_batch(stream: LandingStream, batch: Batch, df: DataFrame) -> Landed:
     """What `stream` makes of one batch, the watchdog's messages left out: they are no business of analysts.
 
     The first batch of a new checkpoint is empty when the topic is. Spark then plans no scan, so there would be nothing
-    that could be observed: its metrics fail with an assertion.
+    that could be observed: its metrics fail with an assertion. A later one has a scan, whatever comes of it, and is not
+    looked at first, which is a job of its own.
     """
     patients = without_watchdog(df)
-    return NOTHING if patients.isEmpty() else stream.land(batch, patients)
+    if batch.batch_id == 0 and patients.isEmpty():
+        return NOTHING
+    return stream.land(batch, patients)
 
 
 if __name__ == "__main__":

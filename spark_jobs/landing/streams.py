@@ -155,9 +155,10 @@ STREAMS: tuple[LandingStream, ...] = (
 )
 
 
-def kafka_source(spark: SparkSession, settings: Settings, topic: str) -> DataFrame:
-    """The committed messages of a topic from its beginning, as a stream.
+def kafka_source(spark: SparkSession, settings: Settings, topic: str, max_offsets: int | None = None) -> DataFrame:
+    """The committed messages of a topic (or of several, with commas between them) from its beginning, as a stream.
 
+    A batch has at most `max_offsets` of them, `spark.landing_max_offsets` if left out.
     It goes on past records that Kafka has deleted: see `retention`, which tells ops of them.
     """
     options = {
@@ -166,7 +167,7 @@ def kafka_source(spark: SparkSession, settings: Settings, topic: str) -> DataFra
         "kafka.allow.auto.create.topics": "false",
         "subscribe": topic,
         "startingOffsets": "earliest",
-        "maxOffsetsPerTrigger": str(settings.spark.landing_max_offsets),
+        "maxOffsetsPerTrigger": str(max_offsets or settings.spark.landing_max_offsets),
         "failOnDataLoss": "false",
     }
     return spark.readStream.format("kafka").options(**options).load()

@@ -27,6 +27,7 @@ from infra.waiting import wait_for
 from spark_jobs.land_vitals import LandingJob
 from spark_jobs.landing.files import remove
 from spark_jobs.landing.streams import LandingStream, ReadingStream, RecordStream
+from spark_jobs.recent.feed import RecentTopics
 
 DEADLINE_SECONDS = 480.0
 ID_BASE = 9_000_000_000
@@ -53,6 +54,7 @@ class LandingWorld:
         )
         self.breach_stream = RecordStream(f"test-breaches-{suffix}", self.breaches, f"test-breaches-dlq-{suffix}")
         self.streams: tuple[LandingStream, ...] = (self.reading_stream, self.breach_stream)
+        self.recent: RecentTopics | None = None
         self.metrics = StreamMetrics(self.job_name)
 
     @property
@@ -114,7 +116,7 @@ class LandingWorld:
     def running(self) -> Iterator[None]:
         """The job runs within the block; what it raised is raised at the end."""
         stop, failures = threading.Event(), list[BaseException]()
-        job = LandingJob(self.settings, self.metrics, self.streams, self.job_name)
+        job = LandingJob(self.settings, self.metrics, self.streams, self.job_name, recent=self.recent)
 
         def run() -> None:
             try:

@@ -7,6 +7,7 @@ import pytest
 from bench import contacts, history, hql
 from bench.figures import Report, Size
 from bench.questions import QUESTIONS
+from bench.scratch import is_own
 from hive.client import query
 from infra.clients import devices_connection, hdfs
 from infra.settings import Settings
@@ -21,16 +22,18 @@ def names(report: Report) -> set[str]:
 
 
 def tables_left(stack: Settings) -> list[str]:
+    """Of this process: another may measure beside it."""
     in_hive = [str(row[0]) for row in query(stack, "SHOW TABLES IN health LIKE 'bench_*'")]
     with devices_connection(stack) as connection, connection.cursor() as cursor:
         cursor.execute("SHOW TABLES FROM health LIKE 'bench\\_%'")
-        return in_hive + [str(row[0]) for row in cursor.fetchall()]
+        found = in_hive + [str(row[0]) for row in cursor.fetchall()]
+    return [name for name in found if is_own(name)]
 
 
 def directories_left(stack: Settings) -> list[str]:
     files = hdfs(stack)
     found = [*files.ls("/", detail=False), *files.ls(stack.hdfs_path("hive"), detail=False)]
-    return [path for path in found if "bench" in path]
+    return [path for path in found if is_own(path)]
 
 
 def test_hive_and_spark_answer_alike_before_and_after_compaction(stack: Settings) -> None:

@@ -7,6 +7,7 @@ import pytest
 from bench import backlog, ingest
 from bench.carriers import PRODUCT
 from bench.figures import Size
+from bench.scratch import is_own
 from infra.settings import Settings
 
 pytestmark = pytest.mark.own_world
@@ -27,4 +28,4 @@ def test_a_backlog_is_carried_by_the_producer_by_its_peer_and_by_each_step_alone
     steps = {"reading alone", "encoding alone", "producing alone"}
     assert set(measured) == {PRODUCT, backlog.SNAPSHOT, backlog.SLOWEST, *steps}
     assert all(one[backlog.RATE.name] > 0 for [one] in measured.values())
-    assert not list((stack.state_dir / "bench").glob("bench_*"))
+    assert not [path for path in (stack.state_dir / "bench").iterdir() if is_own(path.name)]

@@ -8,6 +8,8 @@ from decimal import Decimal
 
 import pytest
 
+from alerts.watchdog import watchdog_reading
+from clinical.messages import WATCHDOG_PATIENT
 from clinical.topics import VITAL_INFO
 from infra.clients import hdfs
 from infra.errors import UnavailableError
@@ -25,7 +27,8 @@ NOW = datetime.now(UTC).replace(microsecond=0)
 
 @pytest.fixture(scope="module")
 def world(stack: Settings) -> Iterator[LandingWorld]:
-    """Readings of twelve hours, bad ones among them, and breaches that repeat, all landed; the job is stopped."""
+    """Readings of twelve hours, bad ones among them, and breaches that repeat, all landed, and in between batches with
+    nothing but the watchdog; the job is stopped."""
     made = LandingWorld(stack)
     made.create()
     try:
@@ -40,6 +43,9 @@ def world(stack: Settings) -> Iterator[LandingWorld]:
         with made.running():
             made.produce(made.reading_stream.topic, spread[: READINGS // 2])
             made.produce(made.breach_stream.topic, [breach("a", NOW), breach("a", NOW), breach("b", NOW)])
+            made.land()
+            for stream in made.streams:
+                made.produce(stream.topic, [watchdog_reading(1_763_838_000_000), b"{}"], key=WATCHDOG_PATIENT.encode())
             made.land()
             made.produce(made.reading_stream.topic, [*spread[READINGS // 2 :], *bad, b"\xff not json", b'{"a": 1}'])
             made.produce(made.breach_stream.topic, [breach("a", NOW), breach("c", NOW), b"[]"])

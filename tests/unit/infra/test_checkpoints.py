@@ -1,11 +1,13 @@
 """Reading a Spark checkpoint, and the lag that follows from it."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
+from fsspec.implementations.local import LocalFileSystem
 from fsspec.implementations.memory import MemoryFileSystem
 
-from infra.checkpoints import Checkpoint, clear_unbegun, parse_offsets, read_checkpoint
+from infra.checkpoints import Checkpoint, CommittedOffsets, clear_unbegun, parse_offsets, read_checkpoint
 from infra.errors import ConfigurationError
 from infra.lag import Extent, waiting
 
@@ -87,3 +89,55 @@ def test_lag_counts_from_the_next_offset_and_from_the_beginning_where_nothing_wa
     assert waiting(extents, {"t": {0: 7}}) == 3 + 4
     assert waiting(extents, {"t": {0: 10, 1: 9}}) == 0
     assert waiting(extents, {"t": {0: 12, 1: 9}}) == 0
+
+
+def commit(checkpoint: Path, batch: int, offset: int) -> None:
+    """As Spark does: first what a batch is to read, then that it is done."""
+    for part, written in (("offsets", b'v1\n{}\n{"t":{"0":%d}}' % offset), ("commits", b"v1\n{}")):
+        (checkpoint / part).mkdir(parents=True, exist_ok=True)
+        (checkpoint / part / str(batch)).write_bytes(written)
+
+
+def test_who_asks_again_and_again_is_told_of_each_commit(tmp_path: Path) -> None:
+    files, committed = LocalFileSystem(), CommittedOffsets(str(tmp_path / "c"))
+    assert committed.read(files) == {}
+    for batch, offset in ((0, 3), (9, 5), (10, 8)):
+        commit(tmp_path / "c", batch, offset)
+        assert committed.read(files) == {"t": {0: offset}}
+
+
+def test_a_batch_that_was_begun_and_not_committed_has_read_nothing(tmp_path: Path) -> None:
+    files, committed = LocalFileSystem(), CommittedOffsets(str(tmp_path))
+    commit(tmp_path, 0, 3)
+    commit(tmp_path, 1, 9)
+    (tmp_path / "commits" / "1").rename(tmp_path / "commits" / ".1.tmp")
+    assert committed.read(files) == {"t": {0: 3}}
+
+
+def test_offsets_are_read_again_only_after_another_commit(tmp_path: Path) -> None:
+    files, committed = LocalFileSystem(), CommittedOffsets(str(tmp_path))
+    commit(tmp_path, 4, 3)
+    committed.read(files)
+    (tmp_path / "offsets" / "4").unlink()
+    assert committed.read(files) == {"t": {0: 3}}
+    commit(tmp_path, 5, 7)
+    assert committed.read(files) == {"t": {0: 7}}
+
+
+def test_a_checkpoint_that_was_set_aside_and_begun_anew_is_read_anew(tmp_path: Path) -> None:
+    files, committed = LocalFileSystem(), CommittedOffsets(str(tmp_path / "c"))
+    commit(tmp_path / "c", 4, 300)
+    committed.read(files)
+    (tmp_path / "c").rename(tmp_path / "aside")
+    assert committed.read(files) == {}
+    commit(tmp_path / "c", 0, 2)
+    assert committed.read(files) == {"t": {0: 2}}
+
+
+def test_offsets_of_another_form_are_refused_at_each_look(tmp_path: Path) -> None:
+    files, committed = LocalFileSystem(), CommittedOffsets(str(tmp_path))
+    commit(tmp_path, 0, 3)
+    (tmp_path / "offsets" / "0").write_bytes(b"v2\n{}")
+    for _ in range(2):
+        with pytest.raises(ConfigurationError, match="Go on with the version"):
+            committed.read(files)

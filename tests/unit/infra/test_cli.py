@@ -16,7 +16,7 @@ COMMANDS = ("up", "down", "status", "logs", "test", *LAZY)
 def ward(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     variables = (f"{name}={value}" for name, value in environment.items())
     command = ["env", *variables, str(PROJECT_ROOT / "ward"), *arguments]
-    return subprocess.run(command, cwd="/", capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(command, cwd="/", capture_output=True, text=True, timeout=300, check=False)
 
 
 def test_help_names_every_command_and_works_from_any_directory() -> None:
