@@ -20,7 +20,7 @@ AMBIGUOUS_SHOWN = 5
 COLUMNS = (
     "alarm_id, kind, patient_id, ward, attribute, direction, technical_kind, detail, phase, severity, peak_severity,"
     " started_at, raised_at, last_breach_at, breaches, last_value, told_at, escalation, acknowledged_by,"
-    " acknowledged_until, ended_at, end_reason"
+    " acknowledged_until, ended_at, end_reason, technical_key"
 )
 MOST_URGENT_FIRST = "FIELD(COALESCE(severity, 'technical'), 'high', 'medium', 'low', 'technical'), started_at"
 
@@ -51,6 +51,7 @@ class AlarmRow:
     acknowledged_until: int | None
     ended_at: int | None
     end_reason: str | None
+    technical_key: str | None = None
 
     @property
     def state(self) -> str:

@@ -1,4 +1,4 @@
-"""A day of readings out of Hive, as arrays.
+"""A day or a window of readings out of Hive, as arrays.
 
 Hive says which Parquet files hold the day; they are read from HDFS directly, since HiveServer2 hands out rows one by
 one and a ward of 60 has five million a day. A file that compaction replaces meanwhile stays for an hour.
@@ -6,7 +6,8 @@ one and a ward of 60 has five million a day. A file that compaction replaces mea
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from itertools import chain, pairwise
 from typing import BinaryIO
@@ -41,20 +42,67 @@ def load_day(settings: Settings, day: date) -> History:
     Wards and birth dates are those of the newest import. Raises WardError for a day without readings, UnavailableError
     without Hive or HDFS.
     """
-    readings = _read(settings, VITAL_READINGS, day, ["patient_id", "recorded_at", *VITALS, SIGNAL_QUALITY])
-    if readings.num_rows == 0:
+    end = datetime.combine(day + timedelta(days=1), time.min, UTC)
+    found = _load(settings, [day], end, [*VITALS, SIGNAL_QUALITY], None)
+    if found is None:
         raise WardError(
             f"Hive has no readings of {day}: `./ward hql 'SHOW PARTITIONS health.vital_readings'` lists days."
         )
+    return found
+
+
+def load_window(settings: Settings, begin: datetime, end: datetime, attributes: Collection[str]) -> History:
+    """The same of those attributes, measured or derived, from `begin` to before `end`.
+
+    Raises WardError when there is none of them, UnavailableError without Hive or HDFS.
+    """
+    days = [begin.date() + timedelta(days=number) for number in range((end.date() - begin.date()).days + 1)]
+    measured = [attribute for attribute in VITALS if attribute in attributes]
+    found = _load(settings, days, end, [*measured, SIGNAL_QUALITY], Window(begin, end, frozenset(attributes)))
+    if found is None:
+        raise WardError(
+            f"Hive has no readings of {', '.join(sorted(attributes))} from {begin:%Y-%m-%d %H:%M} to "
+            f"{end:%Y-%m-%d %H:%M} UTC."
+        )
+    return found
+
+
+@dataclass(frozen=True)
+class Window:
+    """What is taken of the rows that were read: those from `begin` to before `end`, and of those attributes."""
+
+    begin: datetime
+    end: datetime
+    attributes: frozenset[str]
+
+    def of(self, rows: pa.Table, time_column: str) -> pa.Table:
+        """The rows measured, or computed for a moment, in it."""
+        if rows.num_rows == 0:
+            return rows
+        times = rows[time_column]
+        begin, end = (pa.scalar(at, pa.timestamp("us", "UTC")).cast(times.type) for at in (self.begin, self.end))
+        return rows.filter(pc.and_(pc.greater_equal(times, begin), pc.less(times, end)))
+
+
+def _load(
+    settings: Settings, days: Sequence[date], end: datetime, columns: Sequence[str], window: Window | None
+) -> History | None:
+    """What was measured on those days, of `window` only; None: nothing."""
+    readings = _read(settings, VITAL_READINGS, days, ["patient_id", "recorded_at", *columns])
     derived = _read(
         settings,
         DERIVED_VITALS,
-        day,
+        days,
         ["patient_id", "computed_for", "attribute", "value", "inputs_used", "inputs_expected"],
     )
-    until = min(datetime.combine(day + timedelta(days=1), time.min, UTC), datetime.now(UTC))
+    if window is not None:
+        readings, derived = window.of(readings, "recorded_at"), window.of(derived, "computed_for")
+        derived = derived.filter(pc.is_in(derived["attribute"], pa.array(sorted(window.attributes), pa.string())))
+    if readings.num_rows == 0:
+        return None
+    until = min(end, datetime.now(UTC))
     least = settings.readings.least_signal_quality
-    return as_history(readings, derived, _patients(settings, day), int(until.timestamp() * 1000), least)
+    return as_history(readings, derived, _patients(settings, days[-1]), int(until.timestamp() * 1000), least)
 
 
 def as_history(
@@ -77,7 +125,7 @@ def _of_readings(rows: pa.Table, names: Sequence[str], least_quality: float) -> 
     order = np.lexsort((at, whose))
     whose, at = whose[order], at[order]
     no_contact = _numbers(rows[SIGNAL_QUALITY])[order] < least_quality
-    for attribute in VITALS:
+    for attribute in (attribute for attribute in VITALS if attribute in rows.column_names):
         values = _numbers(rows[attribute])[order]
         here = ~np.isnan(values) & ~(no_contact & (attribute in PROBED))
         yield from _split(whose[here], Series(attribute, at[here], values[here]))
@@ -120,13 +168,13 @@ def _numbers(column: pa.ChunkedArray) -> npt.NDArray[np.float64]:
     return found
 
 
-def _read(settings: Settings, table: StoredTable, day: date, columns: Sequence[str]) -> pa.Table:
-    """Those columns of the rows of a day."""
+def _read(settings: Settings, table: StoredTable, days: Sequence[date], columns: Sequence[str]) -> pa.Table:
+    """Those columns of the rows of those days."""
     files = hdfs(settings)
     tables = []
+    named = ", ".join(f"'{day.isoformat()}'" for day in days)
     for (location,) in query(
-        settings,
-        f"SELECT DISTINCT INPUT__FILE__NAME FROM {table.full_name} WHERE event_date = '{day.isoformat()}'",
+        settings, f"SELECT DISTINCT INPUT__FILE__NAME FROM {table.full_name} WHERE event_date IN ({named})"
     ):
         with files.open(urlparse(location).path) as file:
             tables.append(rows_of(file, columns))

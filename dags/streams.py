@@ -33,9 +33,10 @@ with DAG(
     doc_md="""
 ### Streams
 
-The streams (`vitals-producer`, `land-vitals`, `detect-breaches`, `derive-vitals`, `alert-engine`, `acknowledge-page`
-where mails carry links to it and, with the embedded email, `mailer`) are long-running processes under a supervisor,
-which starts one again when it exits. This DAG sees to it each minute that they run and that they get on.
+The streams (`vitals-producer`, `land-vitals`, `detect-breaches`, `derive-vitals`, `alert-engine`, `ward-page`,
+`acknowledge-page` where mails carry links to it and, with the embedded email, `mailer`) are long-running processes
+under a supervisor, which starts one again when it exits. This DAG sees to it each minute that they run and that they
+get on.
 
 * **start** starts every stream that does not run, and every server that its supervisor has given up. A server that
   was stopped by hand stays so.

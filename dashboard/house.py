@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TypeVar
 from zoneinfo import ZoneInfo
 
 from dashboard.accounts import Accounts
 from dashboard.live.state import LiveState
 from dashboard.throttle import Throttle
 from infra.settings import Settings
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -20,3 +24,10 @@ class House:
     throttle: Throttle
     live: LiveState
     zone: ZoneInfo
+    _ones: dict[Callable[[Settings], object], object] = field(default_factory=dict, init=False, compare=False)
+
+    def one(self, kind: Callable[[Settings], T]) -> T:
+        """The one object of that kind for all pages, made from the settings when it is first asked for."""
+        if kind not in self._ones:
+            self._ones[kind] = kind(self.settings)
+        return self._ones[kind]  # type: ignore[return-value]

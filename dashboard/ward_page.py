@@ -13,6 +13,7 @@ import time
 import uvicorn
 
 from alerts.entries import zone_of
+from alerts.expected import changed_seconds_of
 from alerts.threads import Threads
 from infra.errors import WardError
 from infra.listening import listen
@@ -33,11 +34,12 @@ def body(settings: Settings, metrics: StreamMetrics, stop: threading.Event) -> N
     from dashboard.accounts import Accounts
     from dashboard.house import House
     from dashboard.live.feed import follow
+    from dashboard.live.register import follow_alarms, follow_contacts
     from dashboard.live.state import LiveState
     from dashboard.throttle import Throttle
     from dashboard.web import create_app
 
-    live = LiveState()
+    live = LiveState(changed_seconds=changed_seconds_of(settings))
     house = House(settings, Accounts(settings), Throttle(time.monotonic), live, zone_of(settings))
     config = uvicorn.Config(
         create_app(house),
@@ -62,6 +64,8 @@ def body(settings: Settings, metrics: StreamMetrics, stop: threading.Event) -> N
     ):
         threads.start("web server", serve)
         threads.start("live feed", lambda stopped: follow(settings, live, stopped))
+        threads.start("live contacts", lambda stopped: follow_contacts(settings, live, stopped))
+        threads.start("live alarms", lambda stopped: follow_alarms(settings, live, stopped))
         while not stop.wait(LOOP_SECONDS):
             threads.check()
             if server.started:

@@ -137,10 +137,12 @@ def audit_breaches(
     """Judge the readings inserted in `[start, end)`, and the values derived for that time, again.
 
     That is done once detection and landing have passed what Kafka holds. Raises NotYetLandedError when they have not
-    within `wait_seconds`, ConfigurationError when a threshold snapshot is gone, UnavailableError when a server is away.
+    within `wait_seconds` (detection, which says so at the end of an epoch only, an epoch later), ConfigurationError
+    when a threshold snapshot is gone, UnavailableError when a server is away.
     """
     start, end = start.astimezone(UTC), end.astimezone(UTC)
-    wait_until_passed(settings, DETECTION, [VITAL_INFO, DERIVED_VITALS], "detect-breaches", wait_seconds)
+    wait_for_detection = wait_seconds + settings.spark.realtime_epoch_seconds
+    wait_until_passed(settings, DETECTION, [VITAL_INFO, DERIVED_VITALS], "detect-breaches", wait_for_detection)
     wait_until_passed(settings, LANDING, [DOCTORS_QUEUE], "land-vitals", wait_seconds)
     wait_until_passed(settings, DERIVED_LANDING, [DERIVED_VITALS], "land-vitals", wait_seconds)
     found = BreachAudit(start, end)

@@ -29,10 +29,11 @@ TEST_STACK = {
     "WARDWATCH_STATE_DIR": str(PROJECT_ROOT / ".ward" / "test"),
     "WARDWATCH_PORT_OFFSET": "3000",
     "WARDWATCH_SPARK__LANDING_INTERVAL_SECONDS": "8",
+    "WARDWATCH_SPARK__REALTIME_EPOCH_SECONDS": "20",
     "WARDWATCH_DERIVATION__INTERVAL_SECONDS": "5",
 }
-"""A stack of the tests' own beside any other. Its intervals are shorter than the defaults of 30 and 10: most tests wait
-for one batch."""
+"""A stack of the tests' own beside any other. Its intervals are shorter than the defaults of 30, 60 and 10: most tests
+wait for one batch."""
 
 LONG_FAULTS = (
     "--seeds=1,2,3",

@@ -54,7 +54,8 @@ def kafka(settings: Settings) -> None:
         raise UnavailableError("Kafka", settings.bootstrap_servers, "no controller yet")
 
 
-def _namenode_bean(settings: Settings, name: str) -> dict[str, Any]:
+def namenode_bean(settings: Settings, name: str) -> dict[str, Any]:
+    """What the NameNode says of itself under that name. Raises UnavailableError, while it starts too."""
     answer = _get_json("HDFS", f"{settings.webhdfs_url}/jmx?qry=Hadoop:service=NameNode,name={name}")
     if not answer["beans"]:
         raise UnavailableError("HDFS", settings.webhdfs_url, "the NameNode is still starting")
@@ -64,7 +65,7 @@ def _namenode_bean(settings: Settings, name: str) -> dict[str, Any]:
 
 def namenode(settings: Settings) -> None:
     """The NameNode has loaded its image and answers a file system request."""
-    _namenode_bean(settings, "FSNamesystemState")
+    namenode_bean(settings, "FSNamesystemState")
     url = f"{settings.webhdfs_url}/webhdfs/v1/?op=GETFILESTATUS&user.name={settings.hadoop.user}"
     _get_json("HDFS", url)
 
@@ -79,9 +80,9 @@ def datanode(settings: Settings) -> None:
     actors = json.loads(beans[0].get("BPServiceActorInfo", "[]")) if beans else []
     if not any(actor["ActorState"] == "RUNNING" for actor in actors):
         raise UnavailableError("HDFS", url, "the DataNode has not joined the NameNode yet")
-    if _namenode_bean(settings, "FSNamesystemState").get("NumLiveDataNodes", 0) < 1:
+    if namenode_bean(settings, "FSNamesystemState").get("NumLiveDataNodes", 0) < 1:
         raise UnavailableError("HDFS", settings.webhdfs_url, "no live DataNode")
-    if _namenode_bean(settings, "NameNodeInfo").get("Safemode", "unknown"):
+    if namenode_bean(settings, "NameNodeInfo").get("Safemode", "unknown"):
         raise UnavailableError("HDFS", settings.webhdfs_url, "still in safe mode")
 
 

@@ -200,7 +200,11 @@ class Spark(Frozen):
     )
     landing_interval_seconds: int = 30
     landing_max_offsets: int = 500_000
-    realtime_epoch_seconds: int = 20
+    realtime_epoch_seconds: int = Field(
+        60,
+        description="detection stands still for a moment at the end of each; what was judged since is judged again "
+        "after a crash, an edited threshold or fresh contacts",
+    )
     patients_broadcast_max: int = 20_000
     extra: dict[str, str] = Field(default_factory=dict, description="further Spark properties, as they are")
 

@@ -1,11 +1,11 @@
-"""The table of `./ward status`."""
+"""The state of every server and stream, and the table of it that `./ward status` prints."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from rich.console import Console
 from rich.table import Table
@@ -23,7 +23,10 @@ STALE_SECONDS = 90
 
 @dataclass(frozen=True)
 class Row:
-    """One server or stream. `since` and `progress` are epoch seconds, 0 when unknown; `lag` in records."""
+    """One server or stream. `since` and `progress` are epoch seconds, 0 when unknown; `lag` in records.
+
+    `records` and `rejected` are counted since its start; None of a server, and of a stream that does not answer.
+    """
 
     name: str
     state: str
@@ -33,6 +36,8 @@ class Row:
     page: str
     lag: float | None
     progress: float
+    records: float | None = None
+    rejected: float | None = None
 
 
 def rows(settings: Settings, now: Callable[[], float] = time.time) -> list[Row]:
@@ -40,27 +45,48 @@ def rows(settings: Settings, now: Callable[[], float] = time.time) -> list[Row]:
     processes = supervise.processes(settings)
 
     def look(server: Server) -> Row:
-        process = processes.get(server.name)
-        stream = read_state(settings, server.name) if server.is_stream and process and process.pid else None
-        return Row(
-            name=server.name,
-            state=_state(settings, server, process, stream, now()),
-            since=process.started if process else 0,
-            pid=process.pid if process else 0,
-            memory_bytes=process.memory_bytes() if process else 0,
-            page=server.page(settings),
-            lag=stream.lag if stream else None,
-            progress=stream.last_progress if stream else 0,
-        )
+        return row_of(settings, server, processes.get(server.name), now)
 
     with ThreadPoolExecutor(8) as pool:
         return list(pool.map(look, all_of(settings)))
 
 
+def row_of(
+    settings: Settings, server: Server, process: supervise.Process | None, now: Callable[[], float] = time.time
+) -> Row:
+    """The state of one by its own readiness check, which takes its time with a server that hangs. `process` is what
+    the supervisor knows of it."""
+    stream = read_state(settings, server.name) if server.is_stream and process and process.pid else None
+    state = _state(settings, server, process, stream, now())
+    return replace(
+        unchecked(settings, server, process),
+        state=state,
+        memory_bytes=process.memory_bytes() if process else 0,
+        lag=stream.lag if stream else None,
+        progress=stream.last_progress if stream else 0,
+        records=stream.records if stream else None,
+        rejected=stream.rejected if stream else None,
+    )
+
+
+def unchecked(settings: Settings, server: Server, process: supervise.Process | None) -> Row:
+    """What is known of one without asking it: it is starting, or hangs, or is down."""
+    return Row(
+        name=server.name,
+        state="starting" if _lives(process) else "down",
+        since=process.started if process else 0,
+        pid=process.pid if process else 0,
+        memory_bytes=0,
+        page=server.page(settings),
+        lag=None,
+        progress=0,
+    )
+
+
 def _state(
     settings: Settings, server: Server, process: supervise.Process | None, stream: StreamState | None, now: float
 ) -> str:
-    if process is None or process.state in ("STOPPED", "EXITED", "FATAL", "STOPPING", "UNKNOWN"):
+    if not _lives(process):
         return "down"
     if server.is_stream:
         fresh = stream is not None and now - stream.last_progress < STALE_SECONDS
@@ -70,6 +96,10 @@ def _state(
     except UnavailableError:
         return "starting"
     return "up"
+
+
+def _lives(process: supervise.Process | None) -> bool:
+    return process is not None and process.state not in ("STOPPED", "EXITED", "FATAL", "STOPPING", "UNKNOWN")
 
 
 def table(found: Iterable[Row], now: float) -> Table:

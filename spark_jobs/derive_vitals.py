@@ -111,7 +111,7 @@ class DerivingJob:
         self._when_begun = when_begun
         self._contacts: Contacts
         self._failures: list[WardError] = []
-        self._counted: dict[str, int] = {}
+        self._counted: dict[str, tuple[int, int]] = {}
         self._committed = [
             CommittedOffsets(settings.hdfs_path("checkpoints", place.checkpoint, name))
             for name in (NEWS2, *(mean.attribute for mean in MEANS))
@@ -219,10 +219,11 @@ class DerivingJob:
         raise error if error else WardError(f"The query {query.name} ended by itself.")
 
     def _count(self, query: StreamingQuery) -> None:
-        """Add the readings of a batch that has ended since the last look."""
+        """Add the readings of a batch that has ended since the last look. A query that finds nothing to read says so
+        under the number of the batch that comes next."""
         progress = query.lastProgress
-        if progress is not None and self._counted.get(query.name) != progress.batchId:
-            self._counted[query.name] = progress.batchId
+        if progress is not None and self._counted.get(query.name) != (progress.batchId, progress.numInputRows):
+            self._counted[query.name] = (progress.batchId, progress.numInputRows)
             self._metrics.records.inc(max(0, progress.numInputRows))
 
     def _lag(self) -> int:

@@ -1,31 +1,126 @@
-"""One Kafka consumer for all open pages: readings, scores and the alarms' steps, as they happen."""
+"""One Kafka consumer for all open pages: readings and scores, as they are committed.
+
+It belongs to no group and commits nothing: each start looks back in time far enough to know what the page showed
+before. Whatever is read again changes nothing.
+"""
 
 from __future__ import annotations
 
 import threading
 import time
 
-from confluent_kafka import OFFSET_END, Consumer, TopicPartition
+from confluent_kafka import OFFSET_END, Consumer, KafkaError, KafkaException, Message, TopicPartition
 
-from clinical.topics import VITAL_INFO
+from alerts.bedside import Seen, read_derived, read_reading
+from clinical.topics import DERIVED_VITALS, VITAL_INFO
+from dashboard.live.patient import KEPT_MS
 from dashboard.live.state import LiveState
 from infra.clients import kafka_config
+from infra.errors import UnavailableError
+from infra.log import get_logger
 from infra.settings import Settings
 
+TOPICS = (VITAL_INFO, DERIVED_VITALS)
 POLL_SECONDS = 0.2
+BATCH = 1000
+KAFKA_SECONDS = 10.0
+AGAIN_SECONDS = 2.0
+LOOK_BACK_MS = KEPT_MS + 60_000
+CATCH_UP_SECONDS = 60.0
+"""A partition that has not been read to its end by then, as one without a leader, holds the page up no more."""
+
+AWAY = "Kafka cannot be read at the moment: the values here are the last that came."
+
+log = get_logger("ward-page")
 
 
 def follow(settings: Settings, live: LiveState, stop: threading.Event) -> None:
-    """Fill `live` until `stop` is set. Commits nothing: each start begins anew."""
-    config = kafka_config(
-        settings, **{"group.id": "ward-page", "enable.auto.commit": False, "isolation.level": "read_committed"}
+    """Fill `live` until `stop` is set; while the broker is away it goes on asking."""
+    while not stop.is_set():
+        consumer = _consumer(settings)
+        try:
+            reader = _Reader(settings, live, consumer)
+            while not stop.is_set():
+                reader.read()
+        except (UnavailableError, KafkaException) as error:
+            live.set_problem("kafka", AWAY)
+            log.warning("the live feed begins again", reason=str(error))
+            stop.wait(AGAIN_SECONDS)
+        finally:
+            consumer.close()
+
+
+class _Reader:
+    """One consumer's life. Raises UnavailableError or KafkaException when another must begin."""
+
+    def __init__(self, settings: Settings, live: LiveState, consumer: Consumer) -> None:
+        self._settings = settings
+        self._live = live
+        self._consumer = consumer
+        self._until = time.monotonic() + CATCH_UP_SECONDS
+        starts = self._starts(round(live.clock() * 1000) - LOOK_BACK_MS)
+        self._behind = {(start.topic, start.partition) for start in starts}
+        consumer.assign(starts)
+
+    def read(self) -> None:
+        """Take what has come; waits shortly for something."""
+        seen: list[Seen] = []
+        for message in self._consumer.consume(BATCH, POLL_SECONDS):
+            error = message.error()
+            if error is not None:
+                self._told(message, error)
+            elif (one := read(message, self._settings)) is not None:
+                seen.append(one)
+        if seen:
+            self._live.set_problem("kafka", None)
+        self._live.take(seen)
+        if self._behind and time.monotonic() > self._until:
+            self._behind.clear()
+        if not self._behind:
+            self._live.caught_up()
+
+    def _starts(self, since: int) -> list[TopicPartition]:
+        asked = []
+        for topic in TOPICS:
+            metadata = self._consumer.list_topics(topic, KAFKA_SECONDS).topics[topic]
+            if metadata.error or not metadata.partitions:
+                raise UnavailableError("Kafka", self._settings.bootstrap_servers, f"there is no topic {topic}")
+            asked += [TopicPartition(topic, partition, since) for partition in metadata.partitions]
+        found = self._consumer.offsets_for_times(asked, KAFKA_SECONDS)
+        return [
+            TopicPartition(one.topic, one.partition, one.offset if one.offset >= 0 else OFFSET_END) for one in found
+        ]
+
+    def _told(self, message: Message, error: KafkaError) -> None:
+        if error.code() == KafkaError._PARTITION_EOF:
+            self._live.set_problem("kafka", None)
+            self._behind.discard((str(message.topic()), int(message.partition() or 0)))
+        elif error.fatal() or error.code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
+            raise UnavailableError("Kafka", self._settings.bootstrap_servers, error.str())
+        else:
+            self._live.set_problem("kafka", AWAY)
+            log.warning("Kafka reports", reason=error.str())
+
+
+def read(message: Message, settings: Settings) -> Seen | None:
+    """What a message says; None: nothing that can be shown."""
+    timestamp = message.timestamp()[1]
+    if message.topic() == DERIVED_VITALS:
+        return read_derived(message.value(), timestamp)
+    return read_reading(message.value(), timestamp, settings.readings)
+
+
+def _consumer(settings: Settings) -> Consumer:
+    return Consumer(
+        kafka_config(
+            settings,
+            **{
+                "group.id": "ward-page",
+                "enable.auto.commit": False,
+                "enable.auto.offset.store": False,
+                "auto.offset.reset": "latest",
+                "isolation.level": "read_committed",
+                "enable.partition.eof": True,
+            },
+        )
     )
-    consumer = Consumer(config)
-    try:
-        partitions = consumer.list_topics(VITAL_INFO, 30).topics[VITAL_INFO].partitions
-        consumer.assign([TopicPartition(VITAL_INFO, partition, OFFSET_END) for partition in partitions])
-        while not stop.is_set():
-            if any(message.error() is None for message in consumer.consume(1000, POLL_SECONDS)):
-                live.heard(time.time())
-    finally:
-        consumer.close()

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from nicegui import ui
-
+from dashboard.board.element import BoardElement, shared_board
 from dashboard.frame import ward_page
 from dashboard.roles import Permission
-from dashboard.visit import Visit
+from dashboard.visit import Visit, in_thread
+
+WARD_MAX = 200
 
 
 @ward_page("/board", "Ward board", Permission.SEE_WARD, keeps_session=True)
-async def board(visit: Visit) -> None:
-    """The wards as they are now."""
-    ui.label(f"No bed has sent a reading to {visit.account.name} yet.")
+async def board(visit: Visit, ward: str = "") -> None:
+    """The beds as they are now; of one ward, if the address names it."""
+    await in_thread(shared_board(visit.house.live, visit.house.zone).refresh)
+    BoardElement(visit, ward[:WARD_MAX])

@@ -25,6 +25,7 @@ REASONS = {
     "alert-engine": "wardwatch:stream:alert-engine is held by another process",
     "mailer": "wardwatch:stream:mailer is held by another process",
     "acknowledge-page": "acknowledge-page cannot be served on 127.0.0.1",
+    "ward-page": "ward-page cannot be served on 127.0.0.1",
 }
 
 

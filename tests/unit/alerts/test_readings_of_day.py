@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from alerts.message import UNKNOWN_WARD
-from alerts.readings_of_day import as_history, rows_of
+from alerts.readings_of_day import Window, as_history, rows_of
 from alerts.rehearsal import Patient
 from clinical.vitals import SIGNAL_QUALITY, VITALS
 
@@ -110,3 +110,13 @@ def test_a_file_of_before_a_column_existed_has_none_of_it(tmp_path: Path) -> Non
     assert new.column_names == ["heart_rate", SIGNAL_QUALITY]
     assert (new["heart_rate"].to_pylist(), new[SIGNAL_QUALITY].to_pylist()) == ([Decimal("70.000")], [None])
     assert new.schema.field(SIGNAL_QUALITY).type == NUMBER
+
+
+def test_a_window_takes_its_begin_and_not_its_end_and_only_what_was_asked_for() -> None:
+    rows = readings(*(("P1", second, {"heart_rate": str(60 + second)}) for second in (9, 10, 19, 20)))
+    window = Window(START + timedelta(seconds=10), START + timedelta(seconds=20), frozenset({"heart_rate"}))
+    inside = window.of(rows, "recorded_at").select(["patient_id", "recorded_at", "heart_rate", SIGNAL_QUALITY])
+    ((_, series),) = as_history(inside, derived(), KNOWN, 0, LEAST).patients
+    assert [(one.attribute, one.values.tolist()) for one in series] == [("heart_rate", [70.0, 79.0])]
+    assert window.of(derived(), "computed_for").num_rows == 0
+    assert window.of(pa.table({"recorded_at": pa.array([], pa.string())}), "recorded_at").num_rows == 0

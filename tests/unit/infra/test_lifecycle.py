@@ -30,6 +30,7 @@ def test_the_scheduler_ends_before_the_streams_that_it_would_start_again() -> No
         "alert-engine",
         "mailer",
         "acknowledge-page",
+        "ward-page",
     }
     assert sorted(name for group in order for name in group) == sorted(server.name for server in all_of(Settings()))
 

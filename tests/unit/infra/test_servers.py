@@ -46,7 +46,7 @@ def test_servers_that_settings_find_elsewhere_are_not_embedded() -> None:
     names = {server.name for server in all_of(settings)}
     assert names.isdisjoint({"kafka", "namenode", "datanode", "metastore", "hiveserver2", "sns", "inbox", "mailer"})
     assert "acknowledge-page" not in names
-    assert {"mariadb", "postgres", "airflow-scheduler", "vitals-producer", "detect-breaches"} <= names
+    assert {"mariadb", "postgres", "airflow-scheduler", "vitals-producer", "detect-breaches", "ward-page"} <= names
 
 
 def test_with_the_real_sns_the_acknowledge_page_is_served_where_its_address_is_known() -> None:

@@ -5,7 +5,10 @@ from __future__ import annotations
 import pytest
 from rich.console import Console
 
-from infra.status import Row, duration, table
+from infra.servers import find
+from infra.settings import Settings
+from infra.status import Row, duration, table, unchecked
+from infra.supervise import Process
 
 
 @pytest.mark.parametrize(
@@ -32,3 +35,12 @@ def test_a_row_tells_state_age_memory_lag_and_progress() -> None:
     line = console.export_text().splitlines()[-1]
     for part in ("land-vitals", "up", "1m 40s", "42", "3", "1,234", "10s ago", "http://127.0.0.1:1/"):
         assert part in line
+
+
+def test_what_is_not_asked_is_down_without_a_process_and_not_ready_with_one() -> None:
+    settings = Settings()
+    server = find(settings, "kafka")
+    assert unchecked(settings, server, None).state == "down"
+    assert unchecked(settings, server, Process("kafka", "FATAL", 0, 0.0)).state == "down"
+    running = unchecked(settings, server, Process("kafka", "RUNNING", 42, 900.0))
+    assert (running.state, running.since, running.pid) == ("starting", 900.0, 42)

@@ -1,0 +1,116 @@
+"""What the board knows of one patient: the newest values, and which signals no longer come. Pure.
+
+The rules are those of `clinical.presence`, with one difference: the time that passes is the clock's. A pipeline that
+stands still is no patient's fault and makes no alarm of theirs, but a screen may not show their last values as if they
+were of now. All of it follows from the last KEPT_MS, so that a page that was restarted comes to the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from alerts.bedside import Seen
+from clinical.presence import LEAST_INTERVAL_SECONDS
+from clinical.presence_track import MISSED, NEVER, Track
+from dashboard.live.series import Series
+
+KEPT_MS = 900_000
+"""What is older is not shown as a value: three times what lies between two readings of a cuff."""
+
+NEWS2 = "news2"
+
+
+class Score(NamedTuple):
+    """A NEWS2 score. `at`: the time that it was computed for, epoch ms. `partial`: a lower bound."""
+
+    value: int
+    partial: bool
+    at: int
+
+
+@dataclass(frozen=True)
+class Standing:
+    """Which signals come. `since` (None while they do), and the times of `lost`: of the last value, epoch ms.
+
+    `silent`: the monitor was sending and no longer does. `monitored`: it is sending; neither of the two: there are
+    single readings, or none. `lost`: attributes that no longer come while others do.
+    """
+
+    silent: bool
+    monitored: bool
+    since: int | None
+    lost: Mapping[str, int]
+
+
+class PatientNow:
+    """The newest of one patient. `intervals`: seconds between two readings of a monitor, by attribute.
+
+    `last_at`: when the newest reading with a value was inserted, `heard_at`: the newest of all, epoch ms.
+    `quality`: the signal quality (%) of the newest reading if its values were not believed for that, else None.
+    """
+
+    __slots__ = ("_intervals", "_tracks", "device_id", "heard_at", "last_at", "quality", "score", "series")
+
+    def __init__(self, intervals: Mapping[str, float]) -> None:
+        self._intervals = intervals
+        self._tracks: dict[str, Track] = {}
+        self.series: dict[str, Series] = {}
+        self.score: Score | None = None
+        self.device_id = ""
+        self.quality: float | None = None
+        self.last_at: int | None = None
+        self.heard_at = 0
+
+    def see(self, seen: Seen, now: int) -> None:
+        """Count a message, whatever their order. `now`: the clock, epoch ms; no time of insertion is later."""
+        if not seen.is_reading:
+            self._see_score(seen)
+            return
+        inserted_at = min(seen.inserted_at, now)
+        self.device_id = seen.device_id or self.device_id
+        self.quality = seen.signal_quality if seen.unbelieved else None
+        self.heard_at = max(self.heard_at, inserted_at)
+        if not seen.values:
+            return
+        self.last_at = max(self.last_at or 0, inserted_at)
+        for value in seen.values:
+            self.series.setdefault(value.attribute, Series()).add(value.recorded_at, value.value, inserted_at)
+            track = self._tracks.get(value.attribute)
+            if track is None:
+                track = self._tracks[value.attribute] = Track(self._intervals[value.attribute])
+            track.take(inserted_at // 1000)
+
+    def _see_score(self, seen: Seen) -> None:
+        for value in seen.values:
+            if value.attribute == NEWS2 and (self.score is None or value.recorded_at >= self.score.at):
+                self.score = Score(round(value.value), value.partial, value.recorded_at)
+
+    def standing(self, now: int) -> Standing:
+        """Which signals come at that time (epoch ms)."""
+        if self.last_at is None:
+            return Standing(False, False, None, {})
+        second = now // 1000
+        reporting = {name: track for name, track in self._tracks.items() if track.end != NEVER}
+        if not reporting:
+            return Standing(False, False, self.last_at, {})
+        last = max(track.end for track in reporting.values())
+        current = [track.interval for track in reporting.values() if last - track.end <= track.spacing]
+        limit = min(current, default=LEAST_INTERVAL_SECONDS) * MISSED
+        if second - max(last, self.last_at // 1000) > limit:
+            return Standing(True, False, self.last_at, {})
+        lost = {name: track.end * 1000 for name, track in reporting.items() if second - track.end > track.limit}
+        return Standing(False, True, None, lost)
+
+    def forget_old(self, now: int) -> bool:
+        """Forget what is older than KEPT_MS; whether nothing is left."""
+        old = [name for name, series in self.series.items() if now - series.inserted_at > KEPT_MS]
+        for name in old:
+            del self.series[name]
+            del self._tracks[name]
+        if self.score is not None and now - self.score.at > KEPT_MS:
+            self.score = None
+        if not self.series:
+            self.last_at = None
+        return not self.series and self.score is None and now - self.heard_at > KEPT_MS

@@ -1,0 +1,90 @@
+"""What the board knows from MySQL, asked for by two threads for all open pages: who is admitted, and which alarms."""
+
+from __future__ import annotations
+
+import threading
+from contextlib import closing
+
+from alerts.alarms_table import Choice, list_alarms
+from alerts.database import mysql_errors, now_ms
+from alerts.wards import contacts_of
+from alerts.wording import one_line
+from dashboard.live.state import Contact, LiveState
+from infra.clients import alerts_connection, reader_connection
+from infra.errors import UnavailableError, WardError
+from infra.log import get_logger
+from infra.settings import Settings
+
+CONTACTS_SECONDS = 15.0
+FIRST_CONTACTS_SECONDS = 1.0
+ALARMS_SECONDS = 1.0
+ANSWER_SECONDS = 10.0
+ALARMS_MAX = 20_000
+"""Open alarms that are read at most, the most urgent of them."""
+
+NO_CONTACTS = "The contacts cannot be read at the moment: names, wards and discharges may be out of date."
+NO_ALARMS = "The alarms cannot be read at the moment: what the tiles say of alarms may be out of date."
+
+log = get_logger("ward-page")
+
+
+def follow_contacts(settings: Settings, live: LiveState, stop: threading.Event) -> None:
+    """Read who is admitted, again and again, until `stop` is set."""
+    while True:
+        pause = CONTACTS_SECONDS
+        try:
+            if not _read_contacts(settings, live):
+                pause = FIRST_CONTACTS_SECONDS
+        except WardError as error:
+            live.set_problem("contacts", NO_CONTACTS)
+            log.warning("the contacts cannot be read", reason=str(error))
+        if stop.wait(pause):
+            return
+
+
+def _read_contacts(settings: Settings, live: LiveState) -> bool:
+    """Whether it was known of whom to ask."""
+    contacts = admitted(settings)
+    with live.look() as wards:
+        strangers = (wards.patients.keys() | wards.alarms.keys()) - contacts.keys()
+        is_known = wards.caught_up and wards.alarms_read_at is not None
+    stays = contacts_of(settings, strangers)
+    if stays is None:
+        raise UnavailableError("MySQL", settings.contacts.table, "no answer in time")
+    now = now_ms()
+    live.set_contacts(contacts, [patient for patient, stay in stays.items() if stay.has_left(now)])
+    return is_known
+
+
+def admitted(settings: Settings) -> dict[str, Contact]:
+    """Everybody who is in hospital, by the source of contacts. Raises UnavailableError."""
+    columns = settings.contacts.columns
+    identity, left = columns["patient_id"], columns.get("discharged_at")
+    name, ward = columns.get("name") or "NULL", columns.get("admitted_ward") or "NULL"
+    present = f" WHERE {left} IS NULL OR {left} > NOW(3)" if left else ""
+    with (
+        mysql_errors(settings),
+        closing(reader_connection(settings, read_timeout=ANSWER_SECONDS)) as connection,
+        connection.cursor() as cursor,
+    ):
+        cursor.execute(f"SELECT {identity}, {name}, {ward} FROM {settings.contacts.table}{present}")
+        return {str(one): Contact(one_line(called), one_line(place)) for one, called, place in cursor.fetchall()}
+
+
+def follow_alarms(settings: Settings, live: LiveState, stop: threading.Event) -> None:
+    """Read the open alarms, each second, until `stop` is set; on one connection as long as it lasts."""
+    while not stop.is_set():
+        try:
+            with (
+                mysql_errors(settings),
+                closing(alerts_connection(settings, read_timeout=ANSWER_SECONDS)) as connection,
+                connection.cursor() as cursor,
+            ):
+                while True:
+                    live.set_alarms(list_alarms(cursor, Choice(), ALARMS_MAX))
+                    if stop.wait(ALARMS_SECONDS):
+                        return
+        except WardError as error:
+            live.set_problem("alarms", NO_ALARMS)
+            log.warning("the alarms cannot be read", reason=str(error))
+            stop.wait(ALARMS_SECONDS)
