@@ -65,18 +65,20 @@ class Accounts:
 
     def put(self, name: str, role: Role, password: str) -> None:
         """Add an account, or give it another role and password. Raises ConfigurationError for what cannot be one."""
-        if not NAME.fullmatch(name):
-            raise ConfigurationError(f"{name!r} is no user name: write a-z, 0-9, '.', '_' or '-', a letter first.")
-        if not PASSWORD_MIN <= len(password) <= PASSWORD_MAX:
-            raise ConfigurationError(f"A password has {PASSWORD_MIN} to {PASSWORD_MAX} characters.")
+        check_name(name)
+        check_password_length(password)
         self._save({**self._load(), name: {"role": role.value, "password": hashed(password)}})
 
     def remove(self, name: str) -> None:
         """Remove an account. Its open pages end within seconds. Raises ConfigurationError when there is none."""
-        entries = dict(self._load())
-        if entries.pop(name, None) is None:
+        self.require(name)
+        self._save({other: entry for other, entry in self._load().items() if other != name})
+
+    def require(self, name: str) -> Account:
+        """The account of that name. Raises ConfigurationError when there is none."""
+        if (account := self.find(name)) is None:
             raise ConfigurationError(f"There is no user {name}: `./ward users list` shows those that there are.")
-        self._save(entries)
+        return account
 
     def _load(self) -> dict[str, dict[str, Any]]:
         try:
@@ -93,14 +95,31 @@ class Accounts:
         self._read_at = None
 
 
+def check_name(name: str) -> None:
+    """Raises ConfigurationError for what cannot be a user name."""
+    if not NAME.fullmatch(name):
+        raise ConfigurationError(f"{name!r} is no user name: write a-z, 0-9, '.', '_' or '-', a letter first.")
+
+
+def check_password_length(password: str) -> None:
+    """Raises ConfigurationError for what is too short, or too long, for a password."""
+    if not PASSWORD_MIN <= len(password) <= PASSWORD_MAX:
+        raise ConfigurationError(f"A password has {PASSWORD_MIN} to {PASSWORD_MAX} characters.")
+
+
 def users_file(settings: Settings) -> Path:
     """Where the accounts are kept."""
     return settings.secrets_dir / FILE
 
 
+def password_file(settings: Settings, name: str) -> Path:
+    """Where a password that was made for a user is kept until it is told, mode 600."""
+    return settings.secrets_dir / f"ward_page_{name}_password"
+
+
 def initial_password_file(settings: Settings, role: Role) -> Path:
     """Where the password made at first start for the account named like the role is kept, mode 600."""
-    return settings.secrets_dir / f"ward_page_{role}_password"
+    return password_file(settings, role.value)
 
 
 def ensure_accounts(settings: Settings) -> None:

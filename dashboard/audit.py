@@ -5,6 +5,7 @@ An act is recorded before it is done: what cannot be recorded is not done.
 
 from __future__ import annotations
 
+import getpass
 from contextlib import closing
 
 from alerts.database import mysql_errors, now_ms
@@ -23,6 +24,11 @@ def record(settings: Settings, account: Account, act: str, patient_id: str | Non
 def record_refused_login(settings: Settings, typed_name: str) -> None:
     """A login with a wrong name or password. Raises UnavailableError."""
     _record(settings, typed_name[:64], "", "login refused", None, "")
+
+
+def record_from_shell(settings: Settings, act: str, detail: str) -> None:
+    """An act of somebody at the command line, under their name on this machine. Raises UnavailableError."""
+    _record(settings, getpass.getuser()[:64], "shell", act, None, detail)
 
 
 def _record(settings: Settings, name: str, role: str, act: str, patient_id: str | None, detail: str) -> None:

@@ -59,5 +59,11 @@ def end(settings: Settings, token: str) -> None:
         cursor.execute("DELETE FROM page_sessions WHERE token_hash = %s", (_hash(token),))
 
 
+def end_all(settings: Settings, user_name: str) -> None:
+    """End every session of a user: their pages end within seconds. Raises UnavailableError."""
+    with mysql_errors(settings), closing(alerts_connection(settings)) as connection, connection.cursor() as cursor:
+        cursor.execute("DELETE FROM page_sessions WHERE user_name = %s", (user_name,))
+
+
 def _hash(token: str) -> bytes:
     return hashlib.sha256(token.encode()).digest()

@@ -34,7 +34,8 @@ class Throttle:
         with self._lock:
             self._forget(now)
             for key in keys:
-                count, _ = self._wrong.get(key, (0, now))
+                # Taken out first, so that the key moves to the end: the front of a full table is forgotten.
+                count, _ = self._wrong.pop(key, (0, now))
                 self._wrong[key] = (count + 1, now)
 
     def right(self, *keys: str) -> None:

@@ -22,6 +22,7 @@ LAZY: dict[str, tuple[str, str, str]] = {
     "hbase-shell": ("hbase.shell_command", "shell", "The HBase shell on the threshold table."),
     "subscriptions": ("alerts.cli", "subscriptions", "Which doctors are mailed about which wards and severities."),
     "alarms": ("alerts.alarms_cli", "alarms", "Alarms, their history, who looks after them, and what is silenced."),
+    "users": ("dashboard.users_cli", "app", "Who may log in to the ward page, and in which role."),
     "inbox": ("alerts.cli", "inbox", "The emails that the embedded inbox has received."),
     "simulate": ("producers.cli", "simulate", "A ward of patients whose devices write vital signs to MySQL."),
     "dlq": ("producers.dlq_cli", "app", "Messages that could not be read: look, and send them again after a fix."),

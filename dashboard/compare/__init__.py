@@ -1,0 +1,1 @@
+"""Comparing patients and wards: what the page `/compare` is made of."""
