@@ -13,12 +13,12 @@ from alerts.bedside import rounded
 from alerts.wording import clock_text
 from clinical.vitals import VITALS
 from dashboard.board.bed import LOOKS, NEWS2_HIGH, NEWS2_MEDIUM, Bed, Rank
+from dashboard.frame import as_age
 from dashboard.live.patient import KEPT_MS, PatientNow, Score
 from dashboard.live.series import Series
 from dashboard.live.state import lost_signal
 
 SHAPES = {"high": "▲", "medium": "◆", "low": "●", "technical": "■"}
-TECHNICAL = {"battery_low": "battery low", "contact_missing": "no contact on record"}
 ALARMS_SHOWN = 3
 AGED_MS = 120_000
 """A value that is older says how old it is."""
@@ -95,8 +95,7 @@ def state_html(bed: Bed, quality: float | None, sees_identity: bool, now: int, z
 
 def _alarm(alarm: AlarmRow, sees_identity: bool, now: int, zone: ZoneInfo) -> str:
     if alarm.kind == "technical":
-        kind = alarm.technical_kind or ""
-        return _line("technical", TECHNICAL.get(kind, kind.replace("_", " ")), "")
+        return _line("technical", (alarm.technical_kind or "").replace("_", " "), "")
     acknowledged = ""
     if alarm.state == "acknowledged":
         until = f" until {clock_text(alarm.acknowledged_until, now, zone)}" if alarm.acknowledged_until else ""
@@ -140,8 +139,9 @@ def cell_html(cell: Cell, all_series: Sequence[Series | None], severity: str, is
     if is_lost:
         note = '<span class="ward-o ward-lost">NO VALUE</span>'
     elif age_ms > AGED_MS:
-        note = f'<span class="ward-o">{age_ms // 60_000} min ago</span>'
-    look = f"ward-v ward-v-{severity}" if severity in SHAPES else "ward-v ward-quiet" if is_lost else "ward-v"
+        note = f'<span class="ward-o">{as_age(age_ms / 1000)} ago</span>'
+    is_old = is_lost or age_ms > KEPT_MS
+    look = f"ward-v ward-v-{severity}" if severity in SHAPES else "ward-v ward-quiet" if is_old else "ward-v"
     trend = trend_svg(known[0].values, cell.least_range)
     return f'{head}<span class="{look}">{mark}{written}</span>{trend}{note}'
 
@@ -176,7 +176,7 @@ def score_html(score: Score | None, now: int) -> str:
     value = f"{'≥ ' if score.partial else ''}{score.value}"
     notes = ["partial"] if score.partial else []
     if (age := now - score.at) > NEWS2_MAX_AGE_MS:
-        notes.append(f"{age // 60_000} min ago")
+        notes.append(f"{as_age(age / 1000)} ago")
     note = f' <span class="ward-partial">{", ".join(notes)}</span>' if notes else ""
     return f'<span class="ward-l">NEWS2</span> <b class="ward-n ward-n-{severity}">{shape}{value}</b>{note}'
 

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from alerts.alarms_table import AlarmRow
+from alerts.battery_watch import BATTERY_LOW
 from alerts.bedside import Seen
 from alerts.no_signal import signal_of
 from alerts.ward_mail import NO_SIGNAL
@@ -20,8 +21,8 @@ from clinical.presence import Signal, expected_intervals
 from dashboard.live.patient import PatientNow
 
 TIDY_SECONDS = 5.0
-OF_A_PATIENT = (NO_SIGNAL, "battery_low", "contact_missing")
-"""Kinds of technical alarms whose key names a patient."""
+OF_A_BED = (NO_SIGNAL, BATTERY_LOW)
+"""Kinds of technical alarms about a patient's devices; their key names the patient."""
 
 
 @dataclass(frozen=True)
@@ -141,12 +142,12 @@ class LiveState:
 
 
 def patient_of(alarm: AlarmRow) -> str | None:
-    """Whom an alarm is about; None: no patient."""
+    """Whose bed an alarm is about; None: nobody's."""
     if alarm.kind != "technical":
         return alarm.patient_id
     if (signal := lost_signal(alarm)) is not None:
         return signal.patient_id
-    if alarm.technical_key is None or alarm.technical_kind not in OF_A_PATIENT:
+    if alarm.technical_key is None or alarm.technical_kind not in OF_A_BED:
         return None
     return alarm.technical_key.partition(":")[2] or None
 

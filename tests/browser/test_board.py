@@ -35,9 +35,6 @@ class Bed:
         self.ward = f"Ward {self.patient_id}"
         self.name = name
         self.spo2 = WELL
-        self.changed_at = 0.0
-        """When the first reading with the present saturation had been committed, epoch s."""
-        self._sent = 0
         self._stop = threading.Event()
         self._monitor = threading.Thread(target=self._send, daemon=True)
         self._execute(
@@ -66,15 +63,12 @@ class Bed:
     def _send(self) -> None:
         with closing(devices_connection(self._settings)) as connection, connection.cursor() as cursor:
             while not self._stop.wait(1):
-                spo2 = self.spo2
                 cursor.execute(
                     "INSERT INTO health.patients_vital_info"
                     " (patient_id, device_id, recorded_at, heart_rate, spo2, respiratory_rate)"
                     " VALUES (%s, 'board-monitor', %s, 72, %s, 14)",
-                    (self.patient_id, datetime.now(UTC).replace(tzinfo=None), spo2),
+                    (self.patient_id, datetime.now(UTC).replace(tzinfo=None), self.spo2),
                 )
-                if spo2 != self._sent:
-                    self._sent, self.changed_at = spo2, time.time()
 
 
 @pytest.fixture
@@ -93,6 +87,7 @@ def neighbour(stack: Settings) -> Iterator[Bed]:
 
 
 def test_a_desaturation_turns_the_tile_red_and_its_end_turns_it_back(
+    stack: Settings,
     sign_in: SignIn,
     bed: Bed,
     record_property: Callable[[str, object], None],
@@ -106,10 +101,12 @@ def test_a_desaturation_turns_the_tile_red_and_its_end_turns_it_back(
     expect(tile).to_contain_text("Zoë <b>Łukasz</b>")
     bed.spo2 = ILL
     expect(tile).to_have_class(re.compile("ward-t-high"), timeout=SEEN_MS)
-    red_after = time.time() - bed.changed_at
-    record_property("red_after_seconds", round(red_after, 1))
-    print(f"red {red_after:.1f} s after the row's commit")
+    seen_at = time.time()
     expect(tile).to_contain_text(re.compile(r"HIGH.*Oxygen saturation low"))
+    # The rule waits out the band's delay first: what counts is how long after the row with which it was over.
+    red_after = seen_at - _raised_at(stack, bed.patient_id)
+    record_property("red_after_seconds", round(red_after, 1))
+    print(f"red {red_after:.1f} s after the reading with which the alarm was raised")
     expect(page.locator(".ward-c-high")).to_be_visible()
     check_accessible(page)
     take_picture(page, "ward-board")
@@ -195,3 +192,10 @@ def _is_told(stack: Settings, patient_id: str) -> bool:
             (f"no_signal:{patient_id}",),
         )
         return bool(cursor.fetchone()[0])
+
+
+def _raised_at(stack: Settings, patient_id: str) -> float:
+    """The time of the reading with which the patient's alarm was raised, epoch s."""
+    with closing(alerts_connection(stack)) as connection, connection.cursor() as cursor:
+        cursor.execute("SELECT MAX(raised_at) FROM alarms WHERE patient_id = %s", (patient_id,))
+        return float(cursor.fetchone()[0]) / 1000

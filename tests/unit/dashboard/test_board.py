@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -164,6 +165,15 @@ def test_a_lost_value_says_so_in_its_place(board: Board) -> None:
     assert "NO VALUE" in tile["v1"]
     assert "NO VALUE" not in tile["v0"]
     assert "Oxygen saturation: no value since" in tile["state"]
+
+
+def test_a_value_that_was_measured_long_ago_says_so_though_it_came_just_now(board: Board) -> None:
+    late = replace(reading("P", NOW - 7_200_000, spo2=99), inserted_at=NOW)
+    board.live.take([reading("P", NOW, heart_rate=70), late])
+    tile = board.tile("P")
+    assert "2 h ago" in tile["v1"]
+    assert "ward-quiet" in tile["v1"]
+    assert "ago" not in tile["v0"]
 
 
 def test_a_high_alarm_is_told_by_colour_shape_and_text_and_marks_its_value(board: Board) -> None:

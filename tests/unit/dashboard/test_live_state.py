@@ -76,4 +76,5 @@ def test_technical_alarms_belong_to_the_patient_whom_their_key_names() -> None:
     assert patient_of(technical("no_signal", signal_key(Signal(odd)))) == odd
     assert patient_of(technical("no_signal", signal_key(Signal(odd, "spo2")))) == odd
     assert patient_of(technical("battery_low", "battery_low:P7")) == "P7"
+    assert patient_of(technical("contact_missing", "contact_missing:P7")) is None
     assert patient_of(technical("ward_without_subscriber", "ward_without_subscriber:ICU")) is None
