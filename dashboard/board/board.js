@@ -54,7 +54,7 @@ export default {
           </select>
         </label>
         <p class="ward-counts" aria-live="polite">
-          <span class="ward-c"><b>{{ counts.beds }}</b> beds</span>
+          <span class="ward-c"><b>{{ counts.beds }}</b> {{ counts.beds === 1 ? "bed" : "beds" }}</span>
           <span class="ward-c" :class="{ 'ward-c-high': counts.high }"><span aria-hidden="true">▲</span> <b>{{ counts.high }}</b> high</span>
           <span class="ward-c" :class="{ 'ward-c-medium': counts.medium }"><span aria-hidden="true">◆</span> <b>{{ counts.medium }}</b> medium</span>
           <span class="ward-c" :class="{ 'ward-c-silent': counts.silent }"><span aria-hidden="true">✕</span> <b>{{ counts.silent }}</b> no signal</span>
@@ -128,6 +128,7 @@ export default {
     },
     place() {
       const present = new Set(this.order);
+      const focused = document.activeElement;
       for (const [patient, tile] of this.tiles) {
         if (present.has(patient)) continue;
         tile.element.remove();
@@ -140,6 +141,8 @@ export default {
         if (element === next) next = next.nextSibling;
         else this.$refs.list.insertBefore(element, next);
       }
+      // A tile that moves takes the focus of the keyboard with it.
+      if (focused !== document.activeElement && focused?.isConnected) focused.focus({ preventScroll: true });
     },
     tick() {
       const silence = performance.now() - this.heardAt;

@@ -142,7 +142,7 @@ def test_the_board_of_one_ward_stays_so_when_it_is_loaded_again(sign_in: SignIn,
     page.reload()
     expect(bed.tile(page)).to_be_visible(timeout=SEEN_MS)
     expect(page.locator("[data-patient]")).to_have_count(1)
-    expect(page.locator(".ward-counts")).to_contain_text("1 beds")
+    expect(page.locator(".ward-counts")).to_contain_text("1 bed")
 
 
 def test_a_discharged_patients_tile_disappears(sign_in: SignIn, bed: Bed) -> None:
