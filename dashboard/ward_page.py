@@ -34,6 +34,7 @@ def body(settings: Settings, metrics: StreamMetrics, stop: threading.Event) -> N
     from dashboard.accounts import Accounts
     from dashboard.house import House
     from dashboard.live.feed import follow
+    from dashboard.live.older import fill_trends
     from dashboard.live.register import follow_alarms, follow_contacts
     from dashboard.live.state import LiveState
     from dashboard.throttle import Throttle
@@ -66,6 +67,7 @@ def body(settings: Settings, metrics: StreamMetrics, stop: threading.Event) -> N
         threads.start("live feed", lambda stopped: follow(settings, live, stopped))
         threads.start("live contacts", lambda stopped: follow_contacts(settings, live, stopped))
         threads.start("live alarms", lambda stopped: follow_alarms(settings, live, stopped))
+        threads.start("older trends", lambda stopped: fill_trends(settings, live, stopped))
         while not stop.wait(LOOP_SECONDS):
             threads.check()
             if server.started:

@@ -19,6 +19,7 @@ from alerts.ward_mail import NO_SIGNAL
 from clinical.messages import WATCHDOG_PATIENT
 from clinical.presence import Signal, expected_intervals
 from dashboard.live.patient import PatientNow
+from dashboard.live.series import KEPT
 
 TIDY_SECONDS = 5.0
 OF_A_BED = (NO_SIGNAL, BATTERY_LOW)
@@ -125,6 +126,27 @@ class LiveState:
                 self._wards.problems.pop(source, None)
             else:
                 self._wards.problems[source] = sentence
+
+    def short_trends(self) -> set[tuple[str, str]]:
+        """Patients and attributes with fewer values than a trend line has, once all has been taken that was sent before
+        the start."""
+        with self._lock:
+            if not self._wards.caught_up:
+                return set()
+            return {
+                (patient_id, attribute)
+                for patient_id, patient in self._wards.patients.items()
+                for attribute, series in patient.series.items()
+                if len(series.values) < KEPT
+            }
+
+    def fill(self, patient_id: str, attribute: str, values: Iterable[tuple[int, float]]) -> None:
+        """Older values of a trend line: time (epoch ms) and value. They say nothing of whether there is a signal."""
+        with self._lock:
+            patient = self._wards.patients.get(patient_id)
+            if patient is not None and (series := patient.series.get(attribute)) is not None:
+                for at, value in values:
+                    series.add(at, value, 0)
 
     @contextmanager
     def look(self) -> Iterator[Wards]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -11,8 +12,11 @@ from typing import Any
 from pymysql.connections import Connection
 
 from dashboard.live.feed import AWAY, follow
+from dashboard.live.older import fill_trends
 from dashboard.live.register import follow_alarms, follow_contacts
 from dashboard.live.state import LiveState
+from hbase.recent_rows import Reading
+from hbase.recent_vitals import RecentVitals
 from infra.settings import Settings
 from tests.stack.alerting import unique
 
@@ -26,7 +30,7 @@ def followed(settings: Settings) -> Iterator[LiveState]:
     live, stop = LiveState(), threading.Event()
     threads = [
         threading.Thread(target=work, args=(settings, live, stop), daemon=True)
-        for work in (follow, follow_contacts, follow_alarms)
+        for work in (follow, follow_contacts, follow_alarms, fill_trends)
     ]
     for thread in threads:
         thread.start()
@@ -85,6 +89,23 @@ def test_a_page_that_was_started_again_shows_the_same(
                 "UPDATE health.patients_information SET discharged_at = NOW(3) WHERE patient_id = %s", (patient,)
             )
         await_condition(lambda: patient not in _beds(again), PATIENCE_SECONDS, "the bed is still there")
+
+
+def test_a_trend_of_what_is_measured_seldom_goes_back_further_than_what_is_read_again(
+    stack: Settings, devices: Connection[Any], await_condition: Await
+) -> None:
+    patient, now = unique("board"), round(time.time() * 1000)
+    times = [now - minutes * 300_000 for minutes in range(10, 20)]
+    recent = RecentVitals(stack)
+    recent.write([Reading(patient, place, at, {"systolic_bp": 100.0 + place}) for place, at in enumerate(times)])
+    with followed(stack) as live:
+        send(devices, patient, 0, 0)
+        await_condition(
+            lambda: set(times) <= set(shown(live, patient).get("systolic_bp", ([], []))[0]),
+            PATIENCE_SECONDS,
+            "the older values are missing",
+        )
+        assert shown(live, patient)["systolic_bp"][1][-1] == 120
 
 
 def test_while_the_broker_is_away_the_page_says_so_and_ends_when_it_is_told(

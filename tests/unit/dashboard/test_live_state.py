@@ -6,6 +6,7 @@ from alerts.no_signal import signal_key
 from clinical.messages import WATCHDOG_PATIENT
 from clinical.presence import Signal
 from dashboard.live.patient import KEPT_MS
+from dashboard.live.series import KEPT
 from dashboard.live.state import LiveState, patient_of
 from tests.unit.dashboard.beds import NOW, Clock, admit, alarm, monitor, reading, score, technical
 
@@ -69,6 +70,26 @@ def test_memory_is_given_back_of_those_of_whom_nothing_comes() -> None:
     monitor(live, "other", end=clock.ms)
     with live.look() as wards:
         assert set(wards.patients) == {"other"}
+
+
+def test_short_trends_are_filled_with_older_values_which_are_no_signal() -> None:
+    live = LiveState(Clock())
+    monitor(live, "A", seconds=25, heart_rate=70)
+    live.take([reading("A", NOW - 60_000, systolic_bp=120)])
+    assert live.short_trends() == set()
+    live.caught_up()
+    assert live.short_trends() == {("A", "systolic_bp")}
+    older = [(NOW - 60_000 - minutes * 300_000, 100.0 + minutes) for minutes in range(30)]
+    live.fill("A", "systolic_bp", older)
+    live.fill("gone", "systolic_bp", older)
+    with live.look() as wards:
+        patient = wards.patients["A"]
+        series = patient.series["systolic_bp"]
+        assert len(series.values) == KEPT
+        assert series.newest() == 100
+        assert series.inserted_at == NOW - 60_000
+        assert "systolic_bp" not in patient.standing(NOW).lost
+    assert live.short_trends() == set()
 
 
 def test_technical_alarms_belong_to_the_patient_whom_their_key_names() -> None:
