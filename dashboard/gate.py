@@ -87,7 +87,8 @@ class Gate:
         if scope["type"] == "websocket" or scope["method"] not in SAFE or path.startswith(SOCKET):
             await _refuse(scope, receive, send, 401, "Not logged in", "Log in first.")
             return
-        target = "/login" if path == "/" else f"/login?after={quote(path)}"
+        query = scope.get("query_string", b"").decode("latin-1")
+        target = "/login" if path == "/" else f"/login?after={quote(f'{path}?{query}' if query else path)}"
         await RedirectResponse(target, 303, {"cache-control": "no-store"})(scope, receive, send)
 
 

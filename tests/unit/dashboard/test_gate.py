@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -82,6 +83,11 @@ def test_whoever_has_none_is_sent_to_the_login_and_back_afterwards(client: TestC
     answer = client.get("/board", headers={} if token is None else {"cookie": f"{COOKIE}={token}"})
     assert (answer.status_code, answer.headers["location"]) == (303, "/login?after=/board")
     assert answer.headers["cache-control"] == "no-store"
+
+
+def test_the_ward_that_an_address_chose_is_still_chosen_after_the_login(client: TestClient) -> None:
+    location = client.get("/board?ward=Ward+7%26a").headers["location"]
+    assert parse_qs(urlsplit(location).query) == {"after": ["/board?ward=Ward+7%26a"]}
 
 
 def test_what_is_asked_for_is_no_address_of_another_site_after_the_login(client: TestClient) -> None:
