@@ -63,7 +63,7 @@ export default {
       </div>
       <p v-if="cut" class="ward-old" role="alert">THIS PAGE IS CUT OFF: nothing has come from the server for {{ cut }} s.</p>
       <p v-for="one in problems" :key="one" class="ward-problem" role="alert">{{ one }}</p>
-      <p v-if="!counts.beds" class="ward-empty">No bed{{ ward ? " in this ward" : "" }}.</p>
+      <p v-if="!counts.beds && !problems.length" class="ward-empty">No bed{{ ward ? " in this ward" : "" }}.</p>
       <ul ref="list" class="ward-tiles" role="list"></ul>
     </div>`,
   props: { news: Object, ward: String, zone: String },

@@ -65,7 +65,8 @@ class SharedBoard:
                 self._problems = sorted(wards.problems.values())
                 if not wards.caught_up:
                     self._problems.append(NOT_YET)
-                present = wards.beds()
+                # Until then whoever has not been read yet would look silent.
+                present = wards.beds() if wards.caught_up else set()
                 for gone in self._tiles.keys() - present:
                     del self._tiles[gone]
                 for patient_id in present:

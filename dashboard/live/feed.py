@@ -44,6 +44,7 @@ def follow(settings: Settings, live: LiveState, stop: threading.Event) -> None:
                 reader.read()
         except (UnavailableError, KafkaException) as error:
             live.set_problem("kafka", AWAY)
+            live.caught_up()  # nothing more is to be had now: beds and alarms are shown all the same
             log.warning("the live feed begins again", reason=str(error))
             stop.wait(AGAIN_SECONDS)
         finally:

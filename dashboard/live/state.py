@@ -39,8 +39,8 @@ class Wards:
     """All that the board shows, as it is now. `contacts`: those who are admitted; None: not read yet.
 
     `left`: discharged, though something of them is here. `alarms`: the open ones, by patient, the most urgent first;
-    `alarms_read_at`: when they were (epoch s). `caught_up`: all that was sent before the start has been read.
-    `problems`: what cannot be read now, a sentence for each source.
+    `alarms_read_at`: when they were (epoch s). `caught_up`: all that was sent before the start has been read, or cannot
+    be. `problems`: what cannot be read now, a sentence for each source.
     """
 
     patients: dict[str, PatientNow] = field(default_factory=dict)

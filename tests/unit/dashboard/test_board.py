@@ -11,7 +11,7 @@ import pytest
 
 from alerts.no_signal import signal_key
 from clinical.presence import Signal
-from dashboard.board.shared import SharedBoard
+from dashboard.board.shared import NOT_YET, SharedBoard
 from dashboard.board.tile import trend_svg
 from dashboard.live.state import Contact, LiveState
 from tests.unit.dashboard.beds import NOW, Clock, admit, alarm, monitor, reading, score, technical
@@ -144,6 +144,16 @@ def test_whoever_is_admitted_and_sends_nothing_has_no_signal(board: Board) -> No
     admit(board.live, P="ICU")
     assert "NO SIGNAL for more than 15 min" in board.tile("P")["state"]
     assert board.news()["counts"] == {"beds": 1, "high": 0, "medium": 0, "silent": 1}
+
+
+def test_nobody_looks_silent_while_what_was_sent_before_a_start_is_being_read() -> None:
+    live = LiveState(Clock())
+    admit(live, P="ICU")
+    shared = SharedBoard(live, ZoneInfo("UTC"))
+    shared.refresh()
+    news = shared.news(True, "", 0)
+    assert (news["order"], news["counts"]["silent"]) == ([], 0)
+    assert news["problems"] == [NOT_YET]
 
 
 def test_after_a_restart_the_open_alarm_tells_since_when_there_is_no_signal(board: Board) -> None:
