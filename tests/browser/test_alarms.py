@@ -70,12 +70,23 @@ def ill(stack: Settings, await_condition: Await) -> Iterator[Ill]:
         "no alarm",
     )
     yield Ill(patient_id, name, reader.ward, found[0][0])
+    discharge(stack, patient_id, await_condition)
     ward_subscriptions("remove", reader.email)
     forget_ward(stack, reader.ward)
     with closing(alerts_connection(stack)) as connection, connection.cursor() as cursor:
         cursor.execute("DELETE FROM silences WHERE patient_id = %s", (patient_id,))
     with devices_connection(stack) as connection, connection.cursor() as cursor:
         cursor.execute("DELETE FROM health.patients_information WHERE patient_id = %s", (patient_id,))
+
+
+def discharge(settings: Settings, patient_id: str, await_condition: Await) -> None:
+    """Let the engine end the patient's alarms: one that it does not know to be over would go on escalating."""
+    with devices_connection(settings) as connection, connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE health.patients_information SET discharged_at = NOW(3) WHERE patient_id = %s", (patient_id,)
+        )
+    ended = "SELECT 1 FROM alarms WHERE patient_id = %s AND ended_at IS NOT NULL"
+    await_condition(lambda: query(settings, ended, patient_id), MAIL_SECONDS, "the alarm does not end by discharge")
 
 
 @pytest.fixture
