@@ -17,7 +17,7 @@ Act = Callable[[Line], object]
 
 
 class Card:
-    """One alarm. Made once; `show` writes what is news."""
+    """One alarm at one place: what can be done there stays the same. Made once; `show` writes what is news."""
 
     def __init__(self, line: Line, acknowledge: Act, silence: Act) -> None:
         self.line = line
@@ -31,9 +31,14 @@ class Card:
             self._state = ui.label()
             self._notes = ui.label().classes("ward-alarm-notes")
             with ui.element("div").classes("ward-alarm-acts"):
-                self._acknowledge = ui.button("Acknowledge", on_click=lambda: acknowledge(self.line))
-                self._silence = ui.button("Silence", on_click=lambda: silence(self.line)).props("outline")
-                self._history = ui.link("History", f"/alarms/{line.alarm_id}")
+                self._acts: list[tuple[str, ui.element]] = []
+                if line.may_acknowledge:
+                    verb = "Acknowledge" if line.place == "active" else "Acknowledge again"
+                    self._acts.append((verb, ui.button(verb, on_click=lambda: acknowledge(self.line))))
+                if line.may_silence:
+                    button = ui.button("Silence", on_click=lambda: silence(self.line)).props("outline")
+                    self._acts.append(("Silence", button))
+                self._acts.append(("History", ui.link("History", f"/alarms/{line.alarm_id}")))
         self._write(line)
 
     def show(self, line: Line) -> None:
@@ -52,16 +57,9 @@ class Card:
         self._state.set_text(line.state)
         self._notes.set_text("\n".join(line.notes))
         self._notes.set_visibility(bool(line.notes))
-        self._acknowledge.set_text("Acknowledge" if line.place == "active" else "Acknowledge again")
         about = " of ".join(part for part in (line.title.partition(",")[0], line.whose) if part)
-        for element, verb in (
-            (self._acknowledge, "Acknowledge" if line.place == "active" else "Acknowledge again"),
-            (self._silence, "Silence"),
-            (self._history, "History"),
-        ):
+        for verb, element in self._acts:
             name(element, f"{verb}: {about}")
-        self._acknowledge.set_visibility(line.may_acknowledge)
-        self._silence.set_visibility(line.may_silence)
 
 
 class SilenceRow:

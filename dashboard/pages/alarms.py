@@ -142,8 +142,9 @@ class AlarmPage:
         look = visit.house.one(AlarmsLook)
         self._title = ui.label().classes("ward-alarm-title")
         with ui.element("div").classes("ward-alarm-acts"):
-            self._acknowledge = ui.button("Acknowledge", on_click=self._open_ack)
-            self._silence = ui.button("Silence", on_click=self._open_silence).props("outline")
+            if self._eyes.acts:
+                self._acknowledge = ui.button("Acknowledge", on_click=self._open_ack)
+                self._silence = ui.button("Silence", on_click=self._open_silence).props("outline")
             ui.link("All alarms", "/alarms").classes("ward-system-link")
         self._facts = ui.html("", sanitize=False).classes("w-full")
         with ui.element("section").classes("w-full"):
@@ -165,11 +166,11 @@ class AlarmPage:
         self._line = line_of(row, seen, (), self._eyes, zone)
         self._title.set_text(f"{self._line.mark} {self._line.title}")
         self._title.classes(replace=f"ward-alarm-title ward-is-{row.severity_shown}")
-        self._acknowledge.set_visibility(self._line.may_acknowledge)
-        self._silence.set_visibility(self._line.may_silence)
         self._facts.set_content(facts_html(facts_of(row, name, self._eyes, zone)))
         self._steps.set_content(table_html("History", *steps_of(steps, self._eyes, zone)))
         if self._eyes.acts:
+            self._acknowledge.set_visibility(self._line.may_acknowledge)
+            self._silence.set_visibility(self._line.may_silence)
             self._ack_dialog.see(self._line)
 
     async def _open_ack(self) -> None:
