@@ -73,7 +73,7 @@ def options(
         "xAxis": {
             "type": "time",
             "min": curve.start + shift,
-            "max": curve.end + shift,
+            "max": max([curve.end, *(point.at for point in curve.points[-1:])]) + shift,
             "name": zone_name(curve.end, zone),
             "nameLocation": "middle",
             "nameGap": 24,
@@ -120,7 +120,7 @@ def summary(curve: Curve, zone: ZoneInfo) -> str:
             f"{_moment(newest.at, zone):%Y-%m-%d %H:%M} {zone_name(newest.at, zone)}"
         )
     apart = sum(point.number for point in curve.apart)
-    return f"{told[0].upper()}{told[1:]}." + (f" {apart:,} values apart ({curve.apart_why})." if apart else "")
+    return f"{told[0].upper()}{told[1:]}." + (f" Besides {apart:,} {curve.apart_why}." if apart else "")
 
 
 def number(attribute: str, value: float) -> str:

@@ -19,6 +19,7 @@ from dashboard.patient.admissions import Patient
 from dashboard.patient.bands import Band, bands_of
 from dashboard.patient.curve import Curve, Span
 from dashboard.patient.export import curve_csv, file_name
+from dashboard.patient.fresh import curve_with_live
 from dashboard.patient.html import alarms_html, bands_html
 from dashboard.patient.panel import Panel
 from dashboard.patient.room import Room
@@ -117,7 +118,8 @@ class ChartPanel(Panel):
         ) or found.curve.end - before.curve.end >= 30_000
 
     def _read(self, attribute: str, span: Span) -> Shown:
-        curve = self._room.sources.curve(self._patient_id, attribute, span)
+        landed = self._room.sources.curve(self._patient_id, attribute, span)
+        curve = curve_with_live(landed, self._visit.house.live, self._patient_id)
         patient = self._patient()
         born = patient.date_of_birth if patient else None
         age = None if born is None else age_years(datetime.now(UTC).date(), born)

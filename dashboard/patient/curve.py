@@ -74,7 +74,7 @@ def of_readings(attribute: str, readings: Iterable[Reading], start: int, end: in
         value = reading.values.get(attribute)
         if value is not None:
             believed = is_believed(attribute, reading.values.get(SIGNAL_QUALITY), least_quality)
-            (points if believed else apart).append(_single(reading.recorded_at, value))
+            (points if believed else apart).append(single(reading.recorded_at, value))
     return Curve(attribute, Span.HOUR, start, end, points, apart, NOT_JUDGED)
 
 
@@ -82,7 +82,7 @@ def of_derived(attribute: str, values: Iterable[DerivedValue], start: int, end: 
     """Every computed value; apart stand those that lack inputs."""
     points, apart = list[Point](), list[Point]()
     for one in values:
-        (apart if one.is_partial else points).append(_single(one.computed_for, one.value))
+        (apart if one.is_partial else points).append(single(one.computed_for, one.value))
     return Curve(attribute, Span.HOUR, start, end, points, apart, PARTIAL)
 
 
@@ -167,5 +167,6 @@ def _points(curve: MinuteCurve) -> Iterable[Point]:
     return map(Point, *(column.tolist() for column in columns))
 
 
-def _single(at: int, value: float) -> Point:
+def single(at: int, value: float) -> Point:
+    """One reading as a point."""
     return Point(at, value, value, value, 1)

@@ -46,7 +46,10 @@ class PatientForm:
             self._wrong = ui.label().classes("ward-wrong").props('role="alert"')
             with ui.row():
                 ui.button("Save", on_click=self._save)
-                ui.button("Cancel", on_click=self._close).props("outline")
+                ui.button("Cancel", on_click=self._dialog.close).props("outline")
+
+        # Only when it has vanished from the screen: what its buttons began may still speak through it.
+        self._dialog.on("hide", self._dialog.delete)
 
     def open(self) -> None:
         """Show it."""
@@ -91,9 +94,5 @@ class PatientForm:
                     self._elements[name].error = sentence
                 self._wrong.set_text("Not saved: see what is wrong in the fields.")
                 return
-            self._close()
+            self._dialog.close()
             self._done(written)
-
-    def _close(self) -> None:
-        self._dialog.close()
-        self._dialog.clear()

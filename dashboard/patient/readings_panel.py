@@ -9,6 +9,7 @@ from nicegui import ui
 from dashboard.frame import problems_told
 from dashboard.patient import table as t
 from dashboard.patient.export import file_name, table_csv
+from dashboard.patient.fresh import with_live
 from dashboard.patient.html import readings_html
 from dashboard.patient.panel import Panel
 from dashboard.patient.table import Table
@@ -45,8 +46,10 @@ class ReadingsPanel(Panel):
         sources, zone = self._room.sources, self._visit.house.zone
         if t.is_derived(chosen):
             return t.of_derived(chosen, sources.newest_derived(self._patient_id, chosen, COUNT), zone)
-        readings = sources.newest(self._patient_id, COUNT, None if chosen == t.ALL else chosen)
-        return t.of_readings(chosen, readings, self._visit.house.settings.readings.least_signal_quality, zone)
+        attribute, house = None if chosen == t.ALL else chosen, self._visit.house
+        landed = sources.newest(self._patient_id, COUNT, attribute)
+        readings = with_live(landed, house.live, self._patient_id, COUNT, attribute)
+        return t.of_readings(chosen, readings, house.settings.readings.least_signal_quality, zone)
 
     async def _export(self) -> None:
         shown, chosen = self._shown, str(self._chosen.value)

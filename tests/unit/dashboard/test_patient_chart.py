@@ -97,7 +97,7 @@ def test_a_chart_of_two_days_has_its_moving_average() -> None:
 def test_a_chart_is_told_in_words() -> None:
     told = chart.summary(curve([point(0, 90), point(1, 98)], [point(2, 50)]), UTC)
     assert told.startswith("Oxygen saturation over 1 hour: 90 to 98 %, mean 94.0, 2 values; the newest at ")
-    assert told.endswith(f" UTC. 1 values apart ({NOT_JUDGED}).")
+    assert told.endswith(f" UTC. Besides 1 {NOT_JUDGED}.")
     assert chart.summary(curve([]), UTC) == "No value of Oxygen saturation in the last 1 hour."
 
 
