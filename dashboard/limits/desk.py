@@ -67,7 +67,6 @@ class Desk:
         return cls(visit, await in_thread(read_state, visit.house.settings))
 
     def _build(self) -> None:
-        ui.colors(primary="#0b5394", negative="#b00020")
         self._force = ui.label("").classes("ward-limits-force").props('role="status"')
         self._away = ui.label("").classes("ward-problem").props('role="alert"')
         self._away.set_visibility(False)

@@ -35,6 +35,7 @@ def show_picture(attribute: str, lanes: Sequence[Lane], name: str) -> None:
 
 
 def focus(element: ui.element | None) -> None:
-    """Whoever works by keyboard goes on there."""
+    """Whoever works by keyboard goes on there, once the browser has made it."""
     if element is not None:
-        ui.run_javascript(f"getHtmlElement({element.id})?.focus()")
+        # Not `ui.run_javascript`: what was pressed, and with it the place in the page, may be gone already.
+        element.client.run_javascript(f"setTimeout(() => getHtmlElement({element.id})?.focus(), 0)")

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Expect, Locator, Page
 
 from hbase.edits import Edit, make
 from hbase.patient_edits import plan_patient, plan_patient_removal
@@ -24,7 +24,10 @@ from tests.browser.conftest import SignIn
 Await = Callable[..., Any]
 GLUCOSE = "Glucose"
 PATIENCE_MS = 180_000
-"""For what the streams or Hive do."""
+"""For whatever is awaited: the streams, Hive, or HBase on a machine that others use too."""
+
+expect = Expect()
+expect.set_options(timeout=PATIENCE_MS)
 
 
 @pytest.fixture
@@ -126,7 +129,7 @@ def test_a_threshold_saved_in_the_page_changes_the_next_judgement(
 ) -> None:
     page = opened(sign_in("ops"), patient)
     check_accessible(page)
-    expect(page.get_by_text("In force: detection judges by this table")).to_be_visible(timeout=PATIENCE_MS)
+    expect(page.get_by_text("In force: detection judges by this table")).to_be_visible()
     glucose(stack, patient, 140)
     normal, above = row_of(stack, patient, "normal"), row_of(stack, patient, "high", "low")
     before = own_rows(stack, patient)
@@ -142,7 +145,7 @@ def test_a_threshold_saved_in_the_page_changes_the_next_judgement(
     assert (user, act) == ("ops", "change thresholds")
     assert detail.startswith("Stricter for a test:")
     assert f"{normal} high_value: 150 -> 120" in detail.replace(".0", "")
-    expect(page.get_by_text("In force: detection judges by this table")).to_be_visible(timeout=PATIENCE_MS)
+    expect(page.get_by_text("In force: detection judges by this table")).to_be_visible()
     assert alarms(stack, patient) == [], "140 was normal by the limits in force before"
 
     def alarmed() -> bool:
@@ -220,12 +223,12 @@ def test_what_a_draft_would_have_meant_is_told_or_cancelled_and_it_can_be_saved_
     ask = page.get_by_role("button", name="What would this have meant?")
     ask.click()
     page.get_by_role("button", name="Cancel the replay").click()
-    expect(page.get_by_text("The replay was cancelled.")).to_be_visible(timeout=PATIENCE_MS)
+    expect(page.get_by_text("The replay was cancelled.")).to_be_visible()
     ask.click()
     answer = page.get_by_text("On the last 24 hours this would have meant").or_(
         page.get_by_text("Hive has no readings")
     )
-    expect(answer.first).to_be_visible(timeout=PATIENCE_MS)
+    expect(answer.first).to_be_visible()
     save(page, "Longer")
     expect(page.get_by_text("Nothing is changed yet")).to_be_visible()
 
