@@ -1,4 +1,4 @@
-"""Where the acknowledge page looks up alarms and leaves orders: the alerts database."""
+"""Where the acknowledge page and the ward page look up alarms and leaves orders: the alerts database."""
 
 from __future__ import annotations
 
@@ -18,18 +18,20 @@ from infra.clients import alerts_connection
 from infra.settings import Settings
 
 ANSWER_SECONDS = 5.0
-"""How long a person before the page waits for MySQL, and how long for the engine."""
+"""How long a person before a page waits for MySQL, and how long for the engine."""
 
 
 @dataclass(frozen=True)
 class Wish:
-    """What a sent form asks for. `after`: the newest order of all when the form was made; `lasts`: ms."""
+    """What a sent form asks for. `after`: the newest order of all when the form was made; `lasts`: ms; `is_claimed`:
+    nothing proves that the author is who they say they are."""
 
     alarm_id: str
     author: str
     reason: str
     lasts: int
     after: int
+    is_claimed: bool = True
 
 
 @dataclass(frozen=True)
@@ -41,7 +43,7 @@ class Placed:
 
 
 class Desk(Protocol):
-    """What the page needs. Every method raises UnavailableError while the database is away."""
+    """What the pages need. Every method raises UnavailableError while the database is away."""
 
     def look(self, alarm_id: str) -> AlarmRow | None:
         """The alarm as it is now."""
@@ -76,11 +78,11 @@ class MysqlDesk:
 
         def work(cursor: Cursor) -> Placed:
             about = (wish.alarm_id, wish.author, wish.reason)
-            known = same_order_after(cursor, wish.after, *about, wish.lasts)
+            known = same_order_after(cursor, wish.after, *about, wish.lasts, wish.is_claimed)
             if known is not None:
                 return Placed(known, is_repeat=True)
             now = now_ms()
-            return Placed(place_order(cursor, *about, now + wish.lasts, True, now), is_repeat=False)
+            return Placed(place_order(cursor, *about, now + wish.lasts, wish.is_claimed, now), is_repeat=False)
 
         with self._placing, self._connection() as connection:
             return in_transaction(connection, work)

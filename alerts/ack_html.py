@@ -60,7 +60,7 @@ def alarm_page(alarm: AlarmRow, zone: ZoneInfo, after: int, typed: Typed, wrong:
     """The alarm and the form that acknowledges it; `wrong` is what must be corrected in the form."""
     complaint = f'<p class="wrong">{escape(wrong)}</p>' if wrong else ""
     options = "".join(
-        f'<option value="{minutes}"{" selected" if minutes == typed.minutes else ""}>{_for_how_long(minutes)}</option>'
+        f'<option value="{minutes}"{" selected" if minutes == typed.minutes else ""}>{for_how_long(minutes)}</option>'
         for minutes in MINUTES
     )
     form = (
@@ -118,7 +118,8 @@ def _state(alarm: AlarmRow, zone: ZoneInfo) -> str:
     return f"acknowledged{by}{until}"
 
 
-def _for_how_long(minutes: int) -> str:
+def for_how_long(minutes: int) -> str:
+    """`30 minutes`, `1 hour`, `4 hours`."""
     if minutes % 60:
         return f"{minutes} minutes"
     return "1 hour" if minutes == 60 else f"{minutes // 60} hours"

@@ -24,12 +24,11 @@ from starlette.requests import ClientDisconnect
 
 from alerts.ack_desk import Desk, MysqlDesk, Wish
 from alerts.ack_html import STYLE_HASH, Typed, alarm_page, result_page, sentence_page
-from alerts.alarms_table import AlarmRow, not_acknowledgeable
+from alerts.alarms_table import RISEN, AlarmRow, has_risen, not_acknowledgeable
 from alerts.entries import as_moment, author_of, one_clean_line, reason_of, zone_of
 from alerts.links import PATH, SECRET, AlteredLinkError, ExpiredLinkError, read_token
 from alerts.orders import LONGEST_MS
 from alerts.threads import Threads
-from clinical.lifecycle_events import SEVERITIES
 from infra import listening
 from infra.errors import ConfigurationError, UnavailableError, WardError
 from infra.log import get_logger
@@ -63,7 +62,6 @@ AWAY = (
     "The alarms cannot be looked up at the moment. The alarm goes on, and what you sent may not have been recorded.",
     "Try again in a minute: what was recorded already is not recorded twice.",
 )
-RISEN = "The alarm has become more severe since this form was shown. Look again, then acknowledge it."
 log = get_logger(STREAM)
 
 Form = Mapping[str, str]
@@ -145,7 +143,7 @@ class Answers:
             wish = _wish(alarm.alarm_id, form)
         except ConfigurationError as error:
             return _html(400, alarm_page(alarm, self._zone, self._desk.newest_order(), _typed(form), str(error)))
-        if _has_risen(alarm, form):
+        if has_risen(alarm, form.get("severity", "")):
             return _html(409, alarm_page(alarm, self._zone, self._desk.newest_order(), _typed(form), RISEN))
         placed = self._desk.place(wish)
         self._metrics.records.inc()
@@ -207,14 +205,6 @@ def _wish(alarm_id: str, form: Form) -> Wish:
         raise ConfigurationError(f"The time without reminders is from 1 to {longest} minutes.")
     author, reason = author_of(form.get("author", "")), reason_of(form.get("reason", ""), needed=False)
     return Wish(alarm_id, author, reason, int(minutes) * 60_000, int(after))
-
-
-def _has_risen(alarm: AlarmRow, form: Form) -> bool:
-    """Whether the alarm is more severe than the form showed: that was not what somebody meant to acknowledge."""
-    shown = form.get("severity", "")
-    return alarm.severity in SEVERITIES and (
-        shown not in SEVERITIES or SEVERITIES.index(alarm.severity) > SEVERITIES.index(shown)
-    )
 
 
 def _typed(form: Form) -> Typed:

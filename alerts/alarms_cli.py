@@ -9,6 +9,7 @@ import typer
 from rich.table import Table
 
 from alerts import silences_cli
+from alerts.alarm_facts import acknowledged, facts
 from alerts.alarms_table import (
     AlarmRow,
     Choice,
@@ -75,10 +76,10 @@ def show_command(alarm_id: AlarmId) -> None:
     with database(settings) as connection, connection.cursor() as cursor:
         alarm = find_alarm(cursor, alarm_id)
         steps = load_history(cursor, alarm.alarm_id)
-    facts = Table.grid(padding=(0, 2))
-    for name, value in _facts(alarm, zone):
-        facts.add_row(name, value)
-    console().print(facts)
+    shown = Table.grid(padding=(0, 2))
+    for name, value in facts(alarm, zone):
+        shown.add_row(name, value)
+    console().print(shown)
     console().print(_history_table(steps, zone))
 
 
@@ -135,37 +136,9 @@ def _list_table(found: list[AlarmRow], zone: ZoneInfo) -> Table:
             alarm.patient_id or "",
             alarm.what,
             as_moment(alarm.started_at, zone),
-            _acknowledged(alarm, zone) if alarm.state == "acknowledged" else "",
+            acknowledged(alarm, zone) if alarm.state == "acknowledged" else "",
         )
     return table
-
-
-def _acknowledged(alarm: AlarmRow, zone: ZoneInfo) -> str:
-    until = f" until {as_moment(alarm.acknowledged_until, zone)}" if alarm.acknowledged_until else ""
-    return f"{alarm.acknowledged_by or ''}{until}"
-
-
-def _facts(alarm: AlarmRow, zone: ZoneInfo) -> list[tuple[str, str]]:
-    def moment(at: int | None) -> str:
-        return "" if at is None else f"{as_moment(at, zone)} {zone.key}"
-
-    facts = [
-        ("Alarm", alarm.alarm_id),
-        ("What", alarm.what),
-        ("Detail", alarm.detail or ""),
-        ("Severity", alarm.severity_shown),
-        ("At its worst", alarm.peak_severity or ""),
-        ("State", alarm.state + (f", {alarm.end_reason}" if alarm.end_reason else "")),
-        ("Acknowledged by", _acknowledged(alarm, zone) if alarm.acknowledged_by else ""),
-        ("Ward", alarm.ward or ""),
-        ("Patient id", alarm.patient_id or ""),
-        ("First value", moment(alarm.started_at)),
-        ("Raised", moment(alarm.raised_at)),
-        ("Last value", f"{moment(alarm.last_breach_at)}, {alarm.breaches} out of range"),
-        ("Last told", moment(alarm.told_at) + (f", escalation {alarm.escalation}" if alarm.escalation else "")),
-        ("Over", moment(alarm.ended_at)),
-    ]
-    return [(name, value) for name, value in facts if value]
 
 
 def _history_table(steps: list[Step], zone: ZoneInfo) -> Table:

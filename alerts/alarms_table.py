@@ -12,9 +12,11 @@ from decimal import Decimal
 
 from pymysql.cursors import Cursor
 
+from clinical.lifecycle_events import SEVERITIES
 from clinical.vitals import JUDGED, round_half_up
 from infra.errors import WardError
 
+RISEN = "The alarm has become more severe since this form was shown. Look again, then acknowledge it."
 PREFIX = re.compile(r"[0-9a-f]{6,32}")
 AMBIGUOUS_SHOWN = 5
 COLUMNS = (
@@ -120,6 +122,16 @@ def list_alarms(cursor: Cursor, choice: Choice, limit: int) -> list[AlarmRow]:
     return _rows(cursor)
 
 
+def list_ended(cursor: Cursor, since: int, limit: int) -> list[AlarmRow]:
+    """Alarms of which somebody was told and which ended after `since`, the newest end first. At most `limit`."""
+    cursor.execute(
+        f"SELECT {COLUMNS} FROM alarms WHERE ended_at > %s AND (kind = 'technical' OR raised_at IS NOT NULL)"
+        " ORDER BY ended_at DESC LIMIT %s",
+        (since, limit),
+    )
+    return _rows(cursor)
+
+
 def load_alarm(cursor: Cursor, alarm_id: str) -> AlarmRow | None:
     """The alarm of that id, if there is one."""
     cursor.execute(f"SELECT {COLUMNS} FROM alarms WHERE alarm_id = %s", (alarm_id,))
@@ -171,6 +183,13 @@ def not_acknowledgeable(alarm: AlarmRow) -> str | None:
     if alarm.state == "pending":
         return "The alarm is still pending: nobody has been told of it, and there is nothing to acknowledge."
     return None
+
+
+def has_risen(alarm: AlarmRow, shown: str) -> bool:
+    """Whether the alarm is more severe than somebody was shown: that was not what they meant to acknowledge."""
+    return alarm.severity in SEVERITIES and (
+        shown not in SEVERITIES or SEVERITIES.index(alarm.severity) > SEVERITIES.index(shown)
+    )
 
 
 def _rows(cursor: Cursor) -> list[AlarmRow]:

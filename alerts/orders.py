@@ -1,4 +1,4 @@
-"""Acknowledgements that people ask for: written here by commands and the page, carried out by the alert engine.
+"""Acknowledgements that people ask for: written here by commands and pages, carried out by the alert engine.
 
 The engine alone writes alarms, so an order is never lost with it: what was ordered while it was away takes effect when
 it is back. Times are epoch milliseconds.
@@ -82,15 +82,17 @@ def newest_order_id(cursor: Cursor) -> int:
     return int(newest)
 
 
-def same_order_after(cursor: Cursor, order_id: int, alarm_id: str, author: str, reason: str, lasts: int) -> int | None:
+def same_order_after(
+    cursor: Cursor, order_id: int, alarm_id: str, author: str, reason: str, lasts: int, is_claimed: bool
+) -> int | None:
     """The first order behind `order_id` by the same author, about the same alarm, for the same reason and so long (ms).
 
-    Only orders by the page (claimed ones) are looked at: it is what knows a form that was sent twice.
+    This is how a page knows a form that was sent twice; `is_claimed` tells the two pages' orders apart.
     """
     cursor.execute(
         "SELECT order_id FROM orders WHERE order_id > %s AND alarm_id = %s AND author = %s AND reason = %s"
-        " AND is_claimed AND until_at - created_at = %s ORDER BY order_id LIMIT 1",
-        (order_id, alarm_id, author, reason, lasts),
+        " AND until_at - created_at = %s AND is_claimed = %s ORDER BY order_id LIMIT 1",
+        (order_id, alarm_id, author, reason, lasts, is_claimed),
     )
     row = cursor.fetchone()
     return None if row is None else int(row[0])

@@ -42,7 +42,7 @@ def wards_on_record(settings: Settings) -> set[str] | None:
         return set()
     present = f" AND ({discharged} IS NULL OR {discharged} > NOW(3))" if discharged else ""
     query = f"SELECT DISTINCT {ward} FROM {settings.contacts.table} WHERE {ward} IS NOT NULL{present}"
-    answer = _ask_contacts(settings, query)
+    answer = ask_contacts(settings, query)
     return None if answer is None else {one_line(name) for (name,) in answer.rows} - {""}
 
 
@@ -69,12 +69,12 @@ def contacts_of(settings: Settings, patients: Collection[str]) -> dict[str, Stay
     columns = settings.contacts.columns
     identity, ward, left = columns["patient_id"], columns.get("admitted_ward"), columns.get("discharged_at")
     stays: dict[str, Stay] = {}
-    for some in _pieces(sorted(patients)):
+    for some in pieces(sorted(patients)):
         query = (
             f"SELECT {identity}, {ward or 'NULL'}, {left or 'NULL'} FROM {settings.contacts.table}"
             f" WHERE {identity} IN ({', '.join(['%s'] * len(some))})"
         )
-        answer = _ask_contacts(settings, query, *some)
+        answer = ask_contacts(settings, query, *some)
         if answer is None:
             return None
         for patient, name, left_at in answer.rows:
@@ -98,7 +98,8 @@ def _epoch_ms(at: object, kind: int, settings: Settings) -> int | None:
     return round(at.replace(tzinfo=zone).timestamp() * 1000)
 
 
-def _pieces(patients: Sequence[str]) -> Iterator[Sequence[str]]:
+def pieces(patients: Sequence[str]) -> Iterator[Sequence[str]]:
+    """Patients as few enough for one query."""
     return (patients[start : start + ASKED_AT_ONCE] for start in range(0, len(patients), ASKED_AT_ONCE))
 
 
@@ -109,7 +110,8 @@ class Answer(NamedTuple):
     types: list[int]
 
 
-def _ask_contacts(settings: Settings, query: str, *arguments: str) -> Answer | None:
+def ask_contacts(settings: Settings, query: str, *arguments: str) -> Answer | None:
+    """What the source of contacts answers; None when it cannot be asked, which is logged."""
     try:
         with (
             closing(reader_connection(settings, read_timeout=CONTACTS_SECONDS)) as connection,

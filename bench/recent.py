@@ -40,7 +40,7 @@ class Plan:
     patients: int = 200
     readings: int = 3600
     minutes: int = 2880
-    questions: int = 500
+    questions: int = 200
     batches: int = 20
     batch_patients: int = 60
     batch_seconds: int = 30

@@ -21,6 +21,9 @@ from infra.log import get_logger
 BUILD_SECONDS = 60.0
 FRESH_EVERY_SECONDS = 1.0
 SESSION_EVERY_SECONDS = 15.0
+PRIMARY = "#0b5394"
+"""Of buttons and what is chosen: white on it, and it on white, can be read (WCAG AA)."""
+
 FOOTER = "Wardwatch is not a medical device. Look at the patient, not only at this page."
 LOG_OUT = '<form method="post" action="/logout"><button class="ward-logout">Log out</button></form>'
 VISIT = "wardwatch.visit"
@@ -97,6 +100,7 @@ def problems_told() -> Iterator[None]:
 async def _framed(visit: Visit, path: str, title: str, keeps_session: bool) -> AsyncIterator[None]:
     ui.add_head_html('<link rel="stylesheet" href="/ward.css">')
     ui.run_javascript("document.documentElement.lang = 'en'")
+    ui.colors(primary=PRIMARY)
     with ui.header().classes("ward-header items-center").props('role="banner"'):
         ui.label("Wardwatch").classes("ward-brand")
         with ui.element("nav").classes("ward-menu").props('aria-label="Pages"'):

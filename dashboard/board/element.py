@@ -1,4 +1,4 @@
-"""The board on one open page: sends it what is news to it, once a second, in one message."""
+"""The board on one open page: sends it what is news to it, twice a second, in one message."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from dashboard.board.shared import SharedBoard
 from dashboard.live.state import LiveState
 from dashboard.visit import Visit, in_thread
 
-EVERY_SECONDS = 1.0
+EVERY_SECONDS = 0.5
 
 
 @lru_cache(maxsize=8)

@@ -17,7 +17,7 @@ from dashboard.board.bed import Bed, bed_of
 from dashboard.live.patient import PatientNow
 from dashboard.live.state import LiveState, Wards
 
-DUE_SECONDS = 0.4
+DUE_SECONDS = 0.3
 HEAD, STATE, LOOKS, SCORE, SEEN = "head", "state", "looks", "score", "seen"
 NOT_YET = "What was sent in the last minutes is being read."
 

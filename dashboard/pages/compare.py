@@ -86,7 +86,8 @@ class ComparePage:
         spread, alarms = look.in_words(found)
         self._result.clear()
         with self._result:
-            _headline(look.heading(found, self._visit.house.zone))
+            _headline(look.heading(found))
+            ui.label(look.when(found, self._visit.house.zone)).classes("ward-compare-note")
             height = f"height: {6 + 3 * len(found.sides)}rem"
             if any(one.spread for one in found.sides):
                 chart = ui.echart(look.spread_chart(found)).classes("ward-compare-chart").style(height)

@@ -20,9 +20,9 @@ from infra.status import Row, duration
 
 STREAM_NAMES = frozenset(stream.name for stream in STREAMS)
 STATES = {
-    "up": ("✓ up", "ward-fine"),
-    "starting": ("◆ not ready", "ward-medium"),
-    "down": ("▲ down", "ward-high"),
+    "up": ("✓ up", "ward-is-fine"),
+    "starting": ("◆ not ready", "ward-is-medium"),
+    "down": ("▲ down", "ward-is-high"),
 }
 """Shape, text and colour of a state."""
 
@@ -73,13 +73,13 @@ class SystemPage:
         memory = sum(row.memory_bytes for row in seen.rows)
         as_of = f"As of {as_moment(round(seen.at * 1000), self._zone)} {self._zone.key}."
         self._summary.set_text(f"{said}. Memory of all: {memory / 2**30:.1f} GiB. {as_of}")
-        self._summary.classes(remove="ward-fine ward-high", add="ward-high" if missing else "ward-fine")
+        self._summary.classes(remove="ward-is-fine ward-is-high", add="ward-is-high" if missing else "ward-is-fine")
         for name, text, space in (
             ("state", "The state directory's disk", seen.state_disk),
             ("hdfs", "HDFS", seen.hdfs),
         ):
             self._disks[name].set_text(f"{text}: {as_space(space)}")
-            self._disks[name].classes(remove="ward-high", add="ward-high" if is_low(space) else "")
+            self._disks[name].classes(remove="ward-is-high", add="ward-is-high" if is_low(space) else "")
 
     def show_sizes(self, sizes: Sequence[Size]) -> None:
         """Show what the directories take."""
@@ -117,11 +117,11 @@ class SystemPage:
             ]
         for cell, text in zip(self._cells[row.name], texts, strict=True):
             cell.set_text(text)
-        self._cells[row.name][0].classes(remove="ward-fine ward-medium ward-high", add=colour)
+        self._cells[row.name][0].classes(remove="ward-is-fine ward-is-medium ward-is-high", add=colour)
 
 
 def _headline(text: str) -> None:
-    ui.html(f"<h2>{text}</h2>", sanitize=False).classes("ward-system-headline")
+    ui.html(f"<h2>{text}</h2>", sanitize=False).classes("ward-section-title")
 
 
 def _link(title: str, address: str) -> None:

@@ -6,7 +6,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from alerts.alarms_cli import alarms
-from alerts.alarms_table import check_prefix, not_acknowledgeable
+from alerts.alarms_table import check_prefix, has_risen, not_acknowledgeable
 from infra.errors import WardError
 from tests.unit.alerts.alarms_looked_at import alarm_row
 
@@ -95,3 +95,10 @@ def test_only_what_has_been_told_and_lasts_is_acknowledged() -> None:
         ({"kind": "technical", "phase": None}, "technical"),
     ):
         assert word in (not_acknowledgeable(alarm_row(**changes)) or "")
+
+
+def test_an_alarm_that_became_more_severe_than_was_shown_has_risen() -> None:
+    assert has_risen(alarm_row(severity="high"), "medium")
+    assert has_risen(alarm_row(severity="high"), "")
+    assert not has_risen(alarm_row(severity="medium"), "high")
+    assert not has_risen(alarm_row(severity=None, phase="pending"), "")

@@ -37,7 +37,7 @@ class Source:
 
 def source(monkeypatch: pytest.MonkeyPatch, rows: Rows) -> Source:
     made = Source(rows)
-    monkeypatch.setattr(wards, "_ask_contacts", made)
+    monkeypatch.setattr(wards, "ask_contacts", made)
     return made
 
 

@@ -1,0 +1,196 @@
+"""The forms that acknowledge an alarm and that silence. A second click on their buttons does nothing a second time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from nicegui import ui
+
+from alerts.ack_desk import Desk
+from alerts.ack_html import DEFAULT_MINUTES, MINUTES, for_how_long
+from alerts.database import now_ms
+from alerts.entries import REASON_MAX
+from alerts.silences_cli import NAME_MAX
+from clinical.vitals import JUDGED
+from dashboard.alarms.acts import AckForm, Outcome, SilenceForm, acknowledge, silence
+from dashboard.alarms.view import Line
+from dashboard.frame import problems_told
+from dashboard.roles import Permission
+from dashboard.visit import Visit, in_thread
+
+DURATIONS = {
+    "30m": "30 minutes",
+    "1h": "1 hour",
+    "2h": "2 hours",
+    "4h": "4 hours",
+    "8h": "8 hours",
+    "1d": "1 day",
+    "7d": "7 days",
+}
+DEFAULT_DURATION = "1h"
+
+
+@dataclass
+class Sending:
+    """Lets a form that is open be sent once: not while it is being sent, and not when it has been."""
+
+    is_open: bool = False
+    is_busy: bool = False
+
+    def begin(self) -> bool:
+        """Whether it may be sent now."""
+        if not self.is_open or self.is_busy:
+            return False
+        self.is_busy = True
+        return True
+
+    def end(self, is_done: bool) -> None:
+        """It was sent, or what was typed must be corrected."""
+        self.is_busy = False
+        self.is_open = self.is_open and not is_done
+
+
+class AckDialog:
+    """Acknowledges one alarm at a time. `changed` is called when one was."""
+
+    def __init__(self, visit: Visit, desk: Desk, changed: Callable[[], object]) -> None:
+        self._visit = visit
+        self._desk = desk
+        self._changed = changed
+        self._sending = Sending()
+        self._line: Line | None = None
+        self._after = 0
+        with ui.dialog().props('aria-label="Acknowledge an alarm"') as self._dialog, ui.card().classes("ward-form"):
+            ui.html("<h2>Acknowledge</h2>", sanitize=False).classes("ward-section-title")
+            self._about = ui.label().classes("ward-form-about")
+            self._news = ui.label().classes("ward-form-news").props('role="status"')
+            self._reason = ui.input("Reason, or what is being done (may be empty)").props(f"maxlength={REASON_MAX}")
+            choices = {minutes: for_how_long(minutes) for minutes in MINUTES}
+            self._minutes = ui.select(choices, value=DEFAULT_MINUTES, label="No reminders for")
+            ui.label(f"Recorded as {visit.account.name}. It ends early if the alarm becomes more severe.").classes(
+                "ward-quiet-note"
+            )
+            with ui.row():
+                self._send = ui.button("Acknowledge this alarm", on_click=self._act)
+                ui.button("Cancel", on_click=self._dialog.close).props("outline")
+
+    async def open(self, line: Line) -> None:
+        """Ask about this alarm."""
+        with problems_told():
+            self._after = await in_thread(self._desk.newest_order)
+            self._line = line
+            self._sending = Sending(is_open=True)
+            self._reason.set_value("")
+            self._minutes.set_value(DEFAULT_MINUTES)
+            self._news.set_text("")
+            self._about.set_text(_about(line))
+            self._send.enable()
+            self._dialog.open()
+
+    def see(self, line: Line | None) -> None:
+        """What the alarm is like now that is asked about; None: it is not in the list any more."""
+        if self._line is None or not self._dialog.value:
+            return
+        state = line.state if line else "it is no longer among those that are shown"
+        self._news.set_text("" if line and line.state == self._line.state else f"Meanwhile: {state}.")
+
+    @property
+    def alarm_id(self) -> str:
+        """Which alarm is or was asked about last."""
+        return self._line.alarm_id if self._line else ""
+
+    async def _act(self) -> None:
+        if self._line is None or not self._sending.begin():
+            return
+        self._send.disable()
+        outcome: Outcome | None = None
+        try:
+            with problems_told():
+                form = AckForm(
+                    self._line.alarm_id,
+                    self._line.severity,
+                    self._after,
+                    self._reason.value or "",
+                    int(self._minutes.value or 0),
+                )
+                outcome = await self._visit.act(Permission.ACT_ON_ALARMS, acknowledge, self._visit, self._desk, form)
+        finally:
+            self._sending.end(outcome is not None)
+            self._send.enable()
+        if outcome is not None:
+            self._dialog.close()
+            tell(outcome)
+            self._changed()
+
+
+class SilenceDialog:
+    """Silences. `changed` is called when something was."""
+
+    def __init__(self, visit: Visit, changed: Callable[[], object]) -> None:
+        self._visit = visit
+        self._changed = changed
+        self._sending = Sending()
+        self._form: SilenceForm | None = None
+        attributes = {"": "every attribute", **{vital.attribute: vital.label for vital in JUDGED.values()}}
+        with ui.dialog().props('aria-label="Silence"') as self._dialog, ui.card().classes("ward-form"):
+            ui.html("<h2>Silence</h2>", sanitize=False).classes("ward-section-title")
+            ui.label("No mails about what matches all of this. Alarms are recorded and shown here meanwhile.")
+            self._patient = ui.input("Patient id (empty: every patient)").props(f"maxlength={NAME_MAX}")
+            self._ward = ui.select({"": "every ward"}, value="", label="Ward")
+            self._attribute = ui.select(attributes, value="", label="Attribute")
+            self._duration = ui.select(DURATIONS, value=DEFAULT_DURATION, label="For")
+            self._until = ui.input(f"Or until (2026-01-31 14:00, {visit.house.zone.key})").props("maxlength=25")
+            self._reason = ui.input("Reason (needed)").props(f"maxlength={REASON_MAX}")
+            ui.label(f"Recorded as {visit.account.name}.").classes("ward-quiet-note")
+            with ui.row():
+                self._send = ui.button("Silence", on_click=self._act)
+                ui.button("Cancel", on_click=self._dialog.close).props("outline")
+
+    def open(self, wards: tuple[str, ...], line: Line | None = None) -> None:
+        """Ask what to silence; about an alarm, its patient and attribute to begin with."""
+        self._sending, self._form = Sending(is_open=True), None
+        self._ward.set_options({"": "every ward", **{ward: ward for ward in wards}}, value="")
+        self._patient.set_value((line.patient_id or "") if line else "")
+        self._attribute.set_value(line.attribute if line and line.attribute in JUDGED else "")
+        self._duration.set_value(DEFAULT_DURATION)
+        self._until.set_value("")
+        self._reason.set_value("")
+        self._send.enable()
+        self._dialog.open()
+
+    async def _act(self) -> None:
+        if not self._sending.begin():
+            return
+        self._send.disable()
+        typed = SilenceForm(
+            self._patient.value or "",
+            self._ward.value or "",
+            self._attribute.value or "",
+            self._duration.value or "",
+            self._until.value or "",
+            self._reason.value or "",
+            now_ms(),
+        )
+        if self._form is None or replace(typed, sent_at=self._form.sent_at) != self._form:
+            self._form = typed
+        outcome: Outcome | None = None
+        try:
+            with problems_told():
+                outcome = await self._visit.act(Permission.ACT_ON_ALARMS, silence, self._visit, self._form)
+        finally:
+            self._sending.end(outcome is not None)
+            self._send.enable()
+        if outcome is not None:
+            self._dialog.close()
+            tell(outcome)
+            self._changed()
+
+
+def tell(outcome: Outcome) -> None:
+    """Say what became of an act."""
+    ui.notify(outcome.sentence, type="positive" if outcome.is_done else "warning", multi_line=True, timeout=8000)
+
+
+def _about(line: Line) -> str:
+    return ", ".join(part for part in (f"{line.mark} {line.title}", line.whose, line.ward) if part)

@@ -1,0 +1,205 @@
+"""The alarms page: what is wrong now, who looks after it, what is silenced; and the history of one alarm."""
+
+from __future__ import annotations
+
+import re
+
+from nicegui import ui
+
+from alerts.ack_desk import MysqlDesk
+from alerts.alarms_table import AlarmRow, Step, load_alarm, load_history
+from alerts.commands import database
+from dashboard.alarms.acts import end_silence
+from dashboard.alarms.cards import Card, Rows, SilenceRow
+from dashboard.alarms.dialogs import AckDialog, SilenceDialog, tell
+from dashboard.alarms.html import facts_html, table_html
+from dashboard.alarms.look import LOOK_EVERY_SECONDS, OPEN_MAX, AlarmsLook, Seen, names_of
+from dashboard.alarms.view import (
+    Eyes,
+    Line,
+    Place,
+    SilenceLine,
+    facts_of,
+    line_of,
+    lines,
+    silence_lines,
+    steps_of,
+)
+from dashboard.following import keep_fresh
+from dashboard.frame import problems_told, ward_page
+from dashboard.live.state import patient_of
+from dashboard.roles import Permission
+from dashboard.visit import Visit, in_thread
+from infra.errors import WardError
+
+ALARM_ID = re.compile(r"[0-9a-f]{32}")
+HISTORY_EVERY_SECONDS = 2.0
+HEADLINES: dict[Place, tuple[str, str]] = {
+    "active": ("Active", "✓ No alarm is active."),
+    "acknowledged": ("Acknowledged", "Nothing is acknowledged."),
+    "technical": ("Technical", "✓ Nothing technical is wrong."),
+    "ended": ("Over within 12 hours", "Nothing was."),
+}
+EVERY_WARD = {"": "All wards"}
+
+
+@ward_page("/alarms", "Alarms", Permission.SEE_WARD)
+async def alarms(visit: Visit) -> None:
+    """All alarms, the most urgent first; renewed each second."""
+    page = AlarmsPage(visit)
+    await keep_fresh(LOOK_EVERY_SECONDS, page.renew)
+
+
+@ward_page("/alarms/{alarm_id}", "Alarm", Permission.SEE_WARD, in_menu=False)
+async def alarm(visit: Visit, alarm_id: str) -> None:
+    """One alarm with every step of it."""
+    found = await in_thread(_load, visit, alarm_id)
+    await in_thread(visit.record, "view alarm", patient_of(found[0]), f"alarm {alarm_id}")
+    page = AlarmPage(visit, alarm_id)
+    await keep_fresh(HISTORY_EVERY_SECONDS, page.renew)
+
+
+class AlarmsPage:
+    """One open list. What somebody may not do has no button here, and is refused besides."""
+
+    def __init__(self, visit: Visit) -> None:
+        self._visit = visit
+        self._look = visit.house.one(AlarmsLook)
+        self._eyes = eyes_of(visit)
+        self._seen: Seen | None = None
+        with ui.element("div").classes("ward-alarms-bar"):
+            self._ward = ui.select({**EVERY_WARD}, value="", label="Ward", on_change=lambda: self._show())
+            self._ward.classes("ward-alarms-pick")
+            if self._eyes.acts:
+                ui.button("Silence …", on_click=lambda: self._open_silence(None)).props("outline")
+            ui.label(f"Times are in {visit.house.zone.key}.").classes("ward-quiet-note")
+        self._cut = ui.label(f"There are more than {OPEN_MAX} alarms: the most urgent are shown.").classes(
+            "ward-problem"
+        )
+        self._headlines: dict[Place, ui.html] = {}
+        self._rows: dict[Place, Rows[Line]] = {}
+        for place, (_, empty) in HEADLINES.items():
+            with ui.element("section").classes("w-full"):
+                self._headlines[place] = _headline("")
+                self._rows[place] = Rows(empty, self._card)
+        with ui.element("section").classes("w-full"):
+            _headline("<h2>Silences</h2>")
+            self._silences: Rows[SilenceLine] = Rows("Nothing is silenced.", self._silence_row)
+        if self._eyes.acts:
+            self._ack = AckDialog(visit, visit.house.one(MysqlDesk), self._look.everything.forget)
+            self._silence = SilenceDialog(visit, self._look.everything.forget)
+
+    async def renew(self) -> None:
+        """Look, and show what is news."""
+        seen = await self._look.everything.get()
+        if seen != self._seen:
+            self._seen = seen
+            self._show()
+
+    def _show(self) -> None:
+        seen = self._seen
+        if seen is None:
+            return
+        wards = {**EVERY_WARD, **{ward: ward for ward in seen.wards}}
+        if wards != self._ward.options:
+            self._ward.set_options(wards, value=self._ward.value if self._ward.value in wards else "")
+        ward, zone = self._ward.value or None, self._visit.house.zone
+        found = lines(seen, self._eyes, zone, ward)
+        for place, some in found.items():
+            self._headlines[place].set_content(f"<h2>{HEADLINES[place][0]} ({len(some)})</h2>")
+            self._rows[place].show({line.alarm_id: line for line in some})
+        silences = silence_lines(seen, self._eyes, zone, ward)
+        self._silences.show({str(line.silence_id): line for line in silences})
+        self._cut.set_visibility(len(seen.alarms) == OPEN_MAX)
+        if self._eyes.acts:
+            everything = (line for some in found.values() for line in some)
+            self._ack.see(next((line for line in everything if line.alarm_id == self._ack.alarm_id), None))
+
+    def _card(self, line: Line) -> Card:
+        return Card(line, lambda line: self._ack.open(line), self._open_silence)
+
+    def _silence_row(self, line: SilenceLine) -> SilenceRow:
+        return SilenceRow(line, self._end)
+
+    def _open_silence(self, line: Line | None) -> None:
+        self._silence.open(self._seen.wards if self._seen else (), line)
+
+    async def _end(self, line: SilenceLine) -> None:
+        with problems_told():
+            tell(await self._visit.act(Permission.ACT_ON_ALARMS, end_silence, self._visit, line.silence_id))
+            self._look.everything.forget()
+
+
+class AlarmPage:
+    """One alarm, open: what there is to say of it, its history, and what can be done about it."""
+
+    def __init__(self, visit: Visit, alarm_id: str) -> None:
+        self._visit = visit
+        self._alarm_id = alarm_id
+        self._eyes = eyes_of(visit)
+        self._line: Line | None = None
+        self._shown: tuple[AlarmRow, list[Step], str] | None = None
+        look = visit.house.one(AlarmsLook)
+        self._title = ui.label().classes("ward-alarm-title")
+        with ui.element("div").classes("ward-alarm-acts"):
+            self._acknowledge = ui.button("Acknowledge", on_click=self._open_ack)
+            self._silence = ui.button("Silence", on_click=self._open_silence).props("outline")
+            ui.link("All alarms", "/alarms").classes("ward-system-link")
+        self._facts = ui.html("", sanitize=False).classes("w-full")
+        with ui.element("section").classes("w-full"):
+            _headline("<h2>History</h2>")
+            self._steps = ui.html("", sanitize=False).classes("w-full")
+        if self._eyes.acts:
+            self._ack_dialog = AckDialog(visit, visit.house.one(MysqlDesk), look.everything.forget)
+            self._silence_dialog = SilenceDialog(visit, look.everything.forget)
+
+    async def renew(self) -> None:
+        """Look, and show what is news."""
+        found = await in_thread(_load, self._visit, self._alarm_id)
+        if found == self._shown:
+            return
+        self._shown = found
+        row, steps, name = found
+        zone = self._visit.house.zone
+        seen = Seen(names={patient_of(row) or "": name})
+        self._line = line_of(row, seen, (), self._eyes, zone)
+        self._title.set_text(f"{self._line.mark} {self._line.title}")
+        self._title.classes(replace=f"ward-alarm-title ward-is-{row.severity_shown}")
+        self._acknowledge.set_visibility(self._line.may_acknowledge)
+        self._silence.set_visibility(self._line.may_silence)
+        self._facts.set_content(facts_html(facts_of(row, name, self._eyes, zone)))
+        self._steps.set_content(table_html("History", *steps_of(steps, self._eyes, zone)))
+        if self._eyes.acts:
+            self._ack_dialog.see(self._line)
+
+    async def _open_ack(self) -> None:
+        if self._line is not None:
+            await self._ack_dialog.open(self._line)
+
+    def _open_silence(self) -> None:
+        if self._line is not None:
+            self._silence_dialog.open((self._line.ward,) if self._line.ward else (), self._line)
+
+
+def eyes_of(visit: Visit) -> Eyes:
+    """What this page may be sent, and has buttons for."""
+    return Eyes(visit.sees_identity, visit.may(Permission.ACT_ON_ALARMS))
+
+
+def _load(visit: Visit, alarm_id: str) -> tuple[AlarmRow, list[Step], str]:
+    """The alarm, its history and its patient's name, where that may be known. Raises WardError for no alarm."""
+    settings = visit.house.settings
+    row = None
+    if ALARM_ID.fullmatch(alarm_id):
+        with database(settings) as connection, connection.cursor() as cursor:
+            row = load_alarm(cursor, alarm_id)
+            steps = load_history(cursor, alarm_id)
+    if row is None:
+        raise WardError("There is no such alarm, or it was forgotten long after it was over. See the list of alarms.")
+    patient_id = patient_of(row)
+    names = names_of(settings, [patient_id]) if patient_id and visit.sees_identity else None
+    return row, steps, (names or {}).get(patient_id or "", "")
+
+
+def _headline(html: str) -> ui.html:
+    return ui.html(html, sanitize=False).classes("ward-section-title")

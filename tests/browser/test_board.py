@@ -1,0 +1,197 @@
+"""The ward board in a browser, on the running stack: alarms and silence as they happen, and nothing that identifies
+before the eyes of an analyst."""
+
+from __future__ import annotations
+
+import re
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from playwright.sync_api import Locator, Page, WebSocket, expect
+
+from infra.clients import alerts_connection, devices_connection
+from infra.settings import Settings
+from tests.browser.conftest import SignIn
+
+SEEN_MS = 180_000
+"""What an alarm or a silence is waited for on a machine that does other things too."""
+
+WELL, ILL = 97, 80
+"""Oxygen saturations: of a healthy patient, and one of a high alarm."""
+
+
+class Bed:
+    """A patient of the test's own with a monitor that sends a reading each second until it is stopped."""
+
+    def __init__(self, settings: Settings, name: str) -> None:
+        self._settings = settings
+        self.patient_id = f"board-{uuid.uuid4().hex[:8]}"
+        self.ward = f"Ward {self.patient_id}"
+        self.name = name
+        self.spo2 = WELL
+        self.changed_at = 0.0
+        """When the first reading with the present saturation had been committed, epoch s."""
+        self._sent = 0
+        self._stop = threading.Event()
+        self._monitor = threading.Thread(target=self._send, daemon=True)
+        self._execute(
+            "INSERT INTO health.patients_information (patient_id, name, admitted_ward) VALUES (%s, %s, %s)",
+            (self.patient_id, self.name, self.ward),
+        )
+        self._monitor.start()
+
+    def stop_monitor(self) -> None:
+        self._stop.set()
+        self._monitor.join(60)
+
+    def discharge(self) -> None:
+        self.stop_monitor()
+        self._execute(
+            "UPDATE health.patients_information SET discharged_at = NOW(3) WHERE patient_id = %s", (self.patient_id,)
+        )
+
+    def tile(self, page: Page) -> Locator:
+        return page.locator(f'[data-patient="{self.patient_id}"]')
+
+    def _execute(self, statement: str, arguments: tuple[Any, ...]) -> None:
+        with closing(devices_connection(self._settings)) as connection, connection.cursor() as cursor:
+            cursor.execute(statement, arguments)
+
+    def _send(self) -> None:
+        with closing(devices_connection(self._settings)) as connection, connection.cursor() as cursor:
+            while not self._stop.wait(1):
+                spo2 = self.spo2
+                cursor.execute(
+                    "INSERT INTO health.patients_vital_info"
+                    " (patient_id, device_id, recorded_at, heart_rate, spo2, respiratory_rate)"
+                    " VALUES (%s, 'board-monitor', %s, 72, %s, 14)",
+                    (self.patient_id, datetime.now(UTC).replace(tzinfo=None), spo2),
+                )
+                if spo2 != self._sent:
+                    self._sent, self.changed_at = spo2, time.time()
+
+
+@pytest.fixture
+def bed(stack: Settings) -> Iterator[Bed]:
+    one = Bed(stack, "Zoë <b>Łukasz</b>")
+    yield one
+    one.discharge()
+
+
+@pytest.fixture
+def neighbour(stack: Settings) -> Iterator[Bed]:
+    """Somebody else who sends: without anybody's readings no time passes for the silence of others."""
+    one = Bed(stack, "Neighbour")
+    yield one
+    one.discharge()
+
+
+def test_a_desaturation_turns_the_tile_red_and_its_end_turns_it_back(
+    sign_in: SignIn,
+    bed: Bed,
+    record_property: Callable[[str, object], None],
+    check_accessible: Callable[[Page], None],
+    take_picture: Callable[[Page, str], object],
+) -> None:
+    page = sign_in("nurse")
+    page.goto("/board")
+    tile = bed.tile(page)
+    expect(tile).to_have_class(re.compile("ward-t-fine"), timeout=SEEN_MS)
+    expect(tile).to_contain_text("Zoë <b>Łukasz</b>")
+    bed.spo2 = ILL
+    expect(tile).to_have_class(re.compile("ward-t-high"), timeout=SEEN_MS)
+    red_after = time.time() - bed.changed_at
+    record_property("red_after_seconds", round(red_after, 1))
+    print(f"red {red_after:.1f} s after the row's commit")
+    expect(tile).to_contain_text(re.compile(r"HIGH.*Oxygen saturation low"))
+    expect(page.locator(".ward-c-high")).to_be_visible()
+    check_accessible(page)
+    take_picture(page, "ward-board")
+    bed.spo2 = WELL
+    expect(tile).to_have_class(re.compile("ward-t-fine"), timeout=SEEN_MS)
+    expect(tile).to_contain_text("no alarm")
+
+
+def test_a_stopped_device_is_shown_as_no_signal_and_told_as_a_technical_alarm(
+    sign_in: SignIn, bed: Bed, neighbour: Bed, stack: Settings, await_condition: Callable[..., Any]
+) -> None:
+    page = sign_in("doctor")
+    page.goto("/board")
+    tile = bed.tile(page)
+    expect(tile).to_have_class(re.compile("ward-t-fine"), timeout=SEEN_MS)
+    bed.stop_monitor()
+    expect(tile).to_contain_text("NO SIGNAL since", timeout=SEEN_MS)
+    expect(tile).to_have_class(re.compile("ward-t-nosignal"))
+    expect(tile).not_to_contain_text("no alarm")
+    await_condition(lambda: _is_told(stack, bed.patient_id), SEEN_MS / 1000, "no technical alarm was raised")
+    expect(neighbour.tile(page)).to_have_class(re.compile("ward-t-fine"))
+
+
+def test_the_board_of_one_ward_stays_so_when_it_is_loaded_again(sign_in: SignIn, bed: Bed, neighbour: Bed) -> None:
+    page = sign_in("nurse")
+    page.goto("/board")
+    expect(bed.tile(page)).to_be_visible(timeout=SEEN_MS)
+    expect(neighbour.tile(page)).to_be_visible(timeout=SEEN_MS)
+    expect(page.locator(f'option[value="{bed.ward}"]')).to_be_attached(timeout=SEEN_MS)
+    page.get_by_label("Ward").select_option(bed.ward)
+    page.wait_for_url(re.compile(r"\?ward="))
+    expect(bed.tile(page)).to_be_visible(timeout=SEEN_MS)
+    page.reload()
+    expect(bed.tile(page)).to_be_visible(timeout=SEEN_MS)
+    expect(page.locator("[data-patient]")).to_have_count(1)
+    expect(page.locator(".ward-counts")).to_contain_text("1 beds")
+
+
+def test_a_discharged_patients_tile_disappears(sign_in: SignIn, bed: Bed) -> None:
+    page = sign_in("nurse")
+    page.goto("/board")
+    expect(bed.tile(page)).to_be_visible(timeout=SEEN_MS)
+    bed.discharge()
+    expect(bed.tile(page)).to_have_count(0, timeout=SEEN_MS)
+
+
+def test_an_analyst_is_sent_no_name_in_any_message(sign_in: SignIn, bed: Bed) -> None:
+    page = sign_in("analyst")
+    frames: list[str] = []
+
+    def watch(socket: WebSocket) -> None:
+        socket.on("framereceived", lambda frame: frames.append(str(frame)))
+
+    page.on("websocket", watch)
+    answer = page.goto("/board")
+    assert answer is not None
+    expect(bed.tile(page)).to_contain_text("/min", timeout=SEEN_MS)
+    bed.spo2 = WELL - 1
+    expect(bed.tile(page)).to_contain_text("96", timeout=SEEN_MS)
+    sent = "".join(frames) + page.content() + answer.text()
+    assert bed.patient_id in sent
+    assert "ukasz" not in sent
+    nurse = sign_in("nurse")
+    nurse.goto("/board")
+    expect(bed.tile(nurse)).to_contain_text("Łukasz", timeout=SEEN_MS)
+
+
+def test_the_board_fits_on_a_phone(
+    sign_in: SignIn, bed: Bed, check_accessible: Callable[[Page], None], take_picture: Callable[[Page, str], object]
+) -> None:
+    page = sign_in("nurse", phone=True)
+    page.goto("/board")
+    expect(bed.tile(page)).to_contain_text("/min", timeout=SEEN_MS)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    check_accessible(page)
+    take_picture(page, "ward-board-phone")
+
+
+def _is_told(stack: Settings, patient_id: str) -> bool:
+    with closing(alerts_connection(stack)) as connection, connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT COUNT(*) FROM alarms WHERE open_key IS NOT NULL AND technical_key = %s",
+            (f"no_signal:{patient_id}",),
+        )
+        return bool(cursor.fetchone()[0])
