@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 from alerts.entries import as_moment
 from clinical.vitals import JUDGED
+from dashboard.compare.sides import Period
 from dashboard.compare.sources import Compared, Comparison
 from dashboard.compare.statistics import SEVERITIES
 
@@ -41,6 +42,15 @@ def explanation(found: Comparison) -> str:
         f"Average and spread are those of the {stretch}s' means: each {stretch} of each patient counts once. Lowest "
         f"and highest are single values. A ward is the patients who are on it now; its alarms are those that name it."
         + partial
+    )
+
+
+def alarm_explanation(found: Comparison) -> str:
+    """How the alarm load is to be read."""
+    hive = " As they stood in Hive at the last full hour." if found.period is Period.MONTH else ""
+    return (
+        "Alarms of every vital that became active, by the highest severity that each had, divided by the beds of now "
+        f"and by the whole time, also where nothing was measured in it.{hive}"
     )
 
 

@@ -98,9 +98,7 @@ class ComparePage:
             chart = ui.echart(look.alarm_chart(found)).classes("ward-compare-chart").style(height)
             chart.props('role="img"').props["aria-label"] = alarms
             ui.html(look.alarm_table(found), sanitize=False).classes("w-full")
-            ui.label("Alarms of every vital that became active, by the highest severity that each had.").classes(
-                "ward-compare-note"
-            )
+            ui.label(look.alarm_explanation(found)).classes("ward-compare-note")
 
 
 def _headline(text: str) -> None:
