@@ -12,9 +12,9 @@ from fastapi import Request, Response
 from fastapi.responses import HTMLResponse
 from nicegui import ui
 
-from dashboard.html import not_allowed_page
+from dashboard.html import not_allowed_page, sentence_page
 from dashboard.roles import Permission
-from dashboard.visit import Visit, in_thread
+from dashboard.visit import NotFoundError, Visit, in_thread
 from infra.errors import UnavailableError, WardError
 from infra.log import get_logger
 
@@ -50,7 +50,7 @@ def ward_page(
     """Decorates `async def build(visit, …path parameters)`: a page at `path` for those who have the permission.
 
     `keeps_session`: while it is open its session does not end for want of acts, as on a wall screen. What the builder
-    raises as WardError is shown as a sentence.
+    raises as WardError is shown as a sentence; NotFoundError is a page of its own, with status 404.
     """
     if in_menu:
         MENU.append(MenuItem(path, title, permission))
@@ -67,6 +67,8 @@ def ward_page(
             async with _framed(visit, path, title, keeps_session):
                 try:
                     await build(visit, **parameters)
+                except NotFoundError as error:
+                    return HTMLResponse(sentence_page("Not found", str(error)), 404)
                 except WardError as error:
                     complain(error)
             return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ParamSpec, TypeVar
@@ -20,6 +21,10 @@ T = TypeVar("T")
 
 class NotAllowedError(WardError):
     """Somebody asked for what their role, or the end of their session, forbids."""
+
+
+class NotFoundError(WardError):
+    """The address of a page names what does not exist."""
 
 
 @dataclass(frozen=True)
@@ -76,4 +81,8 @@ class Visit:
 
 async def in_thread(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     """`work(…)` in a thread of its own, so that the open pages of others do not wait for a server."""
-    return await run.io_bound(work, *args, **kwargs)  # type: ignore[return-value]
+    done = await run.io_bound(lambda: (work(*args, **kwargs),))
+    if done is None:
+        # So the library tells that the page was closed meanwhile.
+        raise asyncio.CancelledError
+    return done[0]

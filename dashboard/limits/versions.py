@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from hbase.edits import EDITABLE
 from hbase.table import VERSIONS, CellVersion, TableState
+from infra.errors import ConfigurationError
 
 TOGETHER_MS = 2000
 """Rows written by the same author within so long were most likely one edit."""
@@ -65,3 +66,20 @@ def saved_together(state: TableState, row_key: str, row_keys: Iterable[str]) -> 
     at, author = state.last_change(row_key)
     changes = {key: state.last_change(key) for key in row_keys if key in state.cells}
     return sorted(key for key, (when, who) in changes.items() if who == author and abs(when - at) <= TOGETHER_MS)
+
+
+def undone(row_key: str, histories: Mapping[str, Sequence[RowVersion]]) -> dict[str, dict[str, str] | None]:
+    """What the rows that were saved together with `row_key` were before: their cells; None: not there.
+
+    Raises ConfigurationError when that row has no version before its last change.
+    """
+    found: dict[str, dict[str, str] | None] = {}
+    for key, versions in histories.items():
+        before = before_the_last_change(versions)
+        if before is not None:
+            found[key] = before.settable
+        elif len(versions) == 1 and key != row_key:
+            found[key] = None
+    if row_key not in found:
+        raise ConfigurationError(f"HBase keeps no version of {row_key} from before its last change.")
+    return found

@@ -107,7 +107,10 @@ class WhatIf:
             await stdin.drain()
             stdin.close()
         async for line in stdout:
-            heard = orjson.loads(line)
+            try:
+                heard = orjson.loads(line)
+            except orjson.JSONDecodeError as error:
+                raise WardError(FAILED) from error
             if "problem" in heard:
                 raise WardError(heard["problem"])
             if "meaning" in heard:

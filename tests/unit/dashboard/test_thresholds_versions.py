@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from dashboard.limits.versions import before_the_last_change, row_versions, saved_together
+import pytest
+
+from dashboard.limits.versions import before_the_last_change, row_versions, saved_together, undone
 from hbase.edits import Edit
 from hbase.table import VERSIONS, CellVersion
+from infra.errors import ConfigurationError
 from tests.unit.dashboard.threshold_tables import WRITTEN, default_cells, edited, state_of
 
 
@@ -57,3 +60,17 @@ def test_rows_of_one_edit_are_known_by_author_and_moment() -> None:
     keys = [key for key in later.cells if key.startswith("heart_rate#")]
     assert saved_together(later, "heart_rate#041", keys) == ["heart_rate#040", "heart_rate#041"]
     assert saved_together(later, "heart_rate#039", keys) == ["heart_rate#039"]
+
+
+def test_an_undo_takes_back_what_was_saved_together_and_what_was_added_with_it() -> None:
+    changed = row_versions([*FIRST, cell("high_value", "90", 2), cell("updated_by", "ops", 2)])
+    added = row_versions([cell("attribute", "spo2", 2), cell("updated_by", "ops", 2)])
+    before = undone("spo2#004", {"spo2#004": changed, "spo2#008": added})
+    assert before["spo2#008"] is None
+    assert before["spo2#004"] is not None
+    assert before["spo2#004"]["high_value"] == "91"
+
+
+def test_the_rows_that_were_there_from_the_first_cannot_be_undone_away() -> None:
+    with pytest.raises(ConfigurationError, match="no version of spo2#004"):
+        undone("spo2#004", {"spo2#004": row_versions(FIRST), "spo2#005": row_versions(FIRST)})

@@ -1,0 +1,153 @@
+"""The chart of one vital: its span, the bands behind it, its alarms, and the same as CSV."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from nicegui import ui
+
+from alerts.alarms_table import AlarmRow
+from clinical.ages import age_years
+from clinical.vitals import JUDGED
+from dashboard.frame import problems_told
+from dashboard.patient import chart
+from dashboard.patient.admissions import Patient
+from dashboard.patient.bands import Band, bands_of
+from dashboard.patient.curve import Curve, Span
+from dashboard.patient.export import curve_csv, file_name
+from dashboard.patient.html import alarms_html, bands_html
+from dashboard.patient.panel import Panel
+from dashboard.patient.room import Room
+from dashboard.roles import Permission
+from dashboard.visit import Visit, in_thread
+from infra.errors import WardError
+
+AGAIN_SECONDS = {Span.HOUR: 2.0, Span.SIX_HOURS: 30.0, Span.TWO_DAYS: 60.0, Span.MONTH: 300.0}
+AFTER_FAILURE_SECONDS = 10.0
+WAIT_SECONDS = 5.0
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What a chart is made of."""
+
+    curve: Curve
+    bands: list[Band]
+    alarms: list[AlarmRow]
+
+
+class ChartPanel(Panel):
+    """`patient` gives the contact data as they are now: the age chooses the bands."""
+
+    def __init__(self, visit: Visit, room: Room, patient_id: str, patient: Callable[[], Patient | None]) -> None:
+        super().__init__(visit, room, patient_id)
+        self._patient = patient
+        self._shown: Shown | None = None
+        self._chart: ui.echart | None = None
+        self._due = 0.0
+        self._reading: asyncio.Task[Shown] | None = None
+
+    def _title(self) -> str:
+        return "Chart"
+
+    def _lay_out(self) -> None:
+        with ui.row().classes("ward-patient-bar items-center"):
+            vitals = {attribute: vital.label for attribute, vital in JUDGED.items()}
+            self._vital = ui.select(vitals, label="Vital", value="spo2", on_change=self._choose)
+            self._vital.classes("ward-patient-choice")
+            spans = {span.name: span.label for span in Span}
+            self._span = ui.select(spans, label="Over the last", value=Span.HOUR.name, on_change=self._choose)
+            self._span.classes("ward-patient-choice")
+            ui.button("Save chart as CSV", icon="download", on_click=self._export).props("outline")
+        self._loading = ui.row().classes("items-center").props('role="status"')
+        with self._loading:
+            ui.spinner().props('aria-hidden="true"')
+            self._loading_text = ui.label("Loading…")
+        self._place = ui.element("div").classes("ward-patient-wide")
+        self._summary = ui.label().classes("ward-patient-note")
+        with ui.element("div").classes("ward-patient-columns"):
+            with ui.element("div"):
+                ui.label("Limits in force").classes("ward-patient-subheading")
+                self._bands = ui.html("", sanitize=False)
+            with ui.element("div"):
+                ui.label("Alarms of this vital in that time").classes("ward-patient-subheading")
+                self._alarms = ui.html("", sanitize=False).classes("ward-patient-wide")
+
+    async def _choose(self) -> None:
+        self._shown = self._reading = self._chart = None
+        self._due = 0.0
+        self._place.clear()
+        for told in (self._bands, self._alarms):
+            told.set_content("")
+        self._summary.set_text("")
+        await self.again()
+
+    async def _look(self) -> None:
+        """Hive may take longer than anybody wants to wait here: what it gives is shown by a later look."""
+        attribute, span = str(self._vital.value), Span[str(self._span.value)]
+        if self._reading is None:
+            if time.monotonic() < self._due:
+                return
+            self._reading = asyncio.create_task(in_thread(self._read, attribute, span))
+        reading = self._reading
+        self._loading_text.set_text("Loading a month from Hive…" if span is Span.MONTH else "Loading…")
+        self._loading.set_visibility(self._shown is None)
+        await asyncio.wait({reading}, timeout=WAIT_SECONDS)
+        if reading is not self._reading or not reading.done():
+            return
+        self._reading = None
+        self._due = time.monotonic() + AFTER_FAILURE_SECONDS
+        self._loading.set_visibility(False)
+        found = reading.result()
+        self._due = time.monotonic() + AGAIN_SECONDS[span]
+        if self._shown is None or self._differs(found):
+            self._show(found)
+
+    def _differs(self, found: Shown) -> bool:
+        """The end of an hour's chart moves on with its readings only, so that nothing is sent while there are none."""
+        before = self._shown
+        assert before is not None
+        return (
+            (before.curve.points, before.curve.apart, before.bands, before.alarms)
+            != (found.curve.points, found.curve.apart, found.bands, found.alarms)
+        ) or found.curve.end - before.curve.end >= 30_000
+
+    def _read(self, attribute: str, span: Span) -> Shown:
+        curve = self._room.sources.curve(self._patient_id, attribute, span)
+        patient = self._patient()
+        born = patient.date_of_birth if patient else None
+        age = None if born is None else age_years(datetime.now(UTC).date(), born)
+        bands = bands_of(self._room.limits.rows(), attribute, self._patient_id, age)
+        return Shown(curve, bands, self._room.sources.alarms_of(curve, self._patient_id))
+
+    def _show(self, found: Shown) -> None:
+        house = self._visit.house
+        drawn = chart.options(found.curve, found.bands, found.alarms, house.settings, house.zone)
+        summary = chart.summary(found.curve, house.zone)
+        if self._chart is None:
+            with self._place:
+                self._chart = ui.echart(drawn).classes("ward-patient-chart").props('role="img"')
+        else:
+            self._chart.options.update(drawn)
+            self._chart.update()
+        self._chart.props["aria-label"] = summary
+        self._summary.set_text(summary)
+        own = any(band.is_own for band in found.bands)
+        self._bands.set_content(bands_html(found.bands) + ("<p>These are the patient's own limits.</p>" if own else ""))
+        self._alarms.set_content(alarms_html("Alarms in that time", found.alarms, house.zone))
+        self._shown = found
+
+    async def _export(self) -> None:
+        shown = self._shown
+        with problems_told():
+            if shown is None:
+                raise WardError("There is no chart yet: wait until it is there.")
+            curve = shown.curve
+            detail = f"chart of {curve.attribute}, {curve.span.label}: {len(curve.points) + len(curve.apart)} rows"
+            await self._visit.act(Permission.SEE_WARD, self._visit.record, "export", self._patient_id, detail)
+            name = file_name(f"{curve.attribute}-{curve.span.label}", curve.end)
+            ui.download.content(curve_csv(self._patient_id, curve), name, "text/csv")

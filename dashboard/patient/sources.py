@@ -1,0 +1,87 @@
+"""Where a patient's page gets its values from: HBase for recent ones, Hive for a month."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from contextlib import closing
+
+from alerts.alarms_table import AlarmRow, Choice, list_alarms
+from alerts.database import mysql_errors
+from clinical.vitals import DERIVED
+from dashboard.patient import curve as c
+from dashboard.patient.curve import Curve, Span
+from dashboard.patient.hourly import HourlyHistory
+from hbase.recent_minutes import PARTIAL
+from hbase.recent_rows import DerivedValue, Reading
+from hbase.recent_vitals import RecentVitals
+from infra.clients import alerts_connection
+from infra.settings import Settings
+
+AHEAD_MS = 300_000
+"""A device's clock may be ahead; such readings are accepted (`readings.max_future_seconds`) and shown."""
+
+ALARMS_MOST = 500
+
+
+class Sources:
+    """One for the process; threads may share it. Times are epoch ms. Everything blocks and raises UnavailableError."""
+
+    def __init__(self, settings: Settings, clock: Callable[[], float] = time.time) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._recent = RecentVitals(settings, clock)
+        self._hourly = HourlyHistory(settings)
+
+    def newest(self, patient_id: str, count: int, attribute: str | None = None) -> list[Reading]:
+        """The last readings (that have the attribute), newest first, up to a landing interval old."""
+        return self._recent.last(patient_id, count, attribute)
+
+    def newest_derived(self, patient_id: str, attribute: str, count: int) -> list[DerivedValue]:
+        """The last computed values, newest first."""
+        return self._recent.last_derived(patient_id, attribute, count)
+
+    def curve(self, patient_id: str, attribute: str, span: Span) -> Curve:
+        """The vital over the span until now. Hive may take a minute for a month, or raise QueryError."""
+        end = int(self._clock() * 1000)
+        start = end - span.length_ms
+        if span is Span.HOUR:
+            return self._hour(patient_id, attribute, start, end)
+        start -= start % span.step_ms
+        if span is Span.MONTH:
+            hours = self._hourly.hours(patient_id, attribute, start - c.AVERAGE_MS, end + AHEAD_MS)
+            return c.of_hours(attribute, *hours, start, end)
+        names = [attribute, *([attribute + PARTIAL] if attribute in DERIVED else [])]
+        found = self._recent.by_minute(patient_id, start - c.AVERAGE_MS, end + AHEAD_MS, names)
+        return c.of_minutes(attribute, span, found[attribute], found.get(attribute + PARTIAL), start, end)
+
+    def _hour(self, patient_id: str, attribute: str, start: int, end: int) -> Curve:
+        if attribute in DERIVED:
+            values = self._recent.derived_between(patient_id, attribute, start, end + AHEAD_MS)
+            return c.of_derived(attribute, values, start, end)
+        readings = self._recent.between(patient_id, start, end + AHEAD_MS)
+        return c.of_readings(attribute, readings, start, end, self._settings.readings.least_signal_quality)
+
+    def open_alarms(self, patient_id: str) -> list[AlarmRow]:
+        """What is open now, the most urgent first."""
+        return self._alarms(Choice(patient_id=patient_id))
+
+    def alarms_of(self, curve: Curve, patient_id: str) -> list[AlarmRow]:
+        """Alarms of that vital that were active in the time of the curve, the newest first."""
+        return [
+            alarm
+            for alarm in self._alarms(Choice(patient_id=patient_id, ended_too=True))
+            if alarm.attribute == curve.attribute
+            and alarm.raised_at is not None
+            and alarm.raised_at <= curve.end + AHEAD_MS
+            and (alarm.ended_at is None or alarm.ended_at >= curve.start)
+        ]
+
+    def is_known(self, patient_id: str) -> bool:
+        """Whether there is an alarm or a recent reading of somebody of that id."""
+        return bool(self._alarms(Choice(patient_id=patient_id, ended_too=True), 1) or self.newest(patient_id, 1))
+
+    def _alarms(self, choice: Choice, limit: int = ALARMS_MOST) -> list[AlarmRow]:
+        settings = self._settings
+        with mysql_errors(settings), closing(alerts_connection(settings)) as connection, connection.cursor() as cursor:
+            return list_alarms(cursor, choice, limit)
