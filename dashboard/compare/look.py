@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 from alerts.entries import as_moment
 from clinical.vitals import JUDGED
+from dashboard.compare.sides import Period
 from dashboard.compare.sources import Compared, Comparison
 from dashboard.compare.statistics import SEVERITIES
 
@@ -21,14 +22,16 @@ LOOKS = {"high": ("▲", "#b00020"), "medium": ("◆", "#8a4b00"), "low": ("●"
 NO_VALUE = "–"
 
 
-def heading(found: Comparison, zone: ZoneInfo) -> str:
-    """What is compared, as a sentence."""
+def heading(found: Comparison) -> str:
+    """What is compared."""
     vital = JUDGED[found.attribute]
     unit = f" ({vital.unit})" if vital.unit else ""
-    return (
-        f"{vital.label}{unit} over {found.period.label}: {as_moment(found.start, zone)} to "
-        f"{as_moment(found.end, zone)} {zone.key}"
-    )
+    return f"{vital.label}{unit} over {found.period.label}"
+
+
+def when(found: Comparison, zone: ZoneInfo) -> str:
+    """Of which time."""
+    return f"From {as_moment(found.start, zone)} to {as_moment(found.end, zone)} {zone.key}."
 
 
 def explanation(found: Comparison) -> str:
@@ -39,6 +42,15 @@ def explanation(found: Comparison) -> str:
         f"Average and spread are those of the {stretch}s' means: each {stretch} of each patient counts once. Lowest "
         f"and highest are single values. A ward is the patients who are on it now; its alarms are those that name it."
         + partial
+    )
+
+
+def alarm_explanation(found: Comparison) -> str:
+    """How the alarm load is to be read."""
+    hive = " As they stood in Hive at the last full hour." if found.period is Period.MONTH else ""
+    return (
+        "Alarms of every vital that became active, by the highest severity that each had, divided by the beds of now "
+        f"and by the whole time, also where nothing was measured in it.{hive}"
     )
 
 
@@ -87,7 +99,7 @@ def alarm_chart(found: Comparison) -> dict[str, Any]:
 def spread_table(found: Comparison) -> str:
     """The averages and the spread as HTML."""
     columns = [
-        *("", "Compared", "Beds", "With values", f"{found.period.stretch.capitalize()}s", "Average", "Deviation"),
+        *("Box", "Compared", "Beds", "With values", f"{found.period.stretch.capitalize()}s", "Average", "Deviation"),
         *("Median", "Middle half", "5 % to 95 %", "Lowest", "Highest"),
     ]
     return _table("Averages and spread", columns, [_spread_cells(found, one) for one in found.sides])
@@ -95,7 +107,7 @@ def spread_table(found: Comparison) -> str:
 
 def alarm_table(found: Comparison) -> str:
     """The alarm load as HTML."""
-    columns = ["", "Compared", "Beds", "Alarms", "A bed and day"]
+    columns = ["Bar", "Compared", "Beds", "Alarms", "A bed and day"]
     columns += [f"{LOOKS[severity][0]} {severity}" for severity in SEVERITIES]
     rows = []
     for one in found.sides:
@@ -140,7 +152,7 @@ def _spread_cells(found: Comparison, one: Compared) -> Sequence[str]:
 
 
 def _table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    head = "".join(f'<th scope="col">{escape(column)}</th>' if column else "<td></td>" for column in columns)
+    head = "".join(f'<th scope="col">{escape(column)}</th>' for column in columns)
     body = "".join(_row(letter, row) for letter, row in zip(LETTERS, rows, strict=False))
     return (
         f'<div class="ward-scroll" tabindex="0" role="region" aria-label="{escape(title)}"><table class="ward-table">'

@@ -56,13 +56,17 @@ def choices(contacts: Mapping[str, Contact], beds: Collection[str], sees_identit
         contact = contacts.get(patient_id)
         if contact is not None and contact.ward:
             wards.setdefault(contact.ward, []).append(patient_id)
-    found = {f"{WARD} {ward}": Side(WARD, ward, f"Ward {ward}", tuple(wards[ward])) for ward in sorted(wards)}
+    found = {f"{WARD} {ward}": Side(WARD, ward, _called(ward), tuple(wards[ward])) for ward in sorted(wards)}
     for patient_id in sorted(beds):
         contact = contacts.get(patient_id)
         name = contact.name if contact is not None and sees_identity else ""
         label = f"{patient_id} · {name}" if name else patient_id
         found[f"{PATIENT} {patient_id}"] = Side(PATIENT, patient_id, label, (patient_id,))
     return found
+
+
+def _called(ward: str) -> str:
+    return ward if "ward" in ward.lower() else f"Ward {ward}"
 
 
 def chosen(among: Mapping[str, Side], keys: Collection[str]) -> list[Side]:

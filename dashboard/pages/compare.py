@@ -86,7 +86,8 @@ class ComparePage:
         spread, alarms = look.in_words(found)
         self._result.clear()
         with self._result:
-            _headline(look.heading(found, self._visit.house.zone))
+            _headline(look.heading(found))
+            ui.label(look.when(found, self._visit.house.zone)).classes("ward-compare-note")
             height = f"height: {6 + 3 * len(found.sides)}rem"
             if any(one.spread for one in found.sides):
                 chart = ui.echart(look.spread_chart(found)).classes("ward-compare-chart").style(height)
@@ -97,9 +98,7 @@ class ComparePage:
             chart = ui.echart(look.alarm_chart(found)).classes("ward-compare-chart").style(height)
             chart.props('role="img"').props["aria-label"] = alarms
             ui.html(look.alarm_table(found), sanitize=False).classes("w-full")
-            ui.label("Alarms of every vital that became active, by the highest severity that each had.").classes(
-                "ward-compare-note"
-            )
+            ui.label(look.alarm_explanation(found)).classes("ward-compare-note")
 
 
 def _headline(text: str) -> None:
