@@ -100,7 +100,7 @@ class Boards:
         self._rows = array("q")
         self._views: list[BoardView] = []
         self._clients: list[socketio.AsyncClient] = []
-        self._failed: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        self._failed: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
 
     async def open(self) -> None:
         """Open one more. Raises WardError when the page or its websocket does not let it."""
@@ -118,7 +118,7 @@ class Boards:
 
     async def last(self, stop: asyncio.Event, directory: Path) -> None:
         """Stay open until `stop`. Raises WardError when the server ends a board, or a message is lost."""
-        stopped = asyncio.create_task(stop.wait())
+        stopped: asyncio.Future[Any] = asyncio.create_task(stop.wait())
         while not stopped.done():
             await asyncio.wait({stopped, self._failed}, timeout=PROGRESS_SECONDS, return_when=asyncio.FIRST_COMPLETED)
             if self._failed.done():
