@@ -4,29 +4,14 @@ from __future__ import annotations
 
 from bench import alert, start, sustained
 from bench.figures import Report, Size
-from bench.scratch import is_own
-from infra.clients import devices_connection
 from infra.settings import Settings
-from tests.stack.alerting import query
+from tests.stack.leftovers import assert_nothing_is_left
 
 TINY = Size(seed=1, tiny=True, say=print)
 
 
 def figures_of(report: Report) -> dict[str, str]:
     return {figure.name: figure.value for figure in report.figures}
-
-
-def assert_nothing_is_left(settings: Settings) -> None:
-    """No open alarm, no reader and no patient of a ward that this process made; another may measure beside it."""
-    alarms = query(settings, "SELECT ward FROM alarms WHERE ward LIKE 'Bench-%%' AND phase <> 'ended'")
-    readers = query(settings, "SELECT email FROM subscriptions WHERE email LIKE 'bench-%%' AND state <> 'removed'")
-    with devices_connection(settings) as connection, connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT patient_id FROM health.patients_information"
-            " WHERE admitted_ward LIKE 'Bench-%' AND discharged_at IS NULL"
-        )
-        patients = cursor.fetchall()
-    assert [row for row in (*alarms, *readers, *patients) if is_own(row[0])] == []
 
 
 def test_each_alarm_of_the_alert_benchmark_is_one_mail(stack: Settings) -> None:

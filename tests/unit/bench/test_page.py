@@ -1,0 +1,117 @@
+"""What an open board shows and how late, that nothing may be lacking on any, and when detection felt it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import orjson
+import pytest
+
+from bench.boards import BoardView, Inserted, delays_ms, read_page, require_known
+from bench.page import RATIO, TINY, Span, Spans, behind, report
+from bench.watching import Cost, Seen
+from infra.errors import WardError
+
+PATIENTS = ["W-1", "W-2"]
+READINGS = [Inserted(1, "W-1", 1_000), Inserted(2, "W-2", 1_005), Inserted(3, "W-1", 1_500)]
+ROWS = np.array(
+    [
+        (0, 0, 1_500, 1_600),
+        (0, 1, 1_005, 1_600),
+        (1, 0, 1_000, 1_100),
+        (1, 0, 1_500, 1_900),
+        (1, 1, 1_005, 1_105),
+    ]
+)
+
+
+def news(since: int, to: int, **seen: str) -> dict[str, Any]:
+    tiles = {patient.replace("_", "-"): {"looks": "ward-tile", "seen": at} for patient, at in seen.items()}
+    return {"from": since, "to": to, "tiles": tiles}
+
+
+def span(delays: list[int], cores: float = 0.2, memory: int = 150_000_000, late: list[int] | None = None) -> Span:
+    costs = [Cost(0.0, {}, 0.0), Cost(10.0, {"ward-page": 10 * cores, "open boards": 1.0}, 10.0)]
+    found = None if late is None else np.array([late, late])
+    return Span(Seen({}, costs, {"ward-page": memory}, delays), found, TINY.patients)
+
+
+def met(spans: Spans) -> dict[str, bool | None]:
+    return {one.name: one.met for one in report(spans, vars(TINY)).figures}
+
+
+def test_a_page_s_board_and_how_it_connects_are_read_from_its_html() -> None:
+    elements = {"0": {"tag": "q-layout", "props": {}}, "7": {"props": {"news": news(0, 3, W_1="5"), "ward": "<&>"}}}
+    written = orjson.dumps(elements).decode().replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    text = (
+        f"<script>const app = createApp(parseElements(String.raw`{written}`), {{\n"
+        "        query: {'client_id': 'a-b', 'next_message_id': 0, 'implicit_handshake': True},\n      });</script>"
+    )
+    page = read_page(text)
+    assert (page.element, page.query["client_id"], page.query["next_message_id"]) == ("7", "a-b", 0)
+    assert page.news == news(0, 3, W_1="5")
+
+
+def test_a_page_without_a_board_is_an_error() -> None:
+    with pytest.raises(WardError, match="no board in it; it begins with: '<html>Log in"):
+        read_page("<html>Log in</html>")
+
+
+def test_a_board_knows_the_newest_reading_of_each_patient_and_takes_nothing_twice() -> None:
+    board = BoardView()
+    assert board.take(news(0, 2, W_1="1000", W_2="")) == [("W-1", 1000)]
+    assert board.take(news(2, 3, W_2="1005")) == [("W-2", 1005)]
+    assert board.take(news(2, 3, W_2="1005")) == []
+    assert board.shown == {"W-1": 1000, "W-2": 1005}
+
+
+def test_a_message_that_a_board_missed_is_an_error() -> None:
+    board = BoardView()
+    board.take(news(0, 2))
+    with pytest.raises(WardError, match="version 2 and was sent what is new since 3"):
+        board.take(news(3, 4))
+
+
+def test_a_reading_is_as_late_as_the_first_message_with_it_or_a_newer_one() -> None:
+    assert delays_ms(READINGS, PATIENTS, ROWS, boards=2).tolist() == [[600, 595, 100], [100, 100, 400]]
+
+
+def test_a_reading_that_one_board_lacks_is_an_error() -> None:
+    further = [*READINGS, Inserted(4, "W-2", 1_600)]
+    with pytest.raises(WardError, match="Board 0 has not shown reading 4 of W-2"):
+        delays_ms(further, PATIENTS, ROWS, boards=2)
+    with pytest.raises(WardError, match="Board 2 has not shown reading 1 of W-1"):
+        delays_ms(READINGS, PATIENTS, ROWS, boards=3)
+    with pytest.raises(WardError, match="No board has shown anything of W-9"):
+        delays_ms([Inserted(5, "W-9", 1_600)], PATIENTS, ROWS, boards=2)
+
+
+def test_a_board_that_shows_a_reading_that_nobody_inserted_is_an_error() -> None:
+    require_known(READINGS, PATIENTS, ROWS)
+    with pytest.raises(WardError, match="a reading of W-1, inserted at 1500, that there is not"):
+        require_known(READINGS[:2], PATIENTS, ROWS)
+
+
+def test_patients_are_behind_until_their_newest_reading_or_a_later_one_is_shown() -> None:
+    assert behind({"W-1": 1_500, "W-2": 1_005, "W-3": 7}, {"W-1": 1_499, "W-2": 1_010}) == ["W-1", "W-3"]
+
+
+def test_detection_feels_the_boards_when_its_median_grows_by_more_than_a_tenth() -> None:
+    without = [span([100, 100, 900]), span([100])]
+    assert met(Spans(without, [span([109, 5, 400], late=[700])]))[RATIO] is True
+    assert met(Spans(without, [span([112, 112, 112], late=[700])]))[RATIO] is False
+
+
+def test_no_breach_at_all_is_no_proof() -> None:
+    assert met(Spans([span([])], [span([100], late=[700])]))[RATIO] is False
+
+
+def test_a_server_or_an_update_above_its_limit_is_told_as_missed() -> None:
+    fine = met(Spans([span([100])], [span([100], late=[700])]))
+    assert False not in fine.values()
+    poor = met(Spans([span([100])], [span([100], cores=0.6, memory=501_000_000, late=[2_100]), span([100], late=[1])]))
+    assert [name for name, is_met in poor.items() if is_met is False] == [
+        "commit to board, p99",
+        "memory of the server",
+    ]
