@@ -29,8 +29,7 @@ from dashboard.following import keep_fresh
 from dashboard.frame import problems_told, ward_page
 from dashboard.live.state import patient_of
 from dashboard.roles import Permission
-from dashboard.visit import Visit, in_thread
-from infra.errors import WardError
+from dashboard.visit import NotFoundError, Visit, in_thread
 
 ALARM_ID = re.compile(r"[0-9a-f]{32}")
 HISTORY_EVERY_SECONDS = 2.0
@@ -188,7 +187,7 @@ def eyes_of(visit: Visit) -> Eyes:
 
 
 def _load(visit: Visit, alarm_id: str) -> tuple[AlarmRow, list[Step], str]:
-    """The alarm, its history and its patient's name, where that may be known. Raises WardError for no alarm."""
+    """The alarm, its history and its patient's name, where that may be known. Raises NotFoundError for no alarm."""
     settings = visit.house.settings
     row = None
     if ALARM_ID.fullmatch(alarm_id):
@@ -196,7 +195,7 @@ def _load(visit: Visit, alarm_id: str) -> tuple[AlarmRow, list[Step], str]:
             row = load_alarm(cursor, alarm_id)
             steps = load_history(cursor, alarm_id)
     if row is None:
-        raise WardError("There is no such alarm, or it was forgotten long after it was over. See the list of alarms.")
+        raise NotFoundError("There is no such alarm, or it was forgotten long after it was over.")
     patient_id = patient_of(row)
     names = names_of(settings, [patient_id]) if patient_id and visit.sees_identity else None
     return row, steps, (names or {}).get(patient_id or "", "")

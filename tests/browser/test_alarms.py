@@ -222,7 +222,9 @@ def test_the_history_of_an_alarm_has_every_step_and_every_look_at_it_is_recorded
 
 def test_an_alarm_that_does_not_exist_is_said_not_to(sign_in: SignIn) -> None:
     page = sign_in("nurse")
-    page.goto(f"/alarms/{'0' * 32}")
+    answer = page.goto(f"/alarms/{'0' * 32}")
+    assert answer is not None
+    assert answer.status == 404
     expect(page.get_by_text("There is no such alarm")).to_be_visible()
 
 
