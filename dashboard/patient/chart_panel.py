@@ -30,6 +30,8 @@ from infra.errors import WardError
 AGAIN_SECONDS = {Span.HOUR: 2.0, Span.SIX_HOURS: 30.0, Span.TWO_DAYS: 60.0, Span.MONTH: 300.0}
 AFTER_FAILURE_SECONDS = 10.0
 WAIT_SECONDS = 5.0
+WHOLE_SECONDS = 60.0
+"""An hour is read as a whole so often, for readings that came late; in between only its end is."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,8 @@ class ChartPanel(Panel):
         self._patient = patient
         self._shown: Shown | None = None
         self._chart: ui.echart | None = None
-        self._due = 0.0
+        self._landed: Curve | None = None
+        self._due = self._whole_due = 0.0
         self._reading: asyncio.Task[Shown] | None = None
 
     def _title(self) -> str:
@@ -118,7 +121,15 @@ class ChartPanel(Panel):
         ) or found.curve.end - before.curve.end >= 30_000
 
     def _read(self, attribute: str, span: Span) -> Shown:
-        landed = self._room.sources.curve(self._patient_id, attribute, span)
+        before = self._landed
+        if (
+            before is None
+            or (before.attribute, before.span) != (attribute, span)
+            or time.monotonic() >= self._whole_due
+        ):
+            before = None
+            self._whole_due = time.monotonic() + WHOLE_SECONDS
+        self._landed = landed = self._room.sources.curve(self._patient_id, attribute, span, before)
         curve = curve_with_live(landed, self._visit.house.live, self._patient_id)
         patient = self._patient()
         born = patient.date_of_birth if patient else None

@@ -27,6 +27,7 @@ class ContactPanel(Panel):
     def __init__(self, visit: Visit, room: Room, patient_id: str, patient: Patient | None) -> None:
         super().__init__(visit, room, patient_id)
         self.patient = patient
+        self._move: ui.button | None = None
 
     def _title(self) -> str:
         return f"Patient {self._patient_id}"
@@ -34,19 +35,22 @@ class ContactPanel(Panel):
     def _lay_out(self) -> None:
         self._facts = ui.html("", sanitize=False)
         with ui.row() as self._buttons:
-            ui.button("Change", icon="edit", on_click=self._change).props("outline")
-            self._move = ui.button("Discharge", on_click=self._ask_to_move).props("outline")
+            # Not made and hidden: whoever pressed a hidden button all the same would be sent the form.
+            if self._visit.may(Permission.EDIT_PATIENTS):
+                ui.button("Change", icon="edit", on_click=self._change).props("outline")
+                self._move = ui.button("Discharge", on_click=self._ask_to_move).props("outline")
         self._show()
 
     def _show(self) -> None:
         patient = self.patient
-        self._buttons.set_visibility(patient is not None and self._visit.may(Permission.EDIT_PATIENTS))
+        self._buttons.set_visibility(patient is not None)
         if patient is None:
             self._facts.set_content(f"<p>{NO_CONTACT}</p>")
             return
         self._facts.set_content(facts_html(self._told(patient)))
-        self._move.set_text("Discharge" if patient.discharged_at is None else "Admit again")
-        self._move.set_visibility("discharged_at" in patient.values)
+        if self._move is not None:
+            self._move.set_text("Discharge" if patient.discharged_at is None else "Admit again")
+            self._move.set_visibility("discharged_at" in patient.values)
 
     def _told(self, patient: Patient) -> list[tuple[str, str]]:
         told = list[tuple[str, str]]()

@@ -6,7 +6,7 @@ Times are epoch milliseconds, UTC.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import NamedTuple
 
@@ -98,6 +98,16 @@ def of_minutes(
 def of_hours(attribute: str, points: Sequence[Point], apart: Sequence[Point], start: int, end: int) -> Curve:
     """Hours from `start` on; the points reach back further by AVERAGE_MS, for the moving average."""
     return _stepped(attribute, Span.MONTH, list(points), list(apart), start, end)
+
+
+def continued(before: Curve, newest: Curve, start: int) -> Curve:
+    """An hour that begins at `start`: as it was before, and from the start of `newest` on as that says."""
+
+    def joined(old: list[Point], new: list[Point]) -> list[Point]:
+        return [*(point for point in old if start <= point.at < newest.start), *new]
+
+    points, apart = joined(before.points, newest.points), joined(before.apart, newest.apart)
+    return replace(newest, start=start, points=points, apart=apart)
 
 
 def moving_average(points: Sequence[Point], start: int, step_ms: int) -> list[tuple[int, float]]:

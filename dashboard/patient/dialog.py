@@ -39,12 +39,12 @@ class PatientForm:
             ui.dialog().props(f'persistent aria-label="{title}"') as self._dialog,
             ui.card().classes("ward-patient-form"),
         ):
-            ui.html(f"<h2>{title}</h2>", sanitize=False)
+            ui.html(f"<h2>{title}</h2>", sanitize=False).classes("ward-patient-whole")
             for field in fields:
                 if before is None or field.name != "patient_id":
                     self._elements[field.name] = self._element(field, wards)
-            self._wrong = ui.label().classes("ward-wrong").props('role="alert"')
-            with ui.row():
+            self._wrong = ui.label().classes("ward-wrong ward-patient-whole").props('role="alert"')
+            with ui.row().classes("ward-patient-whole"):
                 ui.button("Save", on_click=self._save)
                 ui.button("Cancel", on_click=self._dialog.close).props("outline")
 

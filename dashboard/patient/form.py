@@ -111,8 +111,8 @@ def _phone_problem(text: str) -> str | None:
     if PHONE.fullmatch(text) and digits in PHONE_DIGITS:
         return None
     return (
-        f"Phone: {PHONE_DIGITS.start} to {PHONE_DIGITS.stop - 1} digits, with spaces and ( ) / . - between them, "
-        "perhaps after a +, for example +47 22 33 44 55."
+        f"Phone: {PHONE_DIGITS.start} to {PHONE_DIGITS.stop - 1} digits, between them spaces and ( ) / . - at most, "
+        "as +47 22 33 44 55."
     )
 
 

@@ -21,6 +21,9 @@ from infra.settings import Settings
 AHEAD_MS = 300_000
 """A device's clock may be ahead; such readings are accepted (`readings.max_future_seconds`) and shown."""
 
+AGAIN_MS = 180_000
+"""So much of an hour is read again each time. What comes later than that is seen when all of the hour is."""
+
 ALARMS_MOST = 500
 
 
@@ -41,12 +44,17 @@ class Sources:
         """The last computed values, newest first."""
         return self._recent.last_derived(patient_id, attribute, count)
 
-    def curve(self, patient_id: str, attribute: str, span: Span) -> Curve:
-        """The vital over the span until now. Hive may take a minute for a month, or raise QueryError."""
+    def curve(self, patient_id: str, attribute: str, span: Span, before: Curve | None = None) -> Curve:
+        """The vital over the span until now. Hive may take a minute for a month, or raise QueryError.
+
+        `before`: the same hour as it was shortly before; then only its last minutes are read again.
+        """
         end = int(self._clock() * 1000)
         start = end - span.length_ms
         if span is Span.HOUR:
-            return self._hour(patient_id, attribute, start, end)
+            again = start if before is None else max(start, end - AGAIN_MS)
+            newest = self._hour(patient_id, attribute, again, end)
+            return newest if before is None else c.continued(before, newest, start)
         start -= start % span.step_ms
         if span is Span.MONTH:
             hours = self._hourly.hours(patient_id, attribute, start - c.AVERAGE_MS, end + AHEAD_MS)

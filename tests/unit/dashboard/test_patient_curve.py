@@ -88,6 +88,21 @@ def test_a_partial_score_stands_apart() -> None:
     assert ([point.mean for point in found.points], [point.mean for point in found.apart]) == ([3], [1])
 
 
+def test_an_hour_goes_on_with_its_end_read_again() -> None:
+    before = c.of_readings(
+        "spo2", [Reading("p", at, START + at * MINUTE, {"spo2": 90}) for at in range(10)], START, 0, 20
+    )
+    late = [Reading("p", at, START + at * MINUTE, {"spo2": 95}) for at in (8, 10)]
+    newest = c.of_readings("spo2", late, START + 8 * MINUTE, START + 11 * MINUTE, 20)
+    found = c.continued(before, newest, START + 2 * MINUTE)
+    assert [((point.at - START) // MINUTE, point.mean) for point in found.points] == [
+        *((at, 90) for at in range(2, 8)),
+        (8, 95),
+        (10, 95),
+    ]
+    assert (found.start, found.end) == (START + 2 * MINUTE, START + 11 * MINUTE)
+
+
 def test_minutes_before_the_chart_count_in_the_average_and_are_not_drawn() -> None:
     whole = np.array([START - MINUTE, START], dtype=np.int64)
     values = np.array([60.0, 80.0])
