@@ -29,7 +29,7 @@ from dashboard.limits.row_table import RowActs, show_rows
 from dashboard.limits.saving import save
 from dashboard.limits.trial import Trial
 from dashboard.limits.versions import RowVersion, before_the_last_change, row_versions, saved_together, undone
-from dashboard.limits.widgets import action, focus, sentences, show_picture
+from dashboard.limits.widgets import action, focus, heading, sentences, show_picture
 from dashboard.roles import Permission
 from dashboard.visit import Visit, in_thread
 from hbase.edits import Group, RefusedError, group_of
@@ -89,7 +89,7 @@ class Desk:
             select.props("outlined dense options-dense")
         self._picture = ui.element("div").classes("w-full")
         self._editor = ui.element("div").classes("w-full")
-        ui.html("<h2>Rows</h2>", sanitize=False)
+        heading("Rows")
         self._rows = ui.element("div").classes("w-full")
         action("Add a band", self._add)
         PatientForm(
@@ -335,7 +335,7 @@ class Desk:
     def _refuse(self, reasons: list[str], draft: Draft | None) -> None:
         """Say why nothing was saved; with the picture of what is wrong when it is the draft."""
         with self._refusal, ui.element("div").classes("ward-problem ward-limits-refusal"):
-            ui.html("<h2>Not saved</h2>", sanitize=False)
+            heading("Not saved")
             sentences(reasons[:8])
             for number, group in enumerate(draft.groups() if draft else []):
                 assert draft is not None

@@ -8,7 +8,7 @@ from nicegui import ui
 
 from dashboard.limits.draft import Change, Draft
 from dashboard.limits.saving import REASON_CHARACTERS
-from dashboard.limits.widgets import action, sentences
+from dashboard.limits.widgets import action, heading, sentences
 
 LISTED = 30
 PROBLEMS_SHOWN = 8
@@ -21,7 +21,7 @@ class DraftPanel:
         self, save: Callable[[], Awaitable[None]], discard: Callable[[], None], follow: Callable[[], None]
     ) -> None:
         self._follow = follow
-        ui.html("<h2>Draft</h2>", sanitize=False)
+        heading("Draft")
         self._changes = ui.element("div")
         self._problems = ui.element("div").props('role="status"')
         self.reason = (

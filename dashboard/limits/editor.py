@@ -8,7 +8,7 @@ from typing import get_args
 from nicegui import ui
 
 from clinical.messages import Direction, Severity
-from dashboard.limits.widgets import action
+from dashboard.limits.widgets import action, heading
 
 FIELDS = {
     "low_age_limit": "Age from (years)",
@@ -30,7 +30,7 @@ Change = Callable[[Mapping[str, str]], None]
 def show_editor(row_key: str, cells: Mapping[str, str], change: Change, close: Callable[[], None]) -> None:
     """The form of one row; `change` hears each cell that is edited."""
     with ui.element("section").classes("ward-limits-card").props(f'aria-label="Edit {_plain(row_key)}"'):
-        ui.html("<h2>Edit a band</h2>", sanitize=False)
+        heading("Edit a band")
         ui.label(f"{row_key}: what is changed here is in the picture at once, and saved with the draft.")
         with ui.element("div").classes("ward-limits-form"):
             _choices("direction", "Side", get_args(Direction), cells, change)

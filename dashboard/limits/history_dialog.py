@@ -9,7 +9,7 @@ from nicegui import ui
 
 from alerts.entries import as_moment
 from dashboard.limits.versions import RowVersion
-from dashboard.limits.widgets import action
+from dashboard.limits.widgets import action, heading
 from hbase.display import SHELL
 from hbase.table import VERSIONS
 
@@ -25,7 +25,7 @@ def show_history(
 ) -> None:
     """A dialog with the newest version first. `undo` None: there is nothing before the last change."""
     with ui.dialog().props('aria-label="History of a row"') as dialog, ui.card().classes("ward-limits-dialog"):
-        ui.html("<h2>History of a row</h2>", sanitize=False)
+        heading("History of a row")
         ui.label(f"{row_key}, times in {zone.key}. {KEPT}")
         with (
             ui.element("div").classes("ward-limits-scroll").props('tabindex="0" role="group" aria-label="Versions"'),

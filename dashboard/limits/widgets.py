@@ -21,6 +21,11 @@ def action(text: str, handler: Handler, about: str = "", quiet: bool = True) -> 
     return button
 
 
+def heading(text: str) -> None:
+    """A headline of a part of the page; `text` is markup of our own."""
+    ui.html(f"<h2>{text}</h2>", sanitize=False).classes("ward-limits-heading")
+
+
 def sentences(texts: Sequence[str]) -> None:
     """Each on its own line, as text."""
     for text in texts:
