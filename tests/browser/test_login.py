@@ -30,9 +30,9 @@ ANOTHER_ADDRESS = "127.0.0.77"
 """Of this machine too: what is held against it slows nobody else."""
 
 
-@pytest.fixture
+@pytest.fixture(autouse=True)
 def nurse(stack: Settings) -> Iterator[OwnUser]:
-    """A nurse that only this test uses."""
+    """A nurse that only this test uses. Made before everything else, and so removed when all pages are closed."""
     with own_user(stack, Role.NURSE) as user:
         yield user
 
