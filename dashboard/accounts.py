@@ -8,11 +8,14 @@ read again when it changed: an account that was removed, or whose role changed, 
 from __future__ import annotations
 
 import base64
+import fcntl
 import hashlib
 import hmac
 import json
 import re
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -67,18 +70,29 @@ class Accounts:
         """Add an account, or give it another role and password. Raises ConfigurationError for what cannot be one."""
         check_name(name)
         check_password_length(password)
-        self._save({**self._load(), name: {"role": role.value, "password": hashed(password)}})
+        entry = {"role": role.value, "password": hashed(password)}
+        with self._alone():
+            self._save({**self._load(), name: entry})
 
     def remove(self, name: str) -> None:
         """Remove an account. Its open pages end within seconds. Raises ConfigurationError when there is none."""
-        self.require(name)
-        self._save({other: entry for other, entry in self._load().items() if other != name})
+        with self._alone():
+            self.require(name)
+            self._save({other: entry for other, entry in self._load().items() if other != name})
 
     def require(self, name: str) -> Account:
         """The account of that name. Raises ConfigurationError when there is none."""
         if (account := self.find(name)) is None:
             raise ConfigurationError(f"There is no user {name}: `./ward users list` shows those that there are.")
         return account
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Only one at a time changes the file, else what another adds meanwhile would be lost."""
+        with self._path.with_suffix(".lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            self._read_at = None
+            yield
 
     def _load(self) -> dict[str, dict[str, Any]]:
         try:

@@ -6,11 +6,10 @@ An act is recorded before it is done: what cannot be recorded is not done.
 from __future__ import annotations
 
 import getpass
-from contextlib import closing
 
-from alerts.database import mysql_errors, now_ms
+from alerts.database import now_ms
 from dashboard.accounts import Account
-from infra.clients import alerts_connection
+from dashboard.database import alerts_cursor
 from infra.settings import Settings
 
 DETAIL_MAX = 4000
@@ -32,7 +31,7 @@ def record_from_shell(settings: Settings, act: str, detail: str) -> None:
 
 
 def _record(settings: Settings, name: str, role: str, act: str, patient_id: str | None, detail: str) -> None:
-    with mysql_errors(settings), closing(alerts_connection(settings)) as connection, connection.cursor() as cursor:
+    with alerts_cursor(settings) as cursor:
         cursor.execute(
             "INSERT INTO page_audit (at, user_name, role, act, patient_id, detail) VALUES (%s, %s, %s, %s, %s, %s)",
             (now_ms(), name, role, act, patient_id, detail[:DETAIL_MAX]),

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from contextlib import closing
 
-from alerts.database import mysql_errors, now_ms
-from infra.clients import alerts_connection
+from alerts.database import now_ms
+from dashboard.database import alerts_cursor
 from infra.settings import Settings
 
 TOKEN_BYTES = 32
@@ -22,7 +21,7 @@ KEPT_MS = 30 * 86_400_000
 def begin(settings: Settings, user_name: str) -> str:
     """A new session's token. Old ended sessions are forgotten on the way. Raises UnavailableError."""
     token, now = secrets.token_urlsafe(TOKEN_BYTES), now_ms()
-    with mysql_errors(settings), closing(alerts_connection(settings)) as connection, connection.cursor() as cursor:
+    with alerts_cursor(settings) as cursor:
         cursor.execute("DELETE FROM page_sessions WHERE seen_at < %s", (now - KEPT_MS,))
         cursor.execute(
             "INSERT INTO page_sessions (token_hash, user_name, created_at, seen_at) VALUES (%s, %s, %s, %s)",
@@ -36,7 +35,7 @@ def user_of(settings: Settings, token: str, is_act: bool) -> str | None:
     which keeps it from ending. Raises UnavailableError.
     """
     now = now_ms()
-    with mysql_errors(settings), closing(alerts_connection(settings)) as connection, connection.cursor() as cursor:
+    with alerts_cursor(settings) as cursor:
         cursor.execute(
             "SELECT user_name, created_at, seen_at FROM page_sessions WHERE token_hash = %s", (_hash(token),)
         )
@@ -55,13 +54,13 @@ def user_of(settings: Settings, token: str, is_act: bool) -> str | None:
 
 def end(settings: Settings, token: str) -> None:
     """Log out: the session's pages end within seconds. Raises UnavailableError."""
-    with mysql_errors(settings), closing(alerts_connection(settings)) as connection, connection.cursor() as cursor:
+    with alerts_cursor(settings) as cursor:
         cursor.execute("DELETE FROM page_sessions WHERE token_hash = %s", (_hash(token),))
 
 
 def end_all(settings: Settings, user_name: str) -> None:
     """End every session of a user: their pages end within seconds. Raises UnavailableError."""
-    with mysql_errors(settings), closing(alerts_connection(settings)) as connection, connection.cursor() as cursor:
+    with alerts_cursor(settings) as cursor:
         cursor.execute("DELETE FROM page_sessions WHERE user_name = %s", (user_name,))
 
 

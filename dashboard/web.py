@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib
 import pkgutil
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from urllib.parse import parse_qsl
 
 from fastapi import FastAPI, Request
 from fastapi.responses import FileResponse, HTMLResponse, RedirectResponse, Response
+from nicegui import app as nicegui_app
 from nicegui import ui
 
 from dashboard import audit, pages, sessions
@@ -27,6 +30,8 @@ FORM_MAX_BYTES = 4096
 MENU_ORDER = ("/board", "/alarms", "/patients", "/compare", "/thresholds", "/system")
 WRONG = "The user name or the password is wrong."
 RECONNECT_SECONDS = 30.0
+THREADS = 32
+"""For what waits for servers, of all open pages: of asyncio's own pool one server that hangs would take all."""
 
 log = get_logger("ward-page")
 
@@ -45,6 +50,7 @@ def create_app(house: House) -> FastAPI:
     app.post("/login")(logins.log_in)
     app.post("/logout")(logins.log_out)
     app.exception_handler(UnavailableError)(_unavailable)
+    nicegui_app.on_startup(_enough_threads)
     ui.run_with(
         app,
         title="Wardwatch",
@@ -53,6 +59,10 @@ def create_app(house: House) -> FastAPI:
         language="en-US",
     )
     return app
+
+
+async def _enough_threads() -> None:
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(THREADS, "page"))
 
 
 def _first_page(request: Request) -> Response:
