@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import csv
 import io
+import socket
 from zoneinfo import ZoneInfo
+
+import pytest
 
 from dashboard.patient import table as t
 from dashboard.patient.curve import NOT_JUDGED, Curve, Point, Span
 from dashboard.patient.export import curve_csv, file_name, table_csv
-from dashboard.patient.hourly import hours_of, statement_of
+from dashboard.patient.hourly import HourlyHistory, hours_of, statement_of
 from hbase.recent_rows import DerivedValue, Reading
+from infra.errors import UnavailableError
+from infra.settings import Hadoop, Settings
 
 UTC = ZoneInfo("UTC")
 AT = 1_769_846_400_123
@@ -104,3 +109,13 @@ def test_hours_come_in_order_and_partial_scores_apart() -> None:
     points, apart = hours_of(found)
     assert points == [Point(AT - 123, 1, 1, 1, 1), Point(AT - 123 + 3_600_000, 1, 2.5, 4, 6)]
     assert apart == [Point(AT - 123, 0, 0, 0, 2)]
+
+
+def test_without_hive_a_month_is_refused_with_a_sentence_and_asked_again() -> None:
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        nobody = Hadoop(hiveserver2_port=closed.getsockname()[1])
+        history = HourlyHistory(Settings(hadoop=nobody))
+        for _ in range(3):
+            with pytest.raises(UnavailableError, match="HiveServer2"):
+                history.hours("p", "spo2", AT, AT)
