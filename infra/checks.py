@@ -45,6 +45,9 @@ LONG_FAULTS = (
 )
 """The long form of the fault suite: 21 kills of each stream over three seeds, the first of each seed alone."""
 
+OUTAGES = "tests/browser/test_outages.py"
+"""What the ward page shows while something is down."""
+
 KILLS, POISON = "tests/faults/test_kills.py", "tests/faults/test_poison.py"
 """The short form: each stream and server killed once, three at a time, and a thousand malformed messages."""
 
@@ -91,13 +94,14 @@ def all_tests() -> list[Step]:
         return [pytest, "tests/stack", "--ignore=tests/stack/test_demo.py", *paths, "-m", which, "--durations=15"]
 
     beside = [pytest, "tests/unit", "--numprocesses=auto", "--dist=worksteal"]
-    alone = on_servers("stops_servers", KILLS)
+    alone = on_servers("stops_servers", OUTAGES, KILLS)
+    in_browser = [pytest, "tests/browser", f"--ignore={OUTAGES}", "--durations=5"]
     return [
         Step(demo, [pytest, "tests/stack/test_demo.py"], environment={"WARDWATCH_TEST_LEAVE": "1"}),
         Step(unit, beside, live=False, gives_way=True),
         Step(stack, on_servers("not own_world and not stops_servers", POISON), (demo,), environment=reuse),
         Step(own, on_servers("own_world"), (demo,), live=False, environment=reuse),
-        Step(browser, [pytest, "tests/browser", "--durations=5"], (stack, own), environment=reuse),
+        Step(browser, in_browser, (stack, own), environment=reuse),
         Step("tests that stop servers", alone, (browser,), environment=reuse),
     ]
 

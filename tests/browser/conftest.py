@@ -17,6 +17,7 @@ from dashboard.accounts import initial_password_file
 from dashboard.roles import Role
 from infra.install import axe_script
 from infra.settings import PROJECT_ROOT, Settings
+from tests.browser.beds import Bed
 from tests.running import running_stack, show_complaints, use_test_stack, wait_or_fail
 
 ARGUMENTS = (
@@ -188,6 +189,21 @@ def take_picture(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[Pa
         return path
 
     return taken
+
+
+@pytest.fixture
+def bed(stack: Settings) -> Iterator[Bed]:
+    one = Bed(stack, "Zoë <b>Łukasz</b>")
+    yield one
+    one.discharge()
+
+
+@pytest.fixture
+def neighbour(stack: Settings) -> Iterator[Bed]:
+    """Somebody else who sends: without anybody's readings no time passes for the silence of others."""
+    one = Bed(stack, "Neighbour")
+    yield one
+    one.discharge()
 
 
 @pytest.fixture(scope="session")

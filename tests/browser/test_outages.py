@@ -1,0 +1,66 @@
+"""The ward page while something is down: it says so, and shows the same as before once it is back."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from playwright.sync_api import expect
+
+from infra.settings import Settings
+from infra.supervise import processes
+from tests.browser.beds import SEEN_MS, Bed
+from tests.browser.conftest import SignIn
+
+pytestmark = pytest.mark.stops_servers
+
+OLD = "THE DATA ON THIS PAGE IS OLD"
+
+
+@contextmanager
+def held_still(settings: Settings, stream: str) -> Iterator[None]:
+    """The stream does nothing. One that is killed is back before its page has reason to complain."""
+    pid = processes(settings)[stream].pid
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(pid, signal.SIGCONT)
+
+
+def test_without_the_producer_every_page_says_that_its_data_is_old(stack: Settings, sign_in: SignIn, bed: Bed) -> None:
+    board, alarms = sign_in("nurse"), sign_in("doctor")
+    board.goto("/board")
+    alarms.goto("/alarms")
+    tile = bed.tile(board)
+    expect(tile).to_have_class(re.compile("ward-t-fine"), timeout=SEEN_MS)
+    for page in (board, alarms):
+        expect(page.get_by_text(OLD)).to_be_hidden(timeout=SEEN_MS)
+    with held_still(stack, "vitals-producer"):
+        for page in (board, alarms):
+            expect(page.get_by_text(OLD)).to_be_visible(timeout=SEEN_MS)
+        expect(tile).not_to_have_class(re.compile("ward-t-fine"), timeout=SEEN_MS)
+    for page in (board, alarms):
+        expect(page.get_by_text(OLD)).to_be_hidden(timeout=SEEN_MS)
+    expect(tile).to_have_class(re.compile("ward-t-fine"), timeout=SEEN_MS)
+
+
+def test_a_killed_page_comes_back_by_itself_and_shows_the_same_to_who_was_logged_in(
+    stack: Settings, sign_in: SignIn, bed: Bed, page_errors: list[str], await_condition: Callable[..., Any]
+) -> None:
+    page = sign_in("nurse")
+    page.goto("/board")
+    expect(bed.tile(page)).to_have_class(re.compile("ward-t-fine"), timeout=SEEN_MS)
+    killed = processes(stack)["ward-page"].pid
+    os.kill(killed, signal.SIGKILL)
+    await_condition(lambda: processes(stack)["ward-page"].pid not in (0, killed), SEEN_MS / 1000, "it is not started")
+    # The page that was open loads itself anew: nobody touches it.
+    expect(bed.tile(page)).to_have_class(re.compile("ward-t-fine"), timeout=SEEN_MS)
+    expect(page.get_by_text("CUT OFF")).to_be_hidden(timeout=SEEN_MS)
+    expect(bed.tile(page)).to_contain_text(re.compile(r"last reading [0-9] s ago"), timeout=SEEN_MS)
+    page_errors.clear()  # that the server did not answer meanwhile
