@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -21,6 +22,7 @@ from infra.log import get_logger
 BUILD_SECONDS = 60.0
 FRESH_EVERY_SECONDS = 1.0
 SESSION_EVERY_SECONDS = 15.0
+LEAVE_SECONDS = 3.0
 PRIMARY = "#0b5394"
 """Of buttons and what is chosen: white on it, and it on white, can be read (WCAG AA)."""
 
@@ -145,8 +147,13 @@ def as_age(seconds: float) -> str:
 async def _end_with_session(visit: Visit, keeps_session: bool) -> None:
     try:
         lasts = await in_thread(visit.lasts, keeps_session)
-    except UnavailableError as error:
+    except WardError as error:
         log.warning("cannot look up a session", reason=str(error))
         return
     if not lasts:
         ui.navigate.to("/login")
+        client = ui.context.client
+        await asyncio.sleep(LEAVE_SECONDS)
+        # A browser has gone by itself; who stays is sent nothing more.
+        if not client.is_deleted:
+            client.delete()

@@ -6,11 +6,11 @@ websocket through which all acts of a page go, must name this site as its origin
 
 from __future__ import annotations
 
-from http.cookies import CookieError, SimpleCookie
 from urllib.parse import quote, urlsplit
 
 from fastapi.responses import HTMLResponse, RedirectResponse
 from starlette.datastructures import Headers
+from starlette.requests import cookie_parser
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from dashboard import sessions
@@ -18,7 +18,7 @@ from dashboard.frame import VISIT
 from dashboard.house import House
 from dashboard.html import sentence_page
 from dashboard.visit import Visit, in_thread
-from infra.errors import UnavailableError
+from infra.errors import WardError
 
 COOKIE = "wardwatch_session"
 OPEN = ("/login", "/logout", "/ward.css", "/favicon.ico")
@@ -56,7 +56,7 @@ class Gate:
         if path not in OPEN and not path.startswith(LIBRARY):
             try:
                 visit = await self._visit(headers)
-            except UnavailableError:
+            except WardError:
                 sentence = "Who you are cannot be looked up at the moment. Try again in a minute."
                 await _refuse(scope, receive, send, 503, "Not possible just now", sentence)
                 return
@@ -80,7 +80,9 @@ class Gate:
             # Polling of the websocket's fallback is a GET, with which browsers of the same site send no origin.
             return scope["type"] == "http" and headers.get("sec-fetch-site", "same-origin") in ("same-origin", "none")
         base = self._house.settings.dashboard.public_base_url
-        return urlsplit(origin).netloc == (urlsplit(base).netloc if base else headers.get("host"))
+        if base:
+            return origin.lower() == _origin_of(base)
+        return origin.lower().partition("://")[2] == (headers.get("host") or "-").lower()
 
     async def _to_login(self, scope: Scope, receive: Receive, send: Send) -> None:
         path = scope["path"]
@@ -94,11 +96,15 @@ class Gate:
 
 def cookie(headers: Headers) -> str | None:
     """The session's token that a request brings."""
-    try:
-        found = SimpleCookie(headers.get("cookie", "")).get(COOKIE)
-    except CookieError:
-        return None
-    return found.value if found else None
+    # Python's own parser gives up at the first odd cookie, and those of all ports of a host come here.
+    return cookie_parser(headers.get("cookie", "")).get(COOKIE) or None
+
+
+def _origin_of(base: str) -> str:
+    """An address as browsers name it as an origin: in lower case, without the port that its scheme implies."""
+    parts = urlsplit(base.lower())
+    implied = {"http": ":80", "https": ":443"}[parts.scheme]
+    return f"{parts.scheme}://{parts.netloc.removesuffix(implied)}"
 
 
 async def _refuse(scope: Scope, receive: Receive, send: Send, status: int, title: str, sentence: str) -> None:

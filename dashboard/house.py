@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TypeVar
@@ -9,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from dashboard.accounts import Accounts
 from dashboard.live.state import LiveState
-from dashboard.throttle import Throttle
+from dashboard.throttle import FREE_TRIES_OF_ADDRESS, Throttle
 from infra.settings import Settings
 
 T = TypeVar("T")
@@ -17,13 +18,15 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class House:
-    """One for the process, made by `dashboard.ward_page`. `live` is fed by one consumer for all open pages."""
+    """One for the process, made by `dashboard.ward_page`. `live` is fed by one consumer for all open pages. `throttle`
+    slows the tries of a name from an address, `addresses` those of an address."""
 
     settings: Settings
     accounts: Accounts
     throttle: Throttle
     live: LiveState
     zone: ZoneInfo
+    addresses: Throttle = field(default_factory=lambda: Throttle(time.monotonic, FREE_TRIES_OF_ADDRESS))
     _ones: dict[Callable[[Settings], object], object] = field(default_factory=dict, init=False, compare=False)
 
     def one(self, kind: Callable[[Settings], T]) -> T:

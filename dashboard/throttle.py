@@ -10,6 +10,9 @@ import threading
 from collections.abc import Callable
 
 FREE_TRIES = 3
+FREE_TRIES_OF_ADDRESS = 30
+"""More than for one name: a whole ward may come from one address, that of a proxy."""
+
 FIRST_SECONDS, LONGEST_SECONDS = 1.0, 60.0
 FORGET_SECONDS = 900.0
 ENTRIES_MAX = 10_000
@@ -18,8 +21,9 @@ ENTRIES_MAX = 10_000
 class Throttle:
     """Counts wrong passwords by key (a name, an address). `clock` gives monotonic seconds. Thread-safe."""
 
-    def __init__(self, clock: Callable[[], float]) -> None:
+    def __init__(self, clock: Callable[[], float], free_tries: int = FREE_TRIES) -> None:
         self._clock = clock
+        self._free_tries = free_tries
         self._wrong: dict[str, tuple[int, float]] = {}
         self._lock = threading.Lock()
 
@@ -44,11 +48,18 @@ class Throttle:
             for key in keys:
                 self._wrong.pop(key, None)
 
+    def take_back(self, key: str) -> None:
+        """The newest try of that key, counted before it was known, was right. Those before it still count."""
+        with self._lock:
+            count, last = self._wrong.pop(key, (0, 0.0))
+            if count > 1:
+                self._wrong[key] = (count - 1, last)
+
     def _wait(self, key: str) -> float:
         count, last = self._wrong.get(key, (0, 0.0))
-        if count < FREE_TRIES:
+        if count < self._free_tries:
             return 0.0
-        pause = min(FIRST_SECONDS * 2.0 ** min(count - FREE_TRIES, 20), LONGEST_SECONDS)
+        pause = min(FIRST_SECONDS * 2.0 ** min(count - self._free_tries, 20), LONGEST_SECONDS)
         return max(0.0, last + pause - self._clock())
 
     def _forget(self, now: float) -> None:

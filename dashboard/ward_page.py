@@ -47,7 +47,9 @@ def body(settings: Settings, metrics: StreamMetrics, stop: threading.Event) -> N
         log_config=None,
         access_log=False,
         server_header=False,
-        proxy_headers=False,
+        # Only the proxy of this machine is believed to say who asks.
+        proxy_headers=settings.dashboard.public_base_url is not None,
+        forwarded_allow_ips="127.0.0.1",
         ws_per_message_deflate=False,
         h11_max_incomplete_event_size=HEADER_MAX_BYTES,
         timeout_graceful_shutdown=GRACE_SECONDS,

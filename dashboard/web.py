@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import importlib
 import pkgutil
 from concurrent.futures import ThreadPoolExecutor
@@ -12,7 +11,7 @@ from urllib.parse import parse_qsl
 from fastapi import FastAPI, Request
 from fastapi.responses import FileResponse, HTMLResponse, RedirectResponse, Response
 from nicegui import app as nicegui_app
-from nicegui import ui
+from nicegui import run, ui
 
 from dashboard import audit, pages, sessions
 from dashboard.accounts import Account
@@ -22,7 +21,7 @@ from dashboard.house import House
 from dashboard.html import login_page, sentence_page
 from dashboard.roles import may
 from dashboard.visit import in_thread
-from infra.errors import UnavailableError
+from infra.errors import UnavailableError, WardError
 from infra.log import get_logger
 
 CSS = Path(__file__).with_name("ward.css")
@@ -31,7 +30,7 @@ MENU_ORDER = ("/board", "/alarms", "/patients", "/compare", "/thresholds", "/sys
 WRONG = "The user name or the password is wrong."
 RECONNECT_SECONDS = 30.0
 THREADS = 32
-"""For what waits for servers, of all open pages: of asyncio's own pool one server that hangs would take all."""
+"""For what waits for servers, of all open pages: of NiceGUI's own pool one server that hangs would take all."""
 
 log = get_logger("ward-page")
 
@@ -49,8 +48,11 @@ def create_app(house: House) -> FastAPI:
     logins = Logins(house)
     app.post("/login")(logins.log_in)
     app.post("/logout")(logins.log_out)
-    app.exception_handler(UnavailableError)(_unavailable)
-    nicegui_app.on_startup(_enough_threads)
+    app.exception_handler(WardError)(_unavailable)
+    # NiceGUI's own would build a page with a connection for whoever asks, and tell what an error said.
+    nicegui_app.exception_handlers[404] = _no_such_page
+    nicegui_app.exception_handlers[Exception] = _crashed
+    run.thread_pool = ThreadPoolExecutor(THREADS, "page")
     ui.run_with(
         app,
         title="Wardwatch",
@@ -59,10 +61,6 @@ def create_app(house: House) -> FastAPI:
         language="en-US",
     )
     return app
-
-
-async def _enough_threads() -> None:
-    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(THREADS, "page"))
 
 
 def _first_page(request: Request) -> Response:
@@ -85,17 +83,22 @@ class Logins:
         """Check what was typed, at the pace that wrong passwords leave; begin a session with a cookie."""
         form = await _form(request)
         name, after = form.get("name", "")[:64].strip(), _own_path(form.get("after", "/"))
-        keys = (f"name {name}", f"address {request.client.host if request.client else ''}")
-        if (wait := self._house.throttle.wait_seconds(*keys)) > 0:
+        address = request.client.host if request.client else ""
+        key, addresses = f"{name} from {address}", self._house.addresses
+        if (wait := max(self._house.throttle.wait_seconds(key), addresses.wait_seconds(address))) > 0:
             sentence = f"Too many wrong passwords: try again in {wait + 0.5:.0f} s."
             return HTMLResponse(login_page(after, name, sentence), 429, {"Retry-After": f"{wait + 1:.0f}"})
-        self._house.throttle.wrong(*keys)
+        self._house.throttle.wrong(key)
+        addresses.wrong(address)
         account = await in_thread(self._house.accounts.check_password, name, form.get("password", ""))
         if account is None:
             log.warning("login refused")
-            await in_thread(audit.record_refused_login, self._house.settings, name)
+            # What is no name may be a password in the wrong field.
+            known = name if self._house.accounts.find(name) else "(no such user)"
+            await in_thread(audit.record_refused_login, self._house.settings, known)
             return HTMLResponse(login_page(after, name, WRONG), 401)
-        self._house.throttle.right(*keys)
+        self._house.throttle.right(key)
+        addresses.take_back(address)
         token = await in_thread(self._begin, account)
         answer = RedirectResponse(after, 303)
         base = self._house.settings.dashboard.public_base_url or ""
@@ -109,7 +112,10 @@ class Logins:
     async def log_out(self, request: Request) -> Response:
         """End the session on every page that it has open."""
         if token := cookie(request.headers):
-            await in_thread(sessions.end, self._house.settings, token)
+            try:
+                await in_thread(sessions.end, self._house.settings, token)
+            except UnavailableError as error:
+                log.warning("a session could not be ended", reason=str(error))
         answer = RedirectResponse("/login", 303)
         answer.delete_cookie(COOKIE, httponly=True, samesite="lax")
         return answer
@@ -133,3 +139,12 @@ def _own_path(after: str) -> str:
 def _unavailable(_request: Request, error: Exception) -> HTMLResponse:
     log.warning("unavailable", reason=str(error))
     return HTMLResponse(sentence_page("Not possible just now", "A server that this needs is away. Try again."), 503)
+
+
+def _no_such_page(_request: Request, _error: Exception) -> HTMLResponse:
+    return HTMLResponse(sentence_page("Not found", "There is no such page."), 404)
+
+
+def _crashed(_request: Request, error: Exception) -> HTMLResponse:
+    log.error("a request failed", reason=type(error).__name__)
+    return HTMLResponse(sentence_page("Something went wrong", "Load the page again. The log says more."), 500)

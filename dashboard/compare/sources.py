@@ -25,6 +25,9 @@ HBASE_AT_ONCE = 4
 HIVE_AT_ONCE = 1
 """Comparisons of a month that HiveServer2 works on at the same time; the others wait."""
 
+TURN_SECONDS = 10.0
+"""How long a turn is waited for: who waits holds a thread of all pages."""
+
 HIVE_SECONDS = 120
 ALARMS_SECONDS = 30.0
 
@@ -119,7 +122,7 @@ class CompareSources:
         least = self._settings.readings.least_signal_quality
         hours = hours_statement(patients, attribute, start, end, least) if patients else None
         alarms = alarms_statement(_keys(sides, PATIENT), _keys(sides, WARD), start, end)
-        if not self._turns.acquire(timeout=HIVE_SECONDS):
+        if not self._turns.acquire(timeout=TURN_SECONDS):
             raise UnavailableError("HiveServer2", self._hive, "others compare a month at the moment")
         try:
             connection = self._connected()

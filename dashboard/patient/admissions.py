@@ -19,6 +19,7 @@ from pymysql.constants import ER
 from pymysql.cursors import Cursor
 
 from alerts.database import in_transaction
+from dashboard.database import ANSWER_SECONDS
 from dashboard.patient import form
 from infra.clients import devices_connection, reader_connection
 from infra.errors import ConfigurationError, UnavailableError, WardError
@@ -218,7 +219,10 @@ class Admissions:
 
     @contextmanager
     def _reading(self) -> Iterator[tuple[Connection[Any], ContactsTable]]:
-        with _errors(self._settings), closing(reader_connection(self._settings)) as connection:
+        with (
+            _errors(self._settings),
+            closing(reader_connection(self._settings, read_timeout=ANSWER_SECONDS)) as connection,
+        ):
             yield connection, find_contacts_table(self._settings, connection)
 
 

@@ -20,4 +20,4 @@ class AlarmsPanel(Panel):
 
     async def _look(self) -> None:
         alarms = await in_thread(self._room.sources.open_alarms, self._patient_id)
-        self._list.set_content(alarms_html("Open alarms", alarms, self._visit.house.zone))
+        self._list.set_content(alarms_html("Open alarms", alarms, self._visit.house.zone, self._visit.sees_identity))

@@ -151,7 +151,9 @@ class ChartPanel(Panel):
         self._summary.set_text(summary)
         own = any(band.is_own for band in found.bands)
         self._bands.set_content(bands_html(found.bands) + ("<p>These are the patient's own limits.</p>" if own else ""))
-        self._alarms.set_content(alarms_html("Alarms in that time", found.alarms, house.zone))
+        self._alarms.set_content(
+            alarms_html("Alarms in that time", found.alarms, house.zone, self._visit.sees_identity)
+        )
         self._shown = found
 
     async def _export(self) -> None:

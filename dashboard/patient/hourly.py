@@ -19,6 +19,9 @@ from infra.clients import hive_connection
 from infra.errors import UnavailableError
 from infra.settings import Settings
 
+TURN_SECONDS = 10.0
+"""How long a turn is waited for: who waits holds a thread of all pages."""
+
 ANSWER_SECONDS = 90
 KEPT_SECONDS = 300.0
 KEPT_MOST = 200
@@ -47,7 +50,7 @@ class HourlyHistory:
         key = patient_id, attribute
         kept = self._fresh(key)
         if kept is None:
-            if not self._turns.acquire(timeout=ANSWER_SECONDS):
+            if not self._turns.acquire(timeout=TURN_SECONDS):
                 raise UnavailableError("HiveServer2", self._address, "too many ask it for a month at the same time")
             try:
                 kept = self._fresh(key) or self._ask(patient_id, attribute, start, end)

@@ -31,13 +31,13 @@ def readings_html(table: Table) -> str:
     return table_html("Last readings", table.header, table.rows)
 
 
-def alarms_html(name: str, alarms: Iterable[AlarmRow], zone: ZoneInfo) -> str:
-    """Alarms with their severity by shape, text and colour."""
+def alarms_html(name: str, alarms: Iterable[AlarmRow], zone: ZoneInfo, sees_identity: bool) -> str:
+    """Alarms with their severity by shape, text and colour; who acknowledged one, for those who may see names."""
     rows = [
         [
             _severity(alarm),
             _cell(alarm.what if alarm.kind == "clinical" else alarm.detail or alarm.what),
-            _cell(_state(alarm, zone)),
+            _cell(_state(alarm, zone, sees_identity)),
             _cell(as_moment(alarm.raised_at or alarm.started_at, zone)),
             _cell("" if alarm.ended_at is None else as_moment(alarm.ended_at, zone)),
         ]
@@ -91,7 +91,8 @@ def _severity(alarm: AlarmRow) -> str:
     return f'<span style="color:{look.ink}"><span aria-hidden="true">{look.mark}</span> {look.word}</span>'
 
 
-def _state(alarm: AlarmRow, zone: ZoneInfo) -> str:
+def _state(alarm: AlarmRow, zone: ZoneInfo, sees_identity: bool) -> str:
     if alarm.state == "acknowledged" and alarm.acknowledged_until is not None:
-        return f"acknowledged by {alarm.acknowledged_by} until {as_moment(alarm.acknowledged_until, zone)}"
+        by = f" by {alarm.acknowledged_by}" if sees_identity and alarm.acknowledged_by else ""
+        return f"acknowledged{by} until {as_moment(alarm.acknowledged_until, zone)}"
     return alarm.state if alarm.end_reason is None else f"{alarm.state}: {alarm.end_reason}"

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from contextlib import closing
 
 from alerts.alarms_table import AlarmRow, Choice, list_alarms
-from alerts.database import mysql_errors
 from clinical.vitals import DERIVED
+from dashboard.database import alerts_cursor
 from dashboard.patient import curve as c
 from dashboard.patient.curve import Curve, Span
 from dashboard.patient.hourly import HourlyHistory
 from hbase.recent_minutes import PARTIAL
 from hbase.recent_rows import DerivedValue, Reading
 from hbase.recent_vitals import RecentVitals
-from infra.clients import alerts_connection
 from infra.settings import Settings
 
 AHEAD_MS = 300_000
@@ -91,5 +89,5 @@ class Sources:
 
     def _alarms(self, choice: Choice, limit: int = ALARMS_MOST) -> list[AlarmRow]:
         settings = self._settings
-        with mysql_errors(settings), closing(alerts_connection(settings)) as connection, connection.cursor() as cursor:
+        with alerts_cursor(settings) as cursor:
             return list_alarms(cursor, choice, limit)

@@ -20,7 +20,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from dashboard import accounts, sessions
 from dashboard.accounts import Accounts, ensure_accounts
 from dashboard.frame import VISIT
-from dashboard.gate import COOKIE, Gate
+from dashboard.gate import COOKIE, Gate, _origin_of
 from dashboard.house import House
 from dashboard.live.state import LiveState
 from dashboard.roles import Role
@@ -188,3 +188,14 @@ def test_every_answer_carries_what_protects_it_and_only_the_librarys_files_are_k
 @pytest.mark.parametrize("role", list(Role))
 def test_no_role_passes_by_its_name_alone(client: TestClient, role: Role) -> None:
     assert client.get("/board", headers={"cookie": f"{COOKIE}={role}"}).status_code == 303
+
+
+def test_cookies_of_other_pages_on_this_host_do_not_hide_the_sessions(client: TestClient) -> None:
+    odd = 'prefs={"a":1}; filter[x]=1; a@b=1; lonely'
+    answer = client.get("/board", headers={"cookie": f"{odd}; {COOKIE}=of-a-nurse"})
+    assert answer.status_code == 200
+
+
+@pytest.mark.parametrize("base", ["https://Ward.example", "https://ward.example:443"])
+def test_a_public_address_is_meant_however_it_is_written(base: str) -> None:
+    assert _origin_of(base) == "https://ward.example"

@@ -105,7 +105,9 @@ def test_whatever_is_typed_is_shown_as_text() -> None:
     shown = [
         table_html(SCRIPT, [SCRIPT], [[SCRIPT]], [patient_path(SCRIPT)]),
         facts_html([(SCRIPT, SCRIPT)]),
-        alarms_html("Alarms", [replace(alarm_row(), kind="technical", detail=SCRIPT, acknowledged_by=SCRIPT)], UTC),
+        alarms_html(
+            "Alarms", [replace(alarm_row(), kind="technical", detail=SCRIPT, acknowledged_by=SCRIPT)], UTC, True
+        ),
         bands_html([replace(BANDS[0], text=SCRIPT)]),
     ]
     for html in shown:
@@ -115,3 +117,13 @@ def test_whatever_is_typed_is_shown_as_text() -> None:
 
 def test_an_id_with_any_characters_has_an_address() -> None:
     assert patient_path("a/b c?#é") == "/patients/a%2Fb%20c%3F%23%C3%A9"
+
+
+def test_who_acknowledged_an_alarm_is_told_to_those_who_may_see_names_only() -> None:
+    alarm = replace(
+        alarm_row(), phase="acknowledged", acknowledged_by="Dr Jane Doe", acknowledged_until=1_763_838_000_000
+    )
+    assert "Dr Jane Doe" in alarms_html("Alarms", [alarm], UTC, True)
+    hidden = alarms_html("Alarms", [alarm], UTC, False)
+    assert "acknowledged until" in hidden
+    assert "Jane" not in hidden

@@ -76,3 +76,20 @@ def test_guessing_with_ever_new_names_does_not_fill_the_memory(clock: Clock, mon
         one.wrong(f"name {number}", "address x")
     assert len(one._wrong) <= 12
     assert one.wait_seconds("address x") > 0
+
+
+def test_a_try_that_was_right_after_all_is_taken_back_and_those_before_it_are_not(clock: Clock) -> None:
+    one = Throttle(clock)
+    for _ in range(FREE_TRIES):
+        one.wrong("x")
+    one.take_back("x")
+    assert one.wait_seconds("x") == 0
+    one.wrong("x")
+    assert one.wait_seconds("x") > 0
+
+
+def test_many_may_mistype_behind_one_proxy(clock: Clock) -> None:
+    one = Throttle(clock, throttle.FREE_TRIES_OF_ADDRESS)
+    for _ in range(throttle.FREE_TRIES_OF_ADDRESS - 1):
+        one.wrong("x")
+    assert one.wait_seconds("x") == 0
