@@ -78,7 +78,7 @@ def contacts_of(settings: Settings, patients: Collection[str]) -> dict[str, Stay
         if answer is None:
             return None
         for patient, name, left_at in answer.rows:
-            stays[str(patient)] = Stay(one_line(name) or None, _epoch_ms(left_at, answer.types[2], settings))
+            stays[str(patient)] = Stay(one_line(name) or None, epoch_ms(left_at, answer.types[2], settings))
     return stays
 
 
@@ -90,7 +90,7 @@ def discharges(settings: Settings, patients: Collection[str], now: int) -> dict[
     return {patient: stay.left_at for patient, stay in stays.items() if stay.has_left(now) and stay.left_at is not None}
 
 
-def _epoch_ms(at: object, kind: int, settings: Settings) -> int | None:
+def epoch_ms(at: object, kind: int, settings: Settings) -> int | None:
     """A DATETIME has no zone of its own: it is that of the source, as for the import; a TIMESTAMP comes in UTC."""
     if not isinstance(at, datetime):
         return None

@@ -97,7 +97,8 @@ def bed_of(patient_id: str, wards: Wards, now: int) -> Bed:
         standing = Standing(standing.silent, standing.monitored, standing.since, {**known, **standing.lost})
     since = _no_signal_since(patient_id, standing, told)
     read_at = wards.alarms_read_at
-    known_now = read_at is not None and now / 1000 - read_at <= ALARMS_SECONDS
+    is_judged = "judging" not in wards.problems
+    known_now = is_judged and read_at is not None and now / 1000 - read_at <= ALARMS_SECONDS
     rank = _rank(patient, alarms, standing, since, known_now)
     contact = wards.contacts.get(patient_id) if wards.contacts else None
     return Bed(patient_id, contact, rank, alarms, standing, since, known_now)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -113,9 +114,11 @@ class SharedBoard:
         self._put(kept.parts, SCORE, tile.score_html(patient.score if patient else None, now))
         self._cells(kept, patient, now)
         quality = patient.quality if patient else None
-        if is_same and kept.inputs.get(STATE) == (quality,):
+        # Of another day than today a time is told with its date.
+        inputs = (quality, datetime.fromtimestamp(now / 1000, self._zone).date())
+        if is_same and kept.inputs.get(STATE) == inputs:
             return
-        kept.inputs[STATE] = (quality,)
+        kept.inputs[STATE] = inputs
         self._put(kept.parts, LOOKS, tile.looks(bed))
         for parts, sees_identity in ((kept.named, True), (kept.nameless, False)):
             self._put(parts, HEAD, tile.head_html(bed, sees_identity))
@@ -126,7 +129,8 @@ class SharedBoard:
         for place, cell in enumerate(tile.CELLS):
             all_series = [patient.series.get(name) if patient else None for name in cell.attributes]
             known = [series for series in all_series if series is not None]
-            severity = next((marks[name] for name in cell.attributes if name in marks), "")
+            own = {marks[name] for name in cell.attributes if name in marks}
+            severity = next((one for one in tile.SHAPES if one in own), "")
             is_lost = any(name in lost for name in cell.attributes)
             age = now - max((series.times[-1] for series in known), default=now)
             inputs = (*((one.version, one.times[-1]) for one in known), severity, is_lost, age // 60_000)

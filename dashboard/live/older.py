@@ -23,16 +23,20 @@ log = get_logger("ward-page")
 def fill_trends(settings: Settings, live: LiveState, stop: threading.Event) -> None:
     """Ask once for the older values of each short trend line, until `stop` is set; later while HBase is away."""
     recent = RecentVitals(settings)
-    asked: set[tuple[str, str]] = set()
+    asked, failed = set[tuple[str, str]](), set[tuple[str, str]]()
     while True:
         pause = EVERY_SECONDS
         short = live.short_trends()
         asked &= short
-        for patient_id, attribute in sorted(short - asked):
+        if not short - asked - failed:
+            failed.clear()
+        for patient_id, attribute in sorted(short - asked - failed):
             try:
                 live.fill(patient_id, attribute, older_values(settings, recent, patient_id, attribute))
             except WardError as error:
                 log.warning("trend lines begin with the values since the start", reason=str(error))
+                # The others first: one that always fails would keep them waiting.
+                failed.add((patient_id, attribute))
                 pause = AGAIN_SECONDS
                 break
             asked.add((patient_id, attribute))

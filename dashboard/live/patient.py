@@ -76,7 +76,9 @@ class PatientNow:
             return
         self.last_at = max(self.last_at or 0, inserted_at)
         for value in seen.values:
-            self.series.setdefault(value.attribute, Series()).add(value.recorded_at, value.value, inserted_at)
+            # Nothing is measured after it was inserted: a device whose clock is ahead would hide what comes later.
+            at = min(value.recorded_at, inserted_at)
+            self.series.setdefault(value.attribute, Series()).add(at, value.value, inserted_at)
             track = self._tracks.get(value.attribute)
             if track is None:
                 track = self._tracks[value.attribute] = Track(self._intervals[value.attribute])

@@ -3,26 +3,33 @@
 from __future__ import annotations
 
 import threading
+import time
 from contextlib import closing
 
 from alerts.alarms_table import Choice, list_alarms
 from alerts.database import mysql_errors, now_ms
-from alerts.wards import contacts_of
+from alerts.wards import Stay, contacts_of, epoch_ms
 from alerts.wording import one_line
 from dashboard.live.state import Contact, LiveState
 from infra.clients import alerts_connection, reader_connection
 from infra.errors import UnavailableError, WardError
 from infra.log import get_logger
+from infra.metrics import read_state
 from infra.settings import Settings
 
 CONTACTS_SECONDS = 15.0
 FIRST_CONTACTS_SECONDS = 1.0
 ALARMS_SECONDS = 1.0
 ANSWER_SECONDS = 10.0
+JUDGES = ("detect-breaches", "alert-engine")
+JUDGING_SECONDS, JUDGED_SECONDS, JUDGES_MISSED = 5.0, 60.0, 3
+"""How often they are asked, how old their last progress may be, and how often in a row they may not answer."""
+
 ALARMS_MAX = 20_000
 """Open alarms that are read at most, the most urgent of them."""
 
 NO_CONTACTS = "The contacts cannot be read at the moment: names, wards and discharges may be out of date."
+NOT_JUDGED = "The readings are not judged at the moment: an alarm may be missing from this page."
 NO_ALARMS = "The alarms cannot be read at the moment: what the tiles say of alarms may be out of date."
 
 log = get_logger("ward-page")
@@ -61,14 +68,32 @@ def admitted(settings: Settings) -> dict[str, Contact]:
     columns = settings.contacts.columns
     identity, left = columns["patient_id"], columns.get("discharged_at")
     name, ward = columns.get("name") or "NULL", columns.get("admitted_ward") or "NULL"
-    present = f" WHERE {left} IS NULL OR {left} > NOW(3)" if left else ""
+    # No zone is further off than a day; the exact time is looked at below.
+    present = f" WHERE {left} IS NULL OR {left} > NOW(3) - INTERVAL 1 DAY" if left else ""
     with (
         mysql_errors(settings),
         closing(reader_connection(settings, read_timeout=ANSWER_SECONDS)) as connection,
         connection.cursor() as cursor,
     ):
-        cursor.execute(f"SELECT {identity}, {name}, {ward} FROM {settings.contacts.table}{present}")
-        return {str(one): Contact(one_line(called), one_line(place)) for one, called, place in cursor.fetchall()}
+        cursor.execute(f"SELECT {identity}, {name}, {ward}, {left or 'NULL'} FROM {settings.contacts.table}{present}")
+        kind, now = cursor.description[3][1], now_ms()
+        return {
+            str(one): Contact(one_line(called), one_line(place))
+            for one, called, place, at in cursor.fetchall()
+            if not Stay(None, epoch_ms(at, kind, settings)).has_left(now)
+        }
+
+
+def follow_judging(settings: Settings, live: LiveState, stop: threading.Event) -> None:
+    """See that somebody judges the readings, until `stop` is set: without, no alarm means nothing."""
+    missed = 0
+    while True:
+        states = [read_state(settings, one) for one in JUDGES]
+        is_well = all(one is not None and time.time() - one.last_progress < JUDGED_SECONDS for one in states)
+        missed = 0 if is_well else missed + 1
+        live.set_problem("judging", NOT_JUDGED if missed >= JUDGES_MISSED else None)
+        if stop.wait(JUDGING_SECONDS):
+            return
 
 
 def follow_alarms(settings: Settings, live: LiveState, stop: threading.Event) -> None:

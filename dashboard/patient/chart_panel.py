@@ -127,7 +127,7 @@ class ChartPanel(Panel):
             or (before.attribute, before.span) != (attribute, span)
             or time.monotonic() >= self._whole_due
         ):
-            before = None
+            before = self._landed = None  # a failure leaves nothing that a part could be joined to
             self._whole_due = time.monotonic() + WHOLE_SECONDS
         self._landed = landed = self._room.sources.curve(self._patient_id, attribute, span, before)
         curve = curve_with_live(landed, self._visit.house.live, self._patient_id)

@@ -18,7 +18,7 @@ from dashboard.patient.room import Room
 from dashboard.roles import Permission
 from dashboard.visit import Visit, in_thread
 
-NO_CONTACT = "There are no contact data of this patient; readings or alarms there are."
+NO_CONTACT = "No contact data of this patient can be shown: there are none, or they cannot be read now."
 
 
 class ContactPanel(Panel):

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from alerts.alarms_table import AlarmRow, Choice, list_alarms
 from clinical.vitals import DERIVED
 from dashboard.database import alerts_cursor
+from dashboard.live.state import patient_of
 from dashboard.patient import curve as c
 from dashboard.patient.curve import Curve, Span
 from dashboard.patient.hourly import HourlyHistory
@@ -23,6 +24,7 @@ AGAIN_MS = 180_000
 """So much of an hour is read again each time. What comes later than that is seen when all of the hour is."""
 
 ALARMS_MOST = 500
+TECHNICAL_MOST = 5000
 
 
 class Sources:
@@ -70,7 +72,11 @@ class Sources:
 
     def open_alarms(self, patient_id: str) -> list[AlarmRow]:
         """What is open now, the most urgent first."""
-        return self._alarms(Choice(patient_id=patient_id))
+        # Technical alarms have no column of the patient: it stands in their key.
+        technical = [
+            one for one in self._alarms(Choice(severity="technical"), TECHNICAL_MOST) if patient_of(one) == patient_id
+        ]
+        return [*self._alarms(Choice(patient_id=patient_id)), *technical]
 
     def alarms_of(self, curve: Curve, patient_id: str) -> list[AlarmRow]:
         """Alarms of that vital that were active in the time of the curve, the newest first."""

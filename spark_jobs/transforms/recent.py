@@ -26,7 +26,7 @@ def recent_messages(df: DataFrame, readings: Readings, derived_topic: str) -> Da
     messages of a partition stay in their order. Raises ConfigurationError naming the Kafka columns that `df` lacks.
     """
     is_derived = f"topic = {text(derived_topic)}"
-    told = typed_readings(without_watchdog(df), readings).where(f"accepted OR {is_derived}")
+    told = typed_readings(without_watchdog(df), readings).where(f"accepted OR ({is_derived} AND raw IS NOT NULL)")
     return told.selectExpr(
         "patient_id",
         "reading_id",

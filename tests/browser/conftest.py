@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, expect, sync_playwright
 
 from dashboard.accounts import initial_password_file
 from dashboard.roles import Role
@@ -35,6 +35,8 @@ PATIENCE_MS = 60_000
 """What a page is waited for at most, unless a test says otherwise: others may use the machine too."""
 
 GRAVE = ("serious", "critical")
+
+expect.set_options(timeout=PATIENCE_MS)
 
 
 class SignIn(Protocol):

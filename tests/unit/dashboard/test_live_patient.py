@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from alerts.bedside import Seen, Value
 from clinical.presence import expected_intervals
 from dashboard.live.patient import KEPT_MS, PatientNow, Score
 from tests.unit.dashboard.beds import NOW, reading, score, unbelieved
@@ -79,3 +80,13 @@ def test_the_newest_score_counts_whatever_the_order() -> None:
     patient.see(score("P", NOW, 5, used=6), NOW)
     patient.see(score("P", NOW - 60_000, 9), NOW)
     assert patient.score == Score(5, True, NOW)
+
+
+def test_a_device_whose_clock_is_ahead_does_not_hide_what_comes_later() -> None:
+    patient = PatientNow(expected_intervals({}))
+    for second in range(30):
+        at = NOW + second * 1000
+        ahead = Value("spo2", 97, at + 240_000, "1")
+        patient.see(Seen("P", at, (ahead,), device_id="monitor", signal_quality=95), at)
+    patient.see(reading("P", NOW + 31_000, spo2=80), NOW + 31_000)
+    assert patient.series["spo2"].values[-1] == 80

@@ -59,7 +59,7 @@ def test_the_watchdog_is_no_patient(spark: SparkSession) -> None:
 
 
 def test_computed_values_come_from_their_topic_alone(spark: SparkSession) -> None:
-    messages = [SCORE, message(1, heart_rate=72), b"\xff", b"[]"]
+    messages = [SCORE, message(1, heart_rate=72), b"\xff", b"[]", None]
     of_both = kafka_frame(spark, messages).union(kafka_frame(spark, messages, topic=DERIVED_VITALS))
     table = recent_messages(of_both, Readings(), DERIVED_VITALS).toArrow()
     assert list(derived_in(table)) == [DerivedValue("P1", "news2", AT, 3.0, 6, 7)]
