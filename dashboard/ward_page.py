@@ -35,7 +35,7 @@ def body(settings: Settings, metrics: StreamMetrics, stop: threading.Event) -> N
     from dashboard.house import House
     from dashboard.live.feed import follow
     from dashboard.live.older import fill_trends
-    from dashboard.live.register import follow_alarms, follow_contacts, follow_judging
+    from dashboard.live.register import follow_alarms, follow_contacts, follow_streams
     from dashboard.live.state import LiveState
     from dashboard.throttle import Throttle
     from dashboard.web import create_app
@@ -67,7 +67,7 @@ def body(settings: Settings, metrics: StreamMetrics, stop: threading.Event) -> N
     ):
         threads.start("web server", serve)
         threads.start("live feed", lambda stopped: follow(settings, live, stopped))
-        threads.start("live judging", lambda stopped: follow_judging(settings, live, stopped))
+        threads.start("live streams", lambda stopped: follow_streams(settings, live, stopped))
         threads.start("live contacts", lambda stopped: follow_contacts(settings, live, stopped))
         threads.start("live alarms", lambda stopped: follow_alarms(settings, live, stopped))
         threads.start("older trends", lambda stopped: fill_trends(settings, live, stopped))

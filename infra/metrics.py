@@ -66,7 +66,10 @@ class StreamMetrics:
 
 @dataclass(frozen=True)
 class StreamState:
-    """What a stream last said of itself. Times: epoch seconds. `in_force`: the versions that it works by, by name."""
+    """What a stream last said of itself. Times: epoch seconds. `in_force`: the versions that it works by, by name.
+
+    `recent_failing`: of land-vitals, whether recent readings cannot be written to HBase.
+    """
 
     started: float
     last_progress: float
@@ -74,6 +77,7 @@ class StreamState:
     records: float
     rejected: float
     in_force: Mapping[str, str] = field(default_factory=dict)
+    recent_failing: bool = False
 
 
 def metrics_port(settings: Settings, stream: str) -> int:
@@ -102,4 +106,5 @@ def read_state(settings: Settings, stream: str) -> StreamState | None:
         records=values.get("wardwatch_records_total", 0),
         rejected=values.get("wardwatch_rejected_total", 0),
         in_force=in_force,
+        recent_failing=values.get("wardwatch_recent_failing", 0) > 0,
     )

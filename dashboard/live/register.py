@@ -21,14 +21,16 @@ CONTACTS_SECONDS = 15.0
 FIRST_CONTACTS_SECONDS = 1.0
 ALARMS_SECONDS = 1.0
 ANSWER_SECONDS = 10.0
-JUDGES = ("detect-breaches", "alert-engine")
-JUDGING_SECONDS, JUDGED_SECONDS, JUDGES_MISSED = 5.0, 60.0, 3
+JUDGES, WRITER = ("detect-breaches", "alert-engine"), "land-vitals"
+RECENT = "recent"
+STREAMS_SECONDS, JUDGED_SECONDS, MISSED = 5.0, 60.0, 3
 """How often they are asked, how old their last progress may be, and how often in a row they may not answer."""
 
 ALARMS_MAX = 20_000
 """Open alarms that are read at most, the most urgent of them."""
 
 NO_CONTACTS = "The contacts cannot be read at the moment: names, wards and discharges may be out of date."
+NOT_WRITTEN = "Recent readings are not written at the moment: charts and lists of a patient may lack the newest."
 NOT_JUDGED = "The readings are not judged at the moment: an alarm may be missing from this page."
 NO_ALARMS = "The alarms cannot be read at the moment: what the tiles say of alarms may be out of date."
 
@@ -84,15 +86,18 @@ def admitted(settings: Settings) -> dict[str, Contact]:
         }
 
 
-def follow_judging(settings: Settings, live: LiveState, stop: threading.Event) -> None:
-    """See that somebody judges the readings, until `stop` is set: without, no alarm means nothing."""
-    missed = 0
+def follow_streams(settings: Settings, live: LiveState, stop: threading.Event) -> None:
+    """See until `stop` is set that readings are judged, without which no alarm means nothing, and kept for charts."""
+    unjudged = unwritten = 0
     while True:
-        states = [read_state(settings, one) for one in JUDGES]
-        is_well = all(one is not None and time.time() - one.last_progress < JUDGED_SECONDS for one in states)
-        missed = 0 if is_well else missed + 1
-        live.set_problem("judging", NOT_JUDGED if missed >= JUDGES_MISSED else None)
-        if stop.wait(JUDGING_SECONDS):
+        judges = [read_state(settings, one) for one in JUDGES]
+        is_judged = all(one is not None and time.time() - one.last_progress < JUDGED_SECONDS for one in judges)
+        writer = read_state(settings, WRITER)
+        unjudged = 0 if is_judged else unjudged + 1
+        unwritten = 0 if writer is not None and not writer.recent_failing else unwritten + 1
+        live.set_problem("judging", NOT_JUDGED if unjudged >= MISSED else None)
+        live.set_problem(RECENT, NOT_WRITTEN if unwritten >= MISSED else None)
+        if stop.wait(STREAMS_SECONDS):
             return
 
 

@@ -127,6 +127,11 @@ class LiveState:
             else:
                 self._wards.problems[source] = sentence
 
+    def problem(self, source: str) -> str | None:
+        """Why `source` cannot be read now; None: it can."""
+        with self._lock:
+            return self._wards.problems.get(source)
+
     def short_trends(self) -> set[tuple[str, str]]:
         """Patients and attributes with fewer values than a trend line has, once all has been taken that was sent before
         the start."""

@@ -1,0 +1,85 @@
+"""The page learns from the streams whether readings are judged, and kept for charts."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+
+import pytest
+from prometheus_client import Gauge
+
+from bench.source_database import free_port
+from dashboard.live import register
+from dashboard.live.register import RECENT, follow_streams
+from dashboard.live.state import LiveState
+from infra.metrics import StreamMetrics
+from infra.settings import Ports, Settings
+from infra.waiting import wait_for
+
+PATIENCE_SECONDS = 300
+STREAMS = ("detect-breaches", "alert-engine", "land-vitals")
+
+
+@pytest.fixture
+def settings() -> Settings:
+    ports = {f"metrics_{name.replace('-', '_')}": free_port() for name in STREAMS}
+    return Settings(ports=Ports(**ports), port_offset=0)
+
+
+class Streams:
+    """The metrics of the three streams, all of which are well."""
+
+    def __init__(self, settings: Settings) -> None:
+        metrics = {name: StreamMetrics(name) for name in STREAMS}
+        registry = metrics["land-vitals"].registry
+        self._failing = Gauge("wardwatch_recent_failing", "1 while they cannot be written", registry=registry)
+        for one in metrics.values():
+            one.alive(0)
+        self._servers = {name: one.serve(settings)[0] for name, one in metrics.items()}
+
+    def end(self, name: str) -> None:
+        server = self._servers.pop(name)
+        server.shutdown()
+        server.server_close()
+
+    def fail_to_write(self) -> None:
+        self._failing.set(1)
+
+    def close(self) -> None:
+        for name in list(self._servers):
+            self.end(name)
+
+
+@pytest.fixture
+def streams(settings: Settings) -> Iterator[Streams]:
+    three = Streams(settings)
+    yield three
+    three.close()
+
+
+@pytest.fixture
+def live(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[LiveState]:
+    monkeypatch.setattr(register, "STREAMS_SECONDS", 0.05)
+    one, stop = LiveState(), threading.Event()
+    thread = threading.Thread(target=follow_streams, args=(settings, one, stop))
+    thread.start()
+    yield one
+    stop.set()
+    thread.join(PATIENCE_SECONDS)
+
+
+def test_while_all_are_well_nothing_is_said(streams: Streams, live: LiveState) -> None:
+    assert wait_for(lambda: live.problem("judging") is None and live.problem(RECENT) is None, PATIENCE_SECONDS, 0.05)
+
+
+@pytest.mark.parametrize("judge", ["detect-breaches", "alert-engine"])
+def test_without_a_judge_it_is_said(streams: Streams, live: LiveState, judge: str) -> None:
+    streams.end(judge)
+    assert wait_for(lambda: live.problem("judging") is not None, PATIENCE_SECONDS, 0.05)
+    assert live.problem(RECENT) is None
+
+
+def test_it_is_said_that_recent_readings_are_not_written(streams: Streams, live: LiveState) -> None:
+    streams.fail_to_write()
+    assert wait_for(lambda: live.problem(RECENT) is not None, PATIENCE_SECONDS, 0.05)
+    assert live.problem("judging") is None
