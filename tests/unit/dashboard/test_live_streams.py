@@ -76,10 +76,10 @@ def test_while_all_are_well_nothing_is_said(streams: Streams, live: LiveState) -
 def test_without_a_judge_it_is_said(streams: Streams, live: LiveState, judge: str) -> None:
     streams.end(judge)
     assert wait_for(lambda: live.problem("judging") is not None, PATIENCE_SECONDS, 0.05)
-    assert live.problem(RECENT) is None
+    assert wait_for(lambda: live.problem(RECENT) is None, PATIENCE_SECONDS, 0.05)
 
 
 def test_it_is_said_that_recent_readings_are_not_written(streams: Streams, live: LiveState) -> None:
     streams.fail_to_write()
     assert wait_for(lambda: live.problem(RECENT) is not None, PATIENCE_SECONDS, 0.05)
-    assert live.problem("judging") is None
+    assert wait_for(lambda: live.problem("judging") is None, PATIENCE_SECONDS, 0.05)
