@@ -20,6 +20,7 @@ from dashboard.gate import COOKIE, Gate, cookie
 from dashboard.house import House
 from dashboard.html import login_page, sentence_page
 from dashboard.roles import may
+from dashboard.sockets import bind_to_sessions
 from dashboard.visit import in_thread
 from infra.errors import UnavailableError, WardError
 from infra.log import get_logger
@@ -52,6 +53,7 @@ def create_app(house: House) -> FastAPI:
     # NiceGUI's own would build a page with a connection for whoever asks, and tell what an error said.
     nicegui_app.exception_handlers[404] = _no_such_page
     nicegui_app.exception_handlers[Exception] = _crashed
+    bind_to_sessions()
     run.thread_pool = ThreadPoolExecutor(THREADS, "page")
     ui.run_with(
         app,

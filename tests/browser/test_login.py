@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import re
 import secrets
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from urllib.parse import urlencode
 
 import httpx
 import pytest
+import socketio
 from playwright.sync_api import Page, expect
 
+from bench.boards import read_page
 from dashboard.accounts import Accounts
 from dashboard.gate import COOKIE
 from dashboard.roles import Role
@@ -230,3 +234,41 @@ def test_the_websockets_fallback_is_refused_alike(sign_in: SignIn, page_url: str
     assert httpx.get(url, timeout=60).status_code == 401
     assert httpx.get(url, headers={**cookie, "origin": FOREIGN}, timeout=60).status_code == 403
     assert httpx.get(url, headers={**cookie, "origin": page_url}, timeout=60).status_code not in (401, 403)
+
+
+def page_of(page: Page) -> dict[str, Any]:
+    """How a board that this user has just loaded names itself to its websocket, which is not open yet."""
+    query = read_page(page.context.request.get("/board").text()).query
+    return {**query, "tab_id": secrets.token_hex(8), "document_id": secrets.token_hex(8), "next_message_id": 0}
+
+
+async def shake_hands(page_url: str, token: str, asked: dict[str, Any], at_once: bool) -> object:
+    """What the server answers to who connects as that page by that session; `at_once`: while connecting."""
+    query = urlencode({**asked, "implicit_handshake": "true"}) if at_once else ""
+    async with socketio.AsyncSimpleClient() as client:
+        await client.connect(
+            f"{page_url}?{query}",
+            headers={"Cookie": f"{COOKIE}={token}", "Origin": page_url},
+            transports=["websocket"],
+            socketio_path=SOCKET.strip("/"),
+            wait_timeout=60,
+        )
+        return at_once or await client.call("handshake", asked, timeout=60)
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+def test_a_websocket_of_one_session_cannot_be_that_of_anothers_page(
+    sign_in: SignIn, page_url: str, at_once: bool
+) -> None:
+    def answer(whose: Page, by: Page) -> object:
+        asked = shake_hands(page_url, session_of(by), page_of(whose), at_once)
+        with ThreadPoolExecutor(1) as pool:  # playwright has an event loop in this thread
+            return pool.submit(asyncio.run, asked).result()
+
+    nurse, analyst = sign_in("nurse"), sign_in("analyst")
+    assert answer(analyst, by=analyst) is True
+    if at_once:
+        with pytest.raises(socketio.exceptions.ConnectionError):
+            answer(nurse, by=analyst)
+    else:
+        assert answer(nurse, by=analyst) is False
