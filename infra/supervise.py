@@ -228,14 +228,21 @@ def start(settings: Settings, name: str) -> None:
 
 
 def stop(settings: Settings, name: str) -> None:
-    """Stop a program and all its children; returns when they are gone. Does nothing when it does not run."""
-    server = find(settings, name)
+    """Stop a program and all its children; returns when they are gone. Does nothing when it does not run.
+
+    Somebody else, as the DAG `streams`, may start it again at that very moment: then another process runs.
+    """
+    server, running = find(settings, name), processes(settings)[name].pid
     try:
         _call(settings, "stopProcess", name, False)
     except xmlrpc.client.Fault as fault:
         if fault.faultCode != NOT_RUNNING:
             raise WardError(f"{name} did not stop: {fault.faultString}.") from fault
-    _wait_until(lambda: not processes(settings)[name].pid, server.stop_seconds + START_SECONDS, f"{name} did not stop.")
+    _wait_until(
+        lambda: not running or processes(settings)[name].pid != running,
+        server.stop_seconds + START_SECONDS,
+        f"{name} did not stop.",
+    )
 
 
 def restart(settings: Settings, name: str) -> None:

@@ -22,6 +22,7 @@ from alerts.message import UNKNOWN_WARD
 from clinical.messages import Breach
 from clinical.topics import DOCTORS_QUEUE
 from infra.clients import alerts_connection, devices_connection, kafka_config
+from infra.errors import SingleInstanceError
 from infra.locks import named_lock
 from infra.settings import Settings
 from infra.supervise import restart, stop
@@ -97,12 +98,22 @@ class OwnEngine:
     is_over: bool = False
 
     def __post_init__(self) -> None:
-        stop(self.settings, STREAM)
-        self.resources.enter_context(named_lock(self.settings, LOCK, 30))
+        self._take_its_place()
         connection = self.resources.enter_context(closing(alerts_connection(self.settings)))
         self.feed = self.resources.enter_context(closing(Feed(self.settings, TOPICS)))
         self.engine = Engine(self.settings, connection, self.feed, self.ask_import, lambda: self.now)
         self.engine.start()
+
+    def _take_its_place(self) -> None:
+        """The DAG `streams` may start the stack's engine again before we have the lock."""
+        for left in range(4, -1, -1):
+            stop(self.settings, STREAM)
+            try:
+                self.resources.enter_context(named_lock(self.settings, LOCK, 10))
+                return
+            except SingleInstanceError:
+                if not left:
+                    raise
 
     def ask_import(self) -> None:
         self.imports_asked_for += 1

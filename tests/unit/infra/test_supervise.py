@@ -58,3 +58,20 @@ def test_nobody_waits_for_a_program_whose_supervisor_is_gone(wait: Wait) -> None
 def test_a_program_that_is_not_started_again_is_waited_for_no_longer_than_its_limit(wait: Wait) -> None:
     with pytest.raises(WardError, match="kafka is not ready after 0 s"):
         wait("EXITED", seconds=0.2)
+
+
+@pytest.mark.parametrize("afterwards", [0, 4712])
+def test_a_program_has_stopped_though_somebody_starts_it_again_at_once(
+    monkeypatch: pytest.MonkeyPatch, afterwards: int
+) -> None:
+    pids = [4711, 4711, 4711, afterwards]
+
+    def processes(_settings: Settings) -> dict[str, Process]:
+        pid = pids.pop(0) if len(pids) > 1 else pids[0]
+        return {"kafka": Process("kafka", "RUNNING", pid, 0.0)}
+
+    monkeypatch.setattr(supervise, "processes", processes)
+    monkeypatch.setattr(supervise, "_call", lambda *_arguments: None)
+    monkeypatch.setattr(supervise, "POLL_SECONDS", 0.001)
+    supervise.stop(Settings(), "kafka")
+    assert pids == [afterwards]
