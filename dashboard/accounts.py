@@ -12,6 +12,7 @@ import fcntl
 import hashlib
 import hmac
 import json
+import os
 import re
 import secrets
 from collections.abc import Iterator
@@ -89,10 +90,13 @@ class Accounts:
     @contextmanager
     def _alone(self) -> Iterator[None]:
         """Only one at a time changes the file, else what another adds meanwhile would be lost."""
-        with self._path.with_suffix(".lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        directory = os.open(self._path.parent, os.O_RDONLY)
+        try:
+            fcntl.flock(directory, fcntl.LOCK_EX)
             self._read_at = None
             yield
+        finally:
+            os.close(directory)
 
     def _load(self) -> dict[str, dict[str, Any]]:
         try:

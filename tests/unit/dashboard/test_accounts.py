@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import stat
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -140,3 +141,12 @@ def test_a_crash_while_saving_leaves_the_old_accounts(settings: Settings, monkey
     accounts = Accounts(settings)
     assert len(accounts.all()) == len(Role)
     assert os.listdir(settings.secrets_dir).count("ward_users.json") == 1
+
+
+def test_accounts_that_are_added_at_the_same_time_are_all_kept_and_nothing_else_is_left(settings: Settings) -> None:
+    before = set(settings.secrets_dir.iterdir())
+    names = [f"user{number}" for number in range(8)]
+    with ThreadPoolExecutor(len(names)) as pool:
+        list(pool.map(lambda name: Accounts(settings).put(name, Role.NURSE, PASSWORD), names))
+    assert {one.name for one in Accounts(settings).all()} >= set(names)
+    assert set(settings.secrets_dir.iterdir()) == before
