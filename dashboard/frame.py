@@ -13,6 +13,7 @@ from fastapi import Request, Response
 from fastapi.responses import HTMLResponse
 from nicegui import ui
 
+from alerts.ack_html import FOOTER
 from dashboard.html import not_allowed_page, sentence_page
 from dashboard.roles import Permission
 from dashboard.visit import NotFoundError, Visit, in_thread
@@ -26,7 +27,6 @@ LEAVE_SECONDS = 3.0
 PRIMARY = "#0b5394"
 """Of buttons and what is chosen: white on it, and it on white, can be read (WCAG AA)."""
 
-FOOTER = "Wardwatch is not a medical device. Look at the patient, not only at this page."
 LOG_OUT = '<form method="post" action="/logout"><button class="ward-logout">Log out</button></form>'
 VISIT = "wardwatch.visit"
 """Under this name the gate keeps the visit in a request's scope."""

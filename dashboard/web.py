@@ -15,7 +15,7 @@ from nicegui import run, ui
 
 from dashboard import audit, pages, sessions
 from dashboard.accounts import Account
-from dashboard.frame import MENU
+from dashboard.frame import MENU, VISIT
 from dashboard.gate import COOKIE, Gate, cookie
 from dashboard.house import House
 from dashboard.html import login_page, sentence_page
@@ -66,7 +66,7 @@ def create_app(house: House) -> FastAPI:
 
 
 def _first_page(request: Request) -> Response:
-    role = request.scope["wardwatch.visit"].account.role
+    role = request.scope[VISIT].account.role
     first = next(item.path for item in MENU if may(role, item.permission))
     return RedirectResponse(first, 303)
 

@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from clinical.device import PROBED
-from clinical.tables import ALARMS, DERIVED_VITALS, VITAL_READINGS
-from clinical.vitals import DERIVED, VITALS
+from clinical.tables import ALARMS
+from clinical.vitals import DERIVED
 from dashboard.compare.statistics import Samples
+from dashboard.hours import hour_source
 from hive.ddl import quote
 
 
@@ -22,14 +22,9 @@ def hours_statement(patients: Collection[str], attribute: str, start: int, end: 
     Values that are not believed, and computed ones that lack inputs, are left out. Times are epoch ms. Raises KeyError
     for what is no vital.
     """
+    table, time, hour, value, condition = hour_source(attribute, least_quality)
     if attribute in DERIVED:
-        table, hour, value, time = DERIVED_VITALS.full_name, "HOUR(computed_for)", "value", "computed_for"
-        condition = f"attribute = '{attribute}' AND inputs_used >= inputs_expected"
-    else:
-        table, hour, value, time = VITAL_READINGS.full_name, "event_hour", VITALS[attribute].attribute, "recorded_at"
-        condition = f"{value} IS NOT NULL"
-        if attribute in PROBED:
-            condition += f" AND (signal_quality IS NULL OR signal_quality >= {least_quality:g})"
+        condition += " AND inputs_used >= inputs_expected"
     return (
         f"SELECT patient_id, MIN({value}), AVG({value}), MAX({value}), COUNT(*) FROM {table}"
         f" WHERE {_between(time, start, end)} AND patient_id IN ({_list(patients)}) AND {condition}"

@@ -1,4 +1,5 @@
-"""What the board knows from MySQL, asked for by two threads for all open pages: who is admitted, and which alarms."""
+"""What the board knows from MySQL and the streams, asked by a thread each for all open pages: who is admitted, which
+alarms there are, and whether the readings are judged and kept."""
 
 from __future__ import annotations
 

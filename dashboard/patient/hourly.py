@@ -9,9 +9,8 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
-from clinical.device import PROBED
-from clinical.tables import DERIVED_VITALS, VITAL_READINGS
-from clinical.vitals import DERIVED, VITALS
+from clinical.vitals import DERIVED
+from dashboard.hours import hour_source
 from dashboard.patient.curve import HOUR_MS, Point
 from hive.client import HiveSession
 from hive.ddl import quote
@@ -92,14 +91,8 @@ def statement_of(patient_id: str, attribute: str, start: int, end: int, least_qu
 
     Values that are not believed are left out. Raises KeyError for what is no vital.
     """
-    if attribute in DERIVED:
-        table, hour, value = DERIVED_VITALS.full_name, "HOUR(computed_for)", "value"
-        apart, condition = "inputs_used < inputs_expected", f"attribute = '{attribute}'"
-    else:
-        table, hour, value = VITAL_READINGS.full_name, "event_hour", VITALS[attribute].attribute
-        apart, condition = "FALSE", f"{value} IS NOT NULL"
-        if attribute in PROBED:
-            condition += f" AND (signal_quality IS NULL OR signal_quality >= {least_quality:g})"
+    table, _, hour, value, condition = hour_source(attribute, least_quality)
+    apart = "inputs_used < inputs_expected" if attribute in DERIVED else "FALSE"
     return (
         f"SELECT event_date, {hour}, {apart}, MIN({value}), AVG({value}), MAX({value}), COUNT(*) FROM {table}"
         f" WHERE event_date BETWEEN '{_day(start)}' AND '{_day(end)}' AND patient_id = '{quote(patient_id)}'"
