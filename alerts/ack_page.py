@@ -28,9 +28,9 @@ from alerts.alarms_table import RISEN, AlarmRow, has_risen, not_acknowledgeable
 from alerts.entries import as_moment, author_of, one_clean_line, reason_of, zone_of
 from alerts.links import PATH, SECRET, AlteredLinkError, ExpiredLinkError, read_token
 from alerts.orders import LONGEST_MS
-from alerts.threads import Threads
+from alerts.web_stream import serve_until
 from infra import listening
-from infra.errors import ConfigurationError, UnavailableError, WardError
+from infra.errors import ConfigurationError, UnavailableError
 from infra.log import get_logger
 from infra.metrics import StreamMetrics
 from infra.settings import Settings
@@ -46,7 +46,6 @@ FORM_SECONDS = 10
 HEADER_MAX_BYTES = 16_384
 CONNECTIONS_MAX = 64
 GRACE_SECONDS = 8
-LOOP_SECONDS = 1.0
 HEADERS = {
     "Cache-Control": "no-store",
     "Content-Security-Policy": f"default-src 'none'; style-src 'sha256-{STYLE_HASH}'; form-action 'self'; "
@@ -242,20 +241,8 @@ def web_server(app: FastAPI) -> uvicorn.Server:
 def body(settings: Settings, metrics: StreamMetrics, stop: threading.Event) -> None:
     """Serve the page until `stop` is set."""
     app = create_app(MysqlDesk(settings), settings.secret(SECRET), zone_of(settings), metrics, time.time)
-    server = web_server(app)
-
-    def serve(stopped: threading.Event) -> None:
-        server.run(sockets=[listener])
-        if not stopped.is_set():
-            raise WardError("The web server of the page has ended by itself.")
-
-    with listen(settings) as listener, Threads(stop) as threads:
-        threads.start("web server", serve)
-        while not stop.wait(LOOP_SECONDS):
-            threads.check()
-            if server.started:
-                metrics.alive(0)
-        server.should_exit = True
+    with listen(settings) as listener:
+        serve_until(stop, web_server(app), listener, metrics)
 
 
 if __name__ == "__main__":

@@ -9,13 +9,13 @@ from __future__ import annotations
 import os
 import threading
 import time
+from collections.abc import Callable
 
 import uvicorn
 
 from alerts.entries import zone_of
 from alerts.expected import changed_seconds_of
-from alerts.threads import Threads
-from infra.errors import WardError
+from alerts.web_stream import serve_until
 from infra.listening import listen
 from infra.metrics import StreamMetrics
 from infra.settings import Settings
@@ -23,7 +23,6 @@ from infra.stream import run_stream
 
 STREAM = "ward-page"
 GRACE_SECONDS = 5
-LOOP_SECONDS = 1.0
 HEADER_MAX_BYTES = 16_384
 
 
@@ -54,28 +53,15 @@ def body(settings: Settings, metrics: StreamMetrics, stop: threading.Event) -> N
         h11_max_incomplete_event_size=HEADER_MAX_BYTES,
         timeout_graceful_shutdown=GRACE_SECONDS,
     )
-    server = uvicorn.Server(config)
-
-    def serve(stopped: threading.Event) -> None:
-        server.run(sockets=[listener])
-        if not stopped.is_set():
-            raise WardError("The web server of the page has ended by itself.")
-
-    with (
-        listen(STREAM, settings.dashboard.host, settings.ports.ward_page, "dashboard.host") as listener,
-        Threads(stop) as threads,
-    ):
-        threads.start("web server", serve)
-        threads.start("live feed", lambda stopped: follow(settings, live, stopped))
-        threads.start("live streams", lambda stopped: follow_streams(settings, live, stopped))
-        threads.start("live contacts", lambda stopped: follow_contacts(settings, live, stopped))
-        threads.start("live alarms", lambda stopped: follow_alarms(settings, live, stopped))
-        threads.start("older trends", lambda stopped: fill_trends(settings, live, stopped))
-        while not stop.wait(LOOP_SECONDS):
-            threads.check()
-            if server.started:
-                metrics.alive(0)
-        server.should_exit = True
+    beside: dict[str, Callable[[threading.Event], None]] = {
+        "live feed": lambda stopped: follow(settings, live, stopped),
+        "live streams": lambda stopped: follow_streams(settings, live, stopped),
+        "live contacts": lambda stopped: follow_contacts(settings, live, stopped),
+        "live alarms": lambda stopped: follow_alarms(settings, live, stopped),
+        "older trends": lambda stopped: fill_trends(settings, live, stopped),
+    }
+    with listen(STREAM, settings.dashboard.host, settings.ports.ward_page, "dashboard.host") as listener:
+        serve_until(stop, uvicorn.Server(config), listener, metrics, beside)
 
 
 if __name__ == "__main__":
