@@ -35,6 +35,7 @@ PATIENCE_MS = 60_000
 """What a page is waited for at most, unless a test says otherwise: others may use the machine too."""
 
 GRAVE = ("serious", "critical")
+STANDSTILL = "*, *::before, *::after { transition: none !important; animation: none !important; }"
 
 expect.set_options(timeout=PATIENCE_MS)
 
@@ -159,7 +160,10 @@ def _watch(page: Page, errors: list[str]) -> None:
 
 @pytest.fixture(scope="session")
 def check_accessible(stack: Settings) -> Callable[[Page], None]:
-    """`check_accessible(page)` fails with what axe finds on it as it is now, if that is serious or critical."""
+    """`check_accessible(page)` fails with what axe finds on it as it is now, if that is serious or critical.
+
+    What fades in or out is shown whole or not at all meanwhile: half faded it has too little contrast for axe.
+    """
     script = axe_script(stack)
     if not script.exists():
         pytest.fail("axe-core is not installed: `./ward test` installs it.")
@@ -167,7 +171,10 @@ def check_accessible(stack: Settings) -> Callable[[Page], None]:
 
     def check(page: Page) -> None:
         page.evaluate(source)
+        still = page.add_style_tag(content=STANDSTILL)
+        page.wait_for_function("() => !document.querySelector('[class*=-enter-active], [class*=-leave-active]')")
         found = page.evaluate("() => axe.run(document, {resultTypes: ['violations']})")
+        still.evaluate("style => style.remove()")
         grave = [_described(one) for one in found["violations"] if one["impact"] in GRAVE]
         assert not grave, f"{page.url} is not accessible:\n" + "\n".join(grave)
 
