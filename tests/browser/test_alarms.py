@@ -4,27 +4,37 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import orjson
 import pytest
 from playwright.sync_api import Locator, Page, WebSocket, expect
 
-from alerts.manner import rule_of
-from clinical.lifecycle_state import Phase
-from clinical.notices import News, Standing, from_dict, plan
+from alerts.inbox import received_mails
+from alerts.message import MARKS
+from clinical.notices import News
 from infra.clients import alerts_connection, devices_connection
 from infra.settings import Settings
 from tests.browser.conftest import SignIn
-from tests.stack.alerting import MAIL_SECONDS, Reader, forget_ward, now_ms, produce, query, unique, ward_subscriptions
+from tests.stack.alerting import (
+    MAIL_SECONDS,
+    Reader,
+    forget_ward,
+    in_place_of_the_engine,
+    now_ms,
+    produce,
+    query,
+    unique,
+    ward_subscriptions,
+)
 
 Await = Callable[..., Any]
 CheckAccessible = Callable[[Page], None]
 TakePicture = Callable[[Page, str], Path]
 MINUTE_MS = 60_000
+ESCALATES_SECONDS = 5
 SEES_MS = 60_000
 """How long what somebody else did may take to be seen, on a busy machine; else two seconds."""
 
@@ -46,6 +56,13 @@ class Ill:
 @pytest.fixture
 def ill(stack: Settings, await_condition: Await) -> Iterator[Ill]:
     """Somebody whose name is script; on record, with a doctor who hears the ward, until the test's end."""
+    with falling_ill(stack, await_condition) as one:
+        yield one
+
+
+@contextmanager
+def falling_ill(stack: Settings, await_condition: Await) -> Iterator[Ill]:
+    """Somebody who is ill as long as this lasts; the doctor of the ward has been told."""
     patient_id, reader = unique("PBA"), Reader(f"{unique('doctor')}@wardwatch.example", unique("Ward"))
     name = f"<script>alert('{patient_id}')</script> Øye"
     with devices_connection(stack) as connection, connection.cursor() as cursor:
@@ -108,14 +125,22 @@ def acknowledge(page: Page, ill: Ill, reason: str) -> None:
     page.get_by_role("button", name="Acknowledge this alarm").dblclick()
 
 
-def mails_owed(settings: Settings, ill: Ill, minutes: int) -> list[News]:
-    """What the engine will tell of the alarm within so many minutes, as it stands now."""
-    [(notice, phase, severity)] = query(
-        settings, "SELECT notice, phase, severity FROM alarms WHERE alarm_id = %s", ill.alarm_id
-    )
-    standing = Standing(from_dict(orjson.loads(notice)), Phase(phase), severity, ill.ward)
-    mails = plan({ill.alarm_id: standing}, None, now_ms() + minutes * MINUTE_MS, rule_of(settings)).mails
-    return [item.news for mail in mails for item in mail]
+def escalating_after(settings: Settings, seconds: int) -> Settings:
+    """Settings of an engine that tells the next level after so long, and the one after it in no test's time."""
+    alerts = settings.alerts.model_copy(update={"escalation_seconds": (seconds, seconds + 3600)})
+    return settings.model_copy(update={"alerts": alerts})
+
+
+def told_of(settings: Settings, ill: Ill) -> list[str]:
+    """The notices of the alarm's mails, oldest first."""
+    rows = query(settings, "SELECT notice FROM notifications WHERE ward = %s ORDER BY seq", ill.ward)
+    return [notice for (notice,) in rows]
+
+
+def escalation_mails(settings: Settings, ill: Ill) -> list[str]:
+    """Subjects of the mails in the inbox that say that nobody has answered."""
+    subjects = [mail.subject for mail in received_mails(settings) if ill.patient_id in mail.subject]
+    return [subject for subject in subjects if MARKS[News.ESCALATED] in subject]
 
 
 def orders(settings: Settings, ill: Ill) -> list[tuple[Any, ...]]:
@@ -129,13 +154,25 @@ def orders(settings: Settings, ill: Ill) -> list[tuple[Any, ...]]:
 def test_acknowledging_in_the_page_stops_the_escalation_mail(
     stack: Settings, ill: Ill, alarms_of: Callable[..., Page], await_condition: Await
 ) -> None:
-    """The stack escalates after minutes, which no test should wait for: what its engine has stored about the alarm is
-    asked instead, by the rules with which the engine plans its mails, what it will tell in the next 25 minutes."""
-    assert News.ESCALATED in mails_owed(stack, ill, 25)
+    """The stack escalates after minutes: an engine that does so after seconds works in its place for a while. Somebody
+    who falls ill later and whom nobody answers shows when the mail would have gone out."""
     page = alarms_of("nurse")
     acknowledge(page, ill, "on my <b>way</b>")
     expect(ill.card(page)).to_contain_text("Acknowledged by nurse until")
-    await_condition(lambda: mails_owed(stack, ill, 25) == [], MAIL_SECONDS, "a mail is still owed")
+    with falling_ill(stack, await_condition) as unanswered:
+        with in_place_of_the_engine(escalating_after(stack, ESCALATES_SECONDS)) as own:
+
+            def is_escalated() -> bool:
+                own.now = now_ms()
+                own.engine.step(0.5)
+                return told_of(stack, unanswered) == ["raised", "escalated"]
+
+            await_condition(is_escalated, MAIL_SECONDS, "an alarm that nobody answers is not escalated", 0.0)
+        assert told_of(stack, ill) == ["raised"]
+        await_condition(
+            lambda: escalation_mails(stack, unanswered), MAIL_SECONDS, "the mail of the escalation does not come"
+        )
+    assert not escalation_mails(stack, ill)
     assert orders(stack, ill) == [("nurse", 0, "on my <b>way</b>", 30 * MINUTE_MS)]
     [(act, user, detail)] = query(
         stack, "SELECT act, user_name, detail FROM page_audit WHERE patient_id = %s", ill.patient_id

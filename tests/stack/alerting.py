@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack, closing
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -25,7 +25,7 @@ from infra.clients import alerts_connection, devices_connection, kafka_config
 from infra.errors import SingleInstanceError
 from infra.locks import named_lock
 from infra.settings import Settings
-from infra.supervise import restart, stop
+from infra.supervise import restart, stop, wait_ready
 from tests.unit.alerts.breaches import breach
 
 Await = Callable[..., Any]
@@ -136,6 +136,18 @@ class OwnEngine:
             self.is_over = True
             self.resources.close()
             restart(self.settings, STREAM)
+
+
+@contextmanager
+def in_place_of_the_engine(settings: Settings) -> Iterator[OwnEngine]:
+    """An engine of the caller's own, of these settings, works instead of the stack's until it is handed over."""
+    with ExitStack() as resources:
+        own = OwnEngine(settings, resources)
+        try:
+            yield own
+        finally:
+            own.hand_over()
+            wait_ready(settings, STREAM)
 
 
 def unique(prefix: str) -> str:

@@ -5,20 +5,17 @@ from __future__ import annotations
 import shutil
 import subprocess
 from collections.abc import Callable, Generator, Iterator
-from contextlib import ExitStack
 from typing import Any
 
 import pytest
 from pymysql.connections import Connection
 
-from alerts.engine import STREAM
 from infra.checks import TEST_STACK
 from infra.clients import devices_connection, mysql_connection
 from infra.settings import Settings, load_settings
-from infra.supervise import wait_ready
 from tests import running
 from tests.running import LEAVE, REUSE, run_ward, show_complaints, use_test_stack, wait_or_fail, ward
-from tests.stack.alerting import OwnEngine, Reader, forget_ward, unique, ward_subscriptions
+from tests.stack.alerting import OwnEngine, Reader, forget_ward, in_place_of_the_engine, unique, ward_subscriptions
 
 
 def pytest_configure() -> None:
@@ -90,10 +87,5 @@ def reader(stack: Settings) -> Iterator[Reader]:
 @pytest.fixture
 def own_engine(stack: Settings) -> Iterator[OwnEngine]:
     """The stack's engine is stopped, and one of the test's own works instead until the test hands over."""
-    with ExitStack() as resources:
-        own = OwnEngine(stack, resources)
-        try:
-            yield own
-        finally:
-            own.hand_over()
-            wait_ready(stack, STREAM)
+    with in_place_of_the_engine(stack) as own:
+        yield own

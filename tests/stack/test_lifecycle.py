@@ -5,7 +5,11 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-from collections.abc import Callable
+import threading
+import uuid
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any
 
 import psutil
@@ -14,7 +18,8 @@ import requests
 from pymysql.connections import Connection
 
 from infra.airflow_database import SPARK_POOL
-from infra.clients import hdfs, mysql_connection
+from infra.clients import hbase_connection, hdfs, mysql_connection
+from infra.errors import UnavailableError
 from infra.secrets import NAMES
 from infra.servers import all_of, log_file
 from infra.settings import PROJECT_ROOT, Settings
@@ -95,6 +100,50 @@ def test_a_restarted_file_system_has_kept_its_files(stack: Settings) -> None:
     with hdfs(stack).open(path, "rb") as file:
         assert file.read() == b"across a restart"
     hdfs(stack).rm(path)
+
+
+@pytest.fixture
+def small_table(stack: Settings) -> Iterator[str]:
+    """An HBase table of the test's own, with the family `t`."""
+    name = f"lifecycle-{uuid.uuid4().hex[:8]}"
+    with hbase_connection(stack) as connection:
+        connection.create_table(name, {"t": {}})
+    yield name
+    with hbase_connection(stack) as connection:
+        connection.delete_table(name, disable=True)
+
+
+def test_hbase_comes_back_with_every_acknowledged_row_when_it_could_not_write_its_log(
+    stack: Settings, small_table: str, await_condition: Await
+) -> None:
+    """A region server that cannot write its log ends, and it is only a part of HBase's process."""
+    acknowledged, enough = list[bytes](), threading.Event()
+
+    def write(writer: int) -> None:
+        while not enough.is_set():
+            with suppress(UnavailableError), hbase_connection(stack) as connection:
+                while not enough.is_set():
+                    row = f"{writer}-{len(acknowledged):06}".encode()
+                    connection.table(small_table).put(row, {b"t:written": b"1"})
+                    acknowledged.append(row)
+
+    with ThreadPoolExecutor(4) as writers:
+        for number in range(4):
+            writers.submit(write, number)
+        try:
+            await_condition(lambda: acknowledged, 60, "nothing can be written")
+            before = processes(stack)["hbase"].pid
+            restart(stack, "datanode")
+            await_condition(
+                lambda: processes(stack)["hbase"].pid not in (0, before), 120, "HBase goes on without it"
+            )
+            wait_ready(stack, "hbase-thrift")
+            known = len(acknowledged)
+            await_condition(lambda: len(acknowledged) > known + 10, 120, "HBase takes no rows any more")
+        finally:
+            enough.set()
+    with hbase_connection(stack) as connection:
+        assert set(acknowledged) <= {row for row, _columns in connection.table(small_table).scan()}
 
 
 def test_a_killed_server_is_started_again(stack: Settings, await_condition: Await) -> None:
