@@ -181,7 +181,7 @@ def _reconcile(settings: Settings, connection: Connection[Any]) -> str | None:
 
 
 def _unknown_wards(settings: Settings, connection: Connection[Any], wards: list[str]) -> list[str]:
-    on_record = wards_on_record(settings)
+    on_record = wards_on_record(settings, now_ms())
     if on_record is None:
         return []
     with connection.cursor() as cursor:

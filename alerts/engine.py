@@ -173,7 +173,7 @@ class Engine:
     def keep_house(self) -> None:
         """Tell ops of wards that nobody listens to, and forget old breaches. Call it every now and then."""
         now = self._clock()
-        on_record = wards_on_record(self._settings)
+        on_record = wards_on_record(self._settings, now)
 
         def check(cursor: Cursor) -> None:
             wards = wards_of_alarms(cursor, now) | (on_record or set())

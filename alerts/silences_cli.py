@@ -138,7 +138,7 @@ def describe(scope: Scope) -> str:
 
 
 def _unknown_ward(settings: Settings, cursor: Cursor, ward: str | None, now: int) -> str | None:
-    on_record = wards_on_record(settings) if ward is not None else None
+    on_record = wards_on_record(settings, now) if ward is not None else None
     if on_record is None or ward in on_record | wards_of_alarms(cursor, now):
         return None
     return f"Note: no patient is on ward {ward!r} now; spell it as the table of patients does."

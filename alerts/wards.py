@@ -34,16 +34,22 @@ CONTACTS_SECONDS = 5.0
 log = get_logger("wards")
 
 
-def wards_on_record(settings: Settings) -> set[str] | None:
-    """Wards of the patients who are in hospital, by the source of contacts; None when it cannot be asked."""
+def wards_on_record(settings: Settings, now: int) -> set[str] | None:
+    """Wards of the patients who are in hospital at `now` (epoch ms), by the source of contacts; None when it cannot be
+    asked."""
     columns = settings.contacts.columns
-    ward, discharged = columns.get("admitted_ward"), columns.get("discharged_at")
+    ward, left = columns.get("admitted_ward"), columns.get("discharged_at")
     if not ward:
         return set()
-    present = f" AND ({discharged} IS NULL OR {discharged} > NOW(3))" if discharged else ""
-    query = f"SELECT DISTINCT {ward} FROM {settings.contacts.table} WHERE {ward} IS NOT NULL{present}"
+    # A DATETIME is compared where its zone is known; whoever left a day ago has left in every zone.
+    latest = f"MAX({left}), MAX({left} IS NULL)" if left else "NULL, 1"
+    lately = f" AND ({left} IS NULL OR {left} > NOW(3) - INTERVAL 1 DAY)" if left else ""
+    query = f"SELECT {ward}, {latest} FROM {settings.contacts.table} WHERE {ward} IS NOT NULL{lately} GROUP BY {ward}"
     answer = ask_contacts(settings, query)
-    return None if answer is None else {one_line(name) for (name,) in answer.rows} - {""}
+    if answer is None:
+        return None
+    left_at = ((name, stays, epoch_ms(at, answer.types[1], settings)) for name, at, stays in answer.rows)
+    return {one_line(name) for name, stays, at in left_at if stays or (at is not None and at > now)} - {""}
 
 
 @dataclass(frozen=True)

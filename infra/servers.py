@@ -119,7 +119,9 @@ def _postgres_command(settings: Settings) -> list[str]:
 
 def _kafka_command(settings: Settings) -> list[str]:
     properties = str(conf_dir(settings) / "kafka" / "server.properties")
-    return java.command(settings, "kafka", "kafka.Kafka", properties, heap="384m", conf=("kafka",))
+    return java.command(
+        settings, "kafka", "kafka.Kafka", properties, heap="384m", conf=("kafka",), compiler=java.FULL_COMPILER
+    )
 
 
 def _hdfs_command(main: str) -> Callable[[Settings], list[str]]:

@@ -78,7 +78,7 @@ class AlarmsLook:
         now = time.monotonic()
         if now < self._contacts_until and patients <= self._named:
             return
-        names, wards = names_of(self._settings, patients), wards_on_record(self._settings)
+        names, wards = names_of(self._settings, patients), wards_on_record(self._settings, now_ms())
         self._contacts_until = now + NAMES_KEPT_SECONDS
         self._named = patients
         self._names = self._names if names is None else names

@@ -134,9 +134,7 @@ def test_hbase_comes_back_with_every_acknowledged_row_when_it_could_not_write_it
             await_condition(lambda: acknowledged, 60, "nothing can be written")
             before = processes(stack)["hbase"].pid
             restart(stack, "datanode")
-            await_condition(
-                lambda: processes(stack)["hbase"].pid not in (0, before), 120, "HBase goes on without it"
-            )
+            await_condition(lambda: processes(stack)["hbase"].pid not in (0, before), 120, "HBase goes on without it")
             wait_ready(stack, "hbase-thrift")
             known = len(acknowledged)
             await_condition(lambda: len(acknowledged) > known + 10, 120, "HBase takes no rows any more")

@@ -78,6 +78,25 @@ def test_a_source_without_wards_and_discharges_is_asked_for_neither(monkeypatch:
     assert len(asked) == 1
 
 
+@pytest.mark.parametrize(
+    ("kind", "hours", "is_there"),
+    [
+        (FIELD_TYPE.TIMESTAMP, -1, True),
+        (FIELD_TYPE.TIMESTAMP, 0, False),
+        (FIELD_TYPE.DATETIME, -3, True),
+        (FIELD_TYPE.DATETIME, -1, False),
+    ],
+)
+def test_a_ward_is_on_record_until_its_last_patient_leaves_by_the_clock_of_the_source(
+    monkeypatch: pytest.MonkeyPatch, kind: int, hours: int, is_there: bool
+) -> None:
+    rows = [("ICU", LEFT, 0), ("Maternity", None, 1), ("Stroke ", LEFT, 1), (" ", None, 1)]
+    monkeypatch.setattr(wards, "ask_contacts", lambda _settings, _query: Answer(rows, [FIELD_TYPE.STRING, kind, 8]))
+    settings = Settings(source=SourceTable(time_zone="Europe/Oslo"))
+    found = wards.wards_on_record(settings, LEFT_MS + hours * 3_600_000)
+    assert found == {"Maternity", "Stroke"} | ({"ICU"} if is_there else set())
+
+
 def test_a_whole_hospital_is_asked_for_in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
     patients = [f"P{number:05}" for number in range(2 * ASKED_AT_ONCE + 1)]
     made = source(monkeypatch, [(patient, "ICU", None) for patient in patients])

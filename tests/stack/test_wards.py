@@ -1,0 +1,59 @@
+"""Wards by the source of contacts, asked of the real server."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from pymysql.connections import Connection
+
+from alerts.database import now_ms
+from alerts.wards import wards_on_record
+from infra.settings import Contacts, Settings
+from infra.settings import Source as SourceTable
+
+pytestmark = pytest.mark.own_world
+
+
+@pytest.fixture
+def contacts(request: pytest.FixtureRequest, stack: Settings, devices: Connection[Any]) -> Iterator[Settings]:
+    """Settings with contacts of the test's own, whose time of discharge is of either type, in Norway."""
+    name = f"health.wards_{uuid.uuid4().hex[:8]}"
+    with devices.cursor() as cursor:
+        cursor.execute(f"CREATE TABLE {name} LIKE health.patients_information")
+        cursor.execute(f"ALTER TABLE {name} MODIFY discharged_at {request.param}")
+    yield stack.model_copy(
+        update={"contacts": Contacts(table=name), "source": SourceTable(time_zone="Europe/Oslo")}, deep=True
+    )
+    with devices.cursor() as cursor:
+        cursor.execute(f"DROP TABLE {name}")
+
+
+@pytest.mark.parametrize(
+    ("contacts", "present"),
+    [("DATETIME(3)", {"ICU", "Maternity"}), ("TIMESTAMP(3) NULL", {"ICU", "Maternity", "Stroke"})],
+    indirect=["contacts"],
+)
+def test_a_ward_is_on_record_while_one_of_its_patients_is_in_hospital(
+    contacts: Settings, present: set[str], devices: Connection[Any]
+) -> None:
+    """On clocks in Norway, which show one hour or two more than UTC, half an hour after now in UTC is over."""
+    now = datetime.now(UTC).replace(tzinfo=None)
+    with devices.cursor() as cursor:
+        cursor.executemany(
+            f"INSERT INTO {contacts.contacts.table} (patient_id, name, admitted_ward, discharged_at)"
+            " VALUES (%s, 'Somebody', %s, %s)",
+            [
+                ("P1", "ICU", None),
+                ("P2", "ICU", now - timedelta(days=3)),
+                ("P3", "Surgery", now - timedelta(days=3)),
+                ("P4", "Maternity", now + timedelta(hours=3)),
+                ("P5", None, None),
+                ("P6", " ", None),
+                ("P7", "Stroke", now + timedelta(minutes=30)),
+            ],
+        )
+    assert wards_on_record(contacts, now_ms()) == present
