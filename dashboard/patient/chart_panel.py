@@ -40,6 +40,7 @@ class Shown:
 
     curve: Curve
     bands: list[Band]
+    age_is_known: bool
     alarms: list[AlarmRow]
 
 
@@ -116,8 +117,8 @@ class ChartPanel(Panel):
         before = self._shown
         assert before is not None
         return (
-            (before.curve.points, before.curve.apart, before.bands, before.alarms)
-            != (found.curve.points, found.curve.apart, found.bands, found.alarms)
+            (before.curve.points, before.curve.apart, before.bands, before.age_is_known, before.alarms)
+            != (found.curve.points, found.curve.apart, found.bands, found.age_is_known, found.alarms)
         ) or found.curve.end - before.curve.end >= 30_000
 
     def _read(self, attribute: str, span: Span) -> Shown:
@@ -135,7 +136,7 @@ class ChartPanel(Panel):
         born = patient.date_of_birth if patient else None
         age = None if born is None else age_years(datetime.now(UTC).date(), born)
         bands = bands_of(self._room.limits.rows(), attribute, self._patient_id, age)
-        return Shown(curve, bands, self._room.sources.alarms_of(curve, self._patient_id))
+        return Shown(curve, bands, age is not None, self._room.sources.alarms_of(curve, self._patient_id))
 
     def _show(self, found: Shown) -> None:
         house = self._visit.house
@@ -149,8 +150,7 @@ class ChartPanel(Panel):
             self._chart.update()
         self._chart.props["aria-label"] = summary
         self._summary.set_text(summary)
-        own = any(band.is_own for band in found.bands)
-        self._bands.set_content(bands_html(found.bands) + ("<p>These are the patient's own limits.</p>" if own else ""))
+        self._bands.set_content(bands_html(found.bands, found.age_is_known))
         self._alarms.set_content(
             alarms_html("Alarms in that time", found.alarms, house.zone, self._visit.sees_identity)
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from html import escape
 from urllib.parse import quote
 from zoneinfo import ZoneInfo
@@ -48,14 +48,21 @@ def alarms_html(name: str, alarms: Iterable[AlarmRow], zone: ZoneInfo, sees_iden
     return scrolling_html(name, ("Severity", "What", "State", "Since", "Ended"), rows)
 
 
-def bands_html(bands: Iterable[Band]) -> str:
-    """The limits in force, lowest values first."""
+def bands_html(bands: Collection[Band], age_is_known: bool = True) -> str:
+    """The limits in force, lowest values first; whose they are, unless it is what everybody expects."""
     items = "".join(
         f'<li style="color:{look_of(band).ink}"><span aria-hidden="true">{look_of(band).mark}</span> '
         f"{escape(look_of(band).word)}: {escape(band.text)}</li>"
         for band in bands
     )
-    return f'<ul class="ward-patient-bands">{items}</ul>' if items else "<p>There are no limits for this vital.</p>"
+    if not items:
+        return "<p>There are no limits for this vital.</p>"
+    note = ""
+    if any(band.is_own for band in bands):
+        note = "<p>These are the patient's own limits.</p>"
+    elif not age_is_known:
+        note = "<p>Age not known: these are the limits of adults.</p>"
+    return f'<ul class="ward-patient-bands">{items}</ul>{note}'
 
 
 def facts_html(facts: Iterable[tuple[str, str]]) -> str:

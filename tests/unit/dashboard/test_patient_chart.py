@@ -115,6 +115,14 @@ def test_whatever_is_typed_is_shown_as_text() -> None:
         assert re.search("&lt;script&gt;|%3Cscript%3E", html)
 
 
+def test_whose_limits_they_are_is_told_when_they_are_not_those_of_the_patient_s_age() -> None:
+    own = [replace(band, is_own=True) for band in BANDS]
+    assert bands_html(BANDS).endswith("</ul>")
+    assert bands_html(BANDS, age_is_known=False).endswith("<p>Age not known: these are the limits of adults.</p>")
+    assert bands_html(own, age_is_known=False).endswith("<p>These are the patient's own limits.</p>")
+    assert bands_html([], age_is_known=False) == "<p>There are no limits for this vital.</p>"
+
+
 def test_an_id_with_any_characters_has_an_address() -> None:
     assert patient_path("a/b c?#é") == "/patients/a%2Fb%20c%3F%23%C3%A9"
 
