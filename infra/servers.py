@@ -9,6 +9,7 @@ from pathlib import Path
 
 from infra import initialise, java, readiness
 from infra.errors import ConfigurationError
+from infra.priority import GIVE_WAY
 from infra.render import conf_dir, data_dir
 from infra.settings import PROJECT_ROOT, Settings
 
@@ -167,8 +168,10 @@ def _inbox_command(settings: Settings) -> list[str]:
     ]
 
 
-def _airflow_command(*arguments: str) -> Callable[[Settings], list[str]]:
-    return lambda _settings: [venv_program("airflow"), *arguments]
+def _airflow_command(part: str, *arguments: str) -> Callable[[Settings], list[str]]:
+    # Tasks are the scheduler's children. Some of them start every minute, and what doctors see must not wait for them.
+    first = () if part == "api-server" else ("nice", "-n", str(GIVE_WAY))
+    return lambda _settings: [*first, venv_program("airflow"), part, *arguments]
 
 
 def _airflow(part: str, arguments: tuple[str, ...], ports: tuple[str, ...], component: str) -> Server:

@@ -49,6 +49,12 @@ def test_servers_that_settings_find_elsewhere_are_not_embedded() -> None:
     assert {"mariadb", "postgres", "airflow-scheduler", "vitals-producer", "detect-breaches", "ward-page"} <= names
 
 
+def test_tasks_of_airflow_give_way_and_its_pages_do_not() -> None:
+    settings = Settings()
+    first = {server.name: server.command(settings)[0] for server in all_of(settings) if "airflow" in server.name}
+    assert {name for name, program in first.items() if program == "nice"} == first.keys() - {"airflow-api-server"}
+
+
 def test_with_the_real_sns_the_acknowledge_page_is_served_where_its_address_is_known() -> None:
     settings = Settings(alerts=Alerts(sns_endpoint_url="aws", public_base_url="https://alarms.hospital.example/ward/"))
     assert find(settings, "acknowledge-page").page(settings) == "https://alarms.hospital.example/ward"
