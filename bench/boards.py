@@ -70,7 +70,8 @@ class BoardView:
         if news["to"] <= self._version:
             return []
         self._version = news["to"]
-        seen = [(patient, int(parts[SEEN])) for patient, parts in news["tiles"].items() if parts.get(SEEN)]
+        tiles = orjson.loads(news["tiles"])
+        seen = [(patient, int(parts[SEEN])) for patient, parts in tiles.items() if parts.get(SEEN)]
         self.shown.update(seen)
         return seen
 

@@ -119,7 +119,7 @@ export default {
       this.problems = news.problems;
       if (news.wards) this.wards = news.wards;
       if (news.order) this.order = news.order;
-      for (const [patient, parts] of Object.entries(news.tiles)) {
+      for (const [patient, parts] of Object.entries(JSON.parse(news.tiles))) {
         if (!this.tiles.has(patient)) this.tiles.set(patient, new Tile(patient));
         this.tiles.get(patient).take(parts);
       }

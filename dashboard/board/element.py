@@ -43,8 +43,12 @@ class BoardElement(Element, component="board.js"):
         ui.timer(EVERY_SECONDS, self.send)
 
     async def send(self) -> None:
-        """Send what is news, if the page is there and looked at."""
-        if self._is_shown and self.client.has_socket_connection:
+        """Send what is news, if the page is there and looked at.
+
+        Not while the last of it has not left: the library sends the newest only, and the page would lack the other.
+        """
+        has_left = self.id not in self.client.outbox.updates
+        if self._is_shown and self.client.has_socket_connection and has_left:
             if self._board.is_due():
                 await in_thread(self._board.refresh)
             self._props["news"] = self._news()
@@ -59,7 +63,7 @@ class BoardElement(Element, component="board.js"):
         await self.send()
 
     def _news(self) -> dict[str, Any]:
-        news = self._board.news(self._sees_identity, self._ward, self._version)
+        news = dict(self._board.news(self._sees_identity, self._ward, self._version))
         self._version = news["to"]
         if news["order"] == self._order:
             del news["order"]

@@ -13,12 +13,14 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import orjson
+
 from dashboard.board import tile
 from dashboard.board.bed import Bed, bed_of
 from dashboard.live.patient import PatientNow
 from dashboard.live.state import LiveState, Wards
 
-DUE_SECONDS = 0.3
+DUE_SECONDS = 0.5
 HEAD, STATE, LOOKS, SCORE, SEEN = "head", "state", "looks", "score", "seen"
 NOT_YET = "What was sent in the last minutes is being read."
 
@@ -49,6 +51,7 @@ class SharedBoard:
         self._made_at = 0.0
         self._order: list[str] = []
         self._problems: list[str] = []
+        self._told: dict[tuple[bool, str, int], dict[str, Any]] = {}
 
     def is_due(self) -> bool:
         """Whether it is time to look at the live state again."""
@@ -61,6 +64,7 @@ class SharedBoard:
                 return
             self._made_at = self._live.clock()
             self._version += 1
+            self._told.clear()
             now = round(self._made_at * 1000)
             with self._live.look() as wards:
                 self._problems = sorted(wards.problems.values())
@@ -75,32 +79,36 @@ class SharedBoard:
             self._order = sorted(self._tiles, key=lambda one: self._tiles[one].bed.place)
 
     def news(self, sees_identity: bool, ward: str, since: int) -> dict[str, Any]:
-        """What a page that has version `since` (0: nothing) lacks; `ward` empty: of all wards.
+        """What a page that has version `since` (0: nothing) lacks; `ward` empty: of all wards. Made once for all pages
+        that lack the same: change nothing in it.
 
-        `order`: all its tiles. `tiles`: part -> HTML of those that changed, by patient. `now`: epoch ms.
+        `order`: all its tiles. `tiles`: part -> HTML of those that changed, by patient, as JSON. `now`: epoch ms.
         """
         with self._lock:
-            order = [one for one in self._order if not ward or self._tiles[one].bed.ward == ward]
-            tiles: dict[str, dict[str, str]] = {}
-            for patient_id in order:
-                kept = self._tiles[patient_id]
-                own = kept.named if sees_identity else kept.nameless
-                changed = {
-                    name: html for parts in (kept.parts, own) for name, (html, at) in parts.items() if at > since
-                }
-                if changed:
-                    tiles[patient_id] = changed
-            beds = [self._tiles[one].bed for one in order]
-            return {
-                "from": since,
-                "to": self._version,
-                "now": round(self._made_at * 1000),
-                "order": order,
-                "tiles": tiles,
-                "counts": _counts(beds),
-                "wards": sorted(Counter(kept.bed.ward for kept in self._tiles.values()).items()),
-                "problems": self._problems,
-            }
+            asked = (sees_identity, ward, since)
+            if (known := self._told.get(asked)) is None:
+                known = self._told[asked] = self._tell(*asked)
+            return known
+
+    def _tell(self, sees_identity: bool, ward: str, since: int) -> dict[str, Any]:
+        order = [one for one in self._order if not ward or self._tiles[one].bed.ward == ward]
+        tiles: dict[str, dict[str, str]] = {}
+        for patient_id in order:
+            kept = self._tiles[patient_id]
+            own = kept.named if sees_identity else kept.nameless
+            changed = {name: html for parts in (kept.parts, own) for name, (html, at) in parts.items() if at > since}
+            if changed:
+                tiles[patient_id] = changed
+        return {
+            "from": since,
+            "to": self._version,
+            "now": round(self._made_at * 1000),
+            "order": order,
+            "tiles": orjson.dumps(tiles).decode(),
+            "counts": _counts([self._tiles[one].bed for one in order]),
+            "wards": sorted(Counter(kept.bed.ward for kept in self._tiles.values()).items()),
+            "problems": self._problems,
+        }
 
     def _make(self, patient_id: str, wards: Wards, now: int) -> None:
         bed = bed_of(patient_id, wards, now)

@@ -28,7 +28,7 @@ ROWS = np.array(
 
 def news(since: int, to: int, **seen: str) -> dict[str, Any]:
     tiles = {patient.replace("_", "-"): {"looks": "ward-tile", "seen": at} for patient, at in seen.items()}
-    return {"from": since, "to": to, "tiles": tiles}
+    return {"from": since, "to": to, "tiles": orjson.dumps(tiles).decode()}
 
 
 def span(delays: list[int], cores: float = 0.2, memory: int = 150_000_000, late: list[int] | None = None) -> Span:

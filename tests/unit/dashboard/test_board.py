@@ -30,7 +30,8 @@ class Board:
     def news(self, sees_identity: bool = True, ward: str = "", since: int = 0) -> dict[str, Any]:
         self.clock.ms += 1000
         self.shared.refresh()
-        return self.shared.news(sees_identity, ward, since)
+        told = self.shared.news(sees_identity, ward, since)
+        return {**told, "tiles": orjson.loads(told["tiles"])}
 
     def tile(self, patient_id: str) -> dict[str, str]:
         parts: dict[str, str] = self.news()["tiles"][patient_id]
@@ -87,6 +88,17 @@ def test_a_page_that_missed_something_is_told_all_of_it(board: Board) -> None:
         board.news()
     late = board.news(since=first["to"])
     assert "100" in late["tiles"]["P"]["v0"]
+
+
+def test_pages_that_lack_the_same_are_told_by_one_text_until_something_changes(board: Board) -> None:
+    monitor(board.live, "P")
+    version = board.news()["to"]
+    told = board.shared.news(True, "", 0)
+    assert board.shared.news(True, "", 0)["tiles"] is told["tiles"]
+    assert board.shared.news(False, "", 0)["tiles"] is not told["tiles"]
+    assert orjson.loads(board.shared.news(True, "", version)["tiles"]) == {}
+    board.live.take([reading("P", board.clock.ms, heart_rate=120)])
+    assert "120" in board.news()["tiles"]["P"]["v0"]
 
 
 def test_only_the_chosen_ward_is_sent_and_counted(board: Board) -> None:
