@@ -54,6 +54,11 @@ class BoardElement(Element, component="board.js"):
             self._props["news"] = self._news()
             self.update()
 
+    def _to_dict(self) -> dict[str, Any]:
+        # The library queues the dictionary of an element itself: by the time it is sent, later news would stand in it.
+        told = super()._to_dict()
+        return {**told, "props": dict(told["props"])}
+
     async def _send_all(self) -> None:
         self._version, self._order, self._wards = 0, None, None
         await self.send()

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 from zoneinfo import ZoneInfo
 
 import orjson
 import pytest
+from nicegui import Client
+from nicegui.page import page
 
 from alerts.no_signal import signal_key
 from clinical.presence import Signal
+from dashboard.board.element import BoardElement
 from dashboard.board.shared import NOT_YET, SharedBoard
 from dashboard.board.tile import trend_svg
 from dashboard.live.state import Contact, LiveState
+from dashboard.visit import Visit
 from tests.unit.dashboard.beds import NOW, Clock, admit, alarm, monitor, reading, score, technical
 
 
@@ -246,3 +252,19 @@ def test_a_trend_is_as_high_as_its_values_differ_and_flat_where_they_do_not() ->
     assert {point.split(",")[1] for point in flat.split('points="')[1].split('"')[0].split()} == {"10"}
     steep = [point.split(",")[1] for point in trend_svg([40, 160], 12).split('points="')[1].split('"')[0].split()]
     assert steep == ["19", "1"]
+
+
+def test_news_that_wait_to_be_sent_stay_what_they_were(board: Board) -> None:
+    """The library keeps what it is to send as the element gave it, and sends it later."""
+
+    async def queued() -> tuple[dict[str, Any], dict[str, Any]]:
+        house = SimpleNamespace(live=board.live, zone=ZoneInfo("Europe/Berlin"))
+        with Client(page("/board")):
+            element = BoardElement(cast(Visit, SimpleNamespace(house=house, sees_identity=True)), "")
+            first = element._to_dict()
+            element._props["news"] = {"later": True}
+            return first, element._to_dict()
+
+    first, second = asyncio.run(queued())
+    assert first["props"]["news"]["from"] == 0
+    assert second["props"]["news"] == {"later": True}
