@@ -12,6 +12,8 @@ from infra.errors import UnavailableError, WardError
 from infra.settings import Settings
 
 FETCH_ROWS = 10_000
+SLACK_SECONDS = 5
+"""How much longer than a query may take, an answer is waited for: HiveServer2 itself is to say what took too long."""
 
 
 class QueryError(WardError):
@@ -30,12 +32,13 @@ class Answer:
 
 
 @contextmanager
-def hive_session(settings: Settings, **configuration: str) -> Iterator[HiveSession]:
-    """A session on HiveServer2 with these Hive properties, closed at the end.
+def hive_session(settings: Settings, within_seconds: int | None = None) -> Iterator[HiveSession]:
+    """A session on HiveServer2, closed at the end.
 
-    Raises UnavailableError when the server cannot be reached, at start or later.
+    `within_seconds`: HiveServer2 ends a query that takes longer, and is itself given up a little later; without it a
+    query may take hours. Raises UnavailableError when the server cannot be reached, at start or later.
     """
-    connection = hive_connection(settings, configuration=configuration or None)
+    connection = _connected(settings, within_seconds)
     try:
         yield HiveSession(settings, connection)
     finally:
@@ -83,8 +86,7 @@ class HiveSession:
         except Error as error:
             raise QueryError(server_reason(error)) from error
         except (TTransportException, OSError) as error:
-            address = f"{self._settings.hadoop.hiveserver2_host}:{self._settings.hiveserver2_port}"
-            raise UnavailableError("HiveServer2", address, error) from error
+            raise UnavailableError("HiveServer2", hive_address(self._settings), error) from error
 
 
 def query(settings: Settings, statement: str) -> list[tuple[Any, ...]]:
@@ -93,12 +95,30 @@ def query(settings: Settings, statement: str) -> list[tuple[Any, ...]]:
         return session.rows(statement)
 
 
+def hive_address(settings: Settings) -> str:
+    """Where HiveServer2 is, as messages name it."""
+    return f"{settings.hadoop.hiveserver2_host}:{settings.hiveserver2_port}"
+
+
 def server_reason(error: Exception) -> str:
     """The sentence within a Thrift answer of HiveServer2, without the server's stack trace."""
     answer = error.args[0] if error.args else error
     status = getattr(answer, "status", None)
     message = getattr(status, "errorMessage", None) or str(answer)
     return message.split("\n", 1)[0].removeprefix("Error while compiling statement: ")
+
+
+def _connected(settings: Settings, within_seconds: int | None) -> Any:
+    answer_seconds, limits = None, None
+    if within_seconds is not None:
+        answer_seconds = within_seconds + SLACK_SECONDS
+        limits = {"hive.query.timeout.seconds": f"{within_seconds}s"}
+    try:
+        return hive_connection(settings, answer_seconds, configuration=limits)
+    except UnavailableError:
+        raise
+    except Exception as error:  # the login's answer may be cut off, and PyHive then raises anything
+        raise UnavailableError("HiveServer2", hive_address(settings), type(error).__name__) from error
 
 
 def _close_quietly(connection: Any) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 import tarfile
@@ -54,6 +55,10 @@ COPY_JARS = "org.apache.maven.plugins:maven-dependency-plugin:2.8:copy-dependenc
 ATTEMPTS = 3
 AT_ONCE = 2
 STAMP = ".installed"
+ERROR = re.compile(r"\b(?:err|errors?)\b|^E:", re.IGNORECASE)
+"""As npm, Maven and apt-get mark one."""
+
+SENTENCE_WORDS = 6
 
 APT_SCRIPT = """
 export DEBIAN_FRONTEND=noninteractive LC_ALL=C.UTF-8
@@ -183,9 +188,14 @@ def _npm(package: tuple[Path, ...], what: str) -> Callable[[Path], None]:
 def _run(command: list[str], failure: str, cwd: Path | None = None, environment: dict[str, str] | None = None) -> None:
     finished = subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, check=False)
     if finished.returncode != 0:
-        said = (finished.stderr.strip() or finished.stdout.strip()).splitlines()
-        errors = [line for line in said if "ERR" in line] or said or ["no message"]
-        raise WardError(f"{failure}: {errors[0].strip()}")
+        raise WardError(f"{failure}: {what_failed(finished.stderr.strip() or finished.stdout.strip())}")
+
+
+def what_failed(said: str) -> str:
+    """The line of a program's output that tells why it failed: of its errors the first that is more than a code."""
+    lines = [line.strip() for line in said.splitlines()] or ["no message"]
+    errors = [line for line in lines if ERROR.search(line)] or lines
+    return next((line for line in errors if len(line.split()) >= SENTENCE_WORDS), errors[0])
 
 
 def missing_packages(for_tests: bool = False) -> list[str]:

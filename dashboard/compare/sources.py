@@ -7,7 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, suppress
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,8 +16,8 @@ from dashboard.compare.month import alarms_statement, hours_statement, samples_o
 from dashboard.compare.sides import PATIENT, WARD, Period, Side
 from dashboard.compare.statistics import AlarmLoad, Distribution, Samples, distribution
 from hbase.recent_vitals import RecentVitals
-from hive.client import HiveSession
-from infra.clients import alerts_connection, hive_connection
+from hive.client import hive_address, hive_session
+from infra.clients import alerts_connection
 from infra.errors import UnavailableError
 from infra.settings import Settings
 
@@ -123,31 +123,13 @@ class CompareSources:
         hours = hours_statement(patients, attribute, start, end, least) if patients else None
         alarms = alarms_statement(_keys(sides, PATIENT), _keys(sides, WARD), start, end)
         if not self._turns.acquire(timeout=TURN_SECONDS):
-            raise UnavailableError("HiveServer2", self._hive, "others compare a month at the moment")
+            raise UnavailableError("HiveServer2", hive_address(self._settings), "others compare a month at the moment")
         try:
-            connection = self._connected()
-            try:
-                session = HiveSession(self._settings, connection)
+            with hive_session(self._settings, HIVE_SECONDS) as session:
                 samples = samples_of(session.rows(hours)) if hours else {}
                 return samples, _counted(session.rows(alarms))
-            finally:
-                with suppress(Exception):  # its answer may be cut off, and PyHive then raises anything
-                    connection.close()
         finally:
             self._turns.release()
-
-    def _connected(self) -> Any:
-        limit = {"hive.query.timeout.seconds": f"{HIVE_SECONDS}s"}
-        try:
-            return hive_connection(self._settings, HIVE_SECONDS + 5, configuration=limit)
-        except UnavailableError:
-            raise
-        except Exception as error:  # the login's answer may be cut off, and PyHive then raises anything
-            raise UnavailableError("HiveServer2", self._hive, type(error).__name__) from error
-
-    @property
-    def _hive(self) -> str:
-        return f"{self._settings.hadoop.hiveserver2_host}:{self._settings.hiveserver2_port}"
 
 
 def _keys(sides: Sequence[Side], kind: str) -> list[str]:

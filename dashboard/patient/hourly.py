@@ -5,16 +5,14 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterable
-from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
 from clinical.vitals import DERIVED
 from dashboard.hours import hour_source
 from dashboard.patient.curve import HOUR_MS, Point
-from hive.client import HiveSession
+from hive.client import hive_address, hive_session
 from hive.ddl import quote
-from infra.clients import hive_connection
 from infra.errors import UnavailableError
 from infra.settings import Settings
 
@@ -50,7 +48,8 @@ class HourlyHistory:
         kept = self._fresh(key)
         if kept is None:
             if not self._turns.acquire(timeout=TURN_SECONDS):
-                raise UnavailableError("HiveServer2", self._address, "too many ask it for a month at the same time")
+                reason = "too many ask it for a month at the same time"
+                raise UnavailableError("HiveServer2", hive_address(self._settings), reason)
             try:
                 kept = self._fresh(key) or self._ask(patient_id, attribute, start, end)
             finally:
@@ -68,22 +67,8 @@ class HourlyHistory:
 
     def _ask(self, patient_id: str, attribute: str, start: int, end: int) -> Hours:
         statement = statement_of(patient_id, attribute, start, end, self._settings.readings.least_signal_quality)
-        limit = {"hive.query.timeout.seconds": f"{ANSWER_SECONDS}s"}
-        try:
-            connection = hive_connection(self._settings, ANSWER_SECONDS + 5, configuration=limit)
-        except UnavailableError:
-            raise
-        except Exception as error:  # the login's answer may be cut off, and PyHive then raises anything
-            raise UnavailableError("HiveServer2", self._address, type(error).__name__) from error
-        try:
-            return hours_of(HiveSession(self._settings, connection).rows(statement))
-        finally:
-            with suppress(Exception):
-                connection.close()
-
-    @property
-    def _address(self) -> str:
-        return f"{self._settings.hadoop.hiveserver2_host}:{self._settings.hiveserver2_port}"
+        with hive_session(self._settings, ANSWER_SECONDS) as session:
+            return hours_of(session.rows(statement))
 
 
 def statement_of(patient_id: str, attribute: str, start: int, end: int, least_quality: float) -> str:

@@ -12,7 +12,7 @@ from rich.console import Console
 from infra import install
 from infra.errors import WardError
 from infra.initialise import find_program
-from infra.install import Part, class_archive, missing_packages, parts
+from infra.install import Part, class_archive, missing_packages, parts, what_failed
 from infra.settings import Settings
 
 
@@ -52,6 +52,28 @@ def test_a_download_that_keeps_failing_says_so_and_the_part_stays_missing(tmp_pa
         part.install()
     assert len(calls) == install.ATTEMPTS
     assert not part.installed()
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        (
+            "npm warn Unknown user config\nnpm error code ECONNREFUSED\nnpm error syscall connect\n"
+            "npm error FetchError: request to http://127.0.0.1:9/axe-core failed, reason: connect ECONNREFUSED",
+            "npm error FetchError: request to http://127.0.0.1:9/axe-core failed, reason: connect ECONNREFUSED",
+        ),
+        (
+            "[INFO] Scanning\n[ERROR] Failed to execute goal: no such artifact",
+            "[ERROR] Failed to execute goal: no such artifact",
+        ),
+        ("Reading package lists...\nE: Unable to locate package chromium", "E: Unable to locate package chromium"),
+        ("npm warn deprecated\nnpm error code E404", "npm error code E404"),
+        ("Killed", "Killed"),
+        ("", "no message"),
+    ],
+)
+def test_a_failed_program_is_told_by_its_error_and_not_by_a_warning(said: str, told: str) -> None:
+    assert what_failed(said) == told
 
 
 def test_a_changed_dependency_list_is_installed_anew(tmp_path: Path) -> None:
