@@ -108,6 +108,8 @@ def _remark(told: Told, escalation: int) -> str:
     match told.news:
         case News.WORSE:
             return " More severe than in the mail before."
+        case News.ARREST:
+            return " It fell to 0 after the mail before."
         case News.REMINDER if told.is_acknowledged:
             return " The patient has come to this ward. It was acknowledged before."
         case News.REMINDER:

@@ -14,7 +14,6 @@ from alerts.wording import (
     NOT_IMPORTED,
     NOT_ON_RECORD,
     SUBJECT_MAX,
-    UNKNOWN_WARD,
     ascii_line,
     clip,
     label,
@@ -26,7 +25,7 @@ from alerts.wording import (
     ward_words,
 )
 from clinical.messages import Breach, TechnicalAlarm
-from clinical.notices import News
+from clinical.notices import UNKNOWN_WARD, News
 
 __all__ = [
     "DISCLAIMER",
@@ -54,13 +53,19 @@ IMPORTANCE = {
     News.ESCALATED: 0,
     News.RAISED: 1,
     News.WORSE: 1,
+    News.ARREST: 1,
     News.REMINDER: 2,
     News.RESOLVED: 3,
     News.DISCHARGED: 3,
 }
 """Of alarms in one mail: what is new goes before what is said again, and what is over never stands for what lasts."""
 
-MARKS = {News.ESCALATED: "escalated: ", News.WORSE: "worse: ", News.REMINDER: "reminder: "}
+MARKS = {
+    News.ESCALATED: "escalated: ",
+    News.WORSE: "worse: ",
+    News.ARREST: "worse: ",
+    News.REMINDER: "reminder: ",
+}
 LABEL_MAX, UNIT_MAX, HEAD_MAX, WARD_MIN = 30, 8, 72, 8
 """Characters in a subject: of a label, of a unit, before the ward at most, and left to a ward when the patient's id is
 long. A cut ward is still guessed, a cut id is another patient's."""

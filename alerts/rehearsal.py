@@ -256,7 +256,7 @@ class _Desk:
         phase = None if change.kind in ENDS else PHASES.get(change.kind, known.phase)
         notice = after(known.notice, change, change.clock_at, self._rule)
         self._keep(key, replace(known, notice=notice, phase=phase, severity=change.severity))
-        if change.kind is Kind.SEVERITY_ROSE and phase is Phase.ACKNOWLEDGED:
+        if change.kind in (Kind.SEVERITY_ROSE, Kind.ARRESTED) and phase is Phase.ACKNOWLEDGED:
             self.hear(key, replace(change, kind=Kind.ACKNOWLEDGEMENT_ENDED))
 
     def wait(self, until: int) -> None:

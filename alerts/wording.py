@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
+from clinical.notices import UNKNOWN_WARD
 from clinical.vitals import JUDGED, round_half_up
 
 SUBJECT_MAX = 99
@@ -21,7 +22,6 @@ UNIT_MAX = 20
 NUMBER_MAX = Decimal(10**12)
 """No value of a body is as large: what is larger is written as a power of ten."""
 
-UNKNOWN_WARD = "ward unknown"
 NOT_ON_RECORD = "not on record"
 NOT_IMPORTED = "contact not imported yet"
 REPLACED = str.maketrans({"ß": "ss", "æ": "ae", "Æ": "AE", "ø": "o", "Ø": "O", "đ": "d", "Đ": "D", "ł": "l", "Ł": "L"})

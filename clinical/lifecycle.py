@@ -10,8 +10,10 @@ limits it was raised under, whatever becomes of the threshold row, the patient's
 of whatever band, so that a deeper band shortens the wait; a deeper reading counts for the shallower bands as well.
 Besides its delay, high needs two of three consecutive readings if the vital is continuous (expected every 60 s or more
 often), so that a movement never alarms (Drew 2014: 80-99 % of alarms need no action); a heart or respiratory rate of 0
-that is high fires at once, and a vital measured seldom needs no second reading. Severity falls when the bands below it
-have lasted the delay of the deepest of them and at least 30 s, as told by a reading: never by the clock.
+that is high fires at once, and a vital measured seldom needs no second reading. Such a 0 in an alarm that is high
+already is told as well (*arrested*) and ends an acknowledgement, which was of another condition. Severity falls when
+the bands below it have lasted the delay of the deepest of them and at least 30 s, as told by a reading: never by the
+clock.
 
 **A reading stands until the next one.** In event time: a delay that ends between two readings has ended, even if the
 second is in range. By the clock, where no further reading came: since the *arrival* of the newest. So a backlog worked
@@ -25,7 +27,8 @@ still awaited. An alarm clears when readings have been inside the band by the ma
 seldom vital at the first. A reading between limit and margin neither breaches nor clears, but the 30 s begin anew; a
 value beyond the other limit is back from this direction (the other direction has an alarm of its own). A partial score
 in range is a lower bound: it ends nothing, and the 30 s begin anew. Silence, the clock, late and repeated readings
-never clear.
+never clear: after a time without readings in which a lone one would have been believed, the 30 s (and those of a
+falling severity) begin anew, unless the device is mostly so slow.
 
 **Order.** A reading comes as a value, as a breach or as both, in either order, and is one by its `source_id`. A value
 out of range whose breach has not come stands as the last known band. A late reading (older than the newest) can raise
@@ -44,11 +47,13 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from dataclasses import replace
+from itertools import pairwise
 
 from clinical.lifecycle_events import Acknowledge, Breached, Discharge, Event, Grade, Kind, Measured, Tick, Transition
 from clinical.lifecycle_severity import (
     HIGH,
     Rise,
+    arrest,
     fall,
     judge_band,
     next_rise,
@@ -193,6 +198,8 @@ def _read(state: State, event: Breached | Measured, log: list[Transition]) -> St
 def _append(state: State, reading: Reading, log: list[Transition]) -> State | None:
     """The next reading in event time."""
     last = state.readings[-1]
+    if _was_silent(state, reading):
+        state = replace(state, inside_since=None, milder_since=None, milder=None)
     out_since, inside_since = state.out_since, state.inside_since
     if reading.grade >= Grade.OUTSIDE:
         inside_since = None
@@ -207,6 +214,8 @@ def _append(state: State, reading: Reading, log: list[Transition]) -> State | No
         elif inside_since is None:
             inside_since = reading.at
     readings, forgotten_at = _kept((*state.readings, reading), state.forgotten_at)
+    if state.arrested and state.arrest_over_since is None and reading.value != 0:
+        state = replace(state, arrest_over_since=reading.at)
     state = replace(
         state,
         readings=readings,
@@ -216,6 +225,17 @@ def _append(state: State, reading: Reading, log: list[Transition]) -> State | No
         arrived_at=state.steady,
     )
     return judge_band(state, reading, log) if reading.grade >= Grade.OUTSIDE else _end(state, reading, log)
+
+
+def _was_silent(state: State, reading: Reading) -> bool:
+    """Whether a continuous vital was missing before this reading: of that time nothing is known.
+
+    From a device that is mostly so slow, a long time between two readings is no silence.
+    """
+    if not state.continuous or reading.at - state.readings[-1].at <= state.stands_ms:
+        return False
+    long = [later.at - before.at > state.stands_ms for before, later in pairwise(state.readings)]
+    return 2 * sum(long) <= len(long)
 
 
 def _end(state: State, reading: Reading, log: list[Transition]) -> State | None:
@@ -268,11 +288,13 @@ def _stray(state: State, reading: Reading, log: list[Transition]) -> State:
     """A reading older than those kept: what lay beside it is forgotten, so that one high breach alone says little."""
     if reading.grade > Grade.INSIDE and state.inside_since is not None and reading.at >= state.inside_since:
         state = replace(state, inside_since=state.readings[0].at)
-    if reading.grade >= Grade.HIGH and state.rank < HIGH:
+    was_high = state.rank == HIGH
+    if reading.grade >= Grade.HIGH and not was_high:
         if reading.grade is Grade.ARREST or state.stray not in (None, reading.source_id):
             state = raise_to(state, Rise(reading.at, HIGH, "High readings came in late."), reading, log)
         else:
             state = replace(state, stray=reading.source_id)
+    state = arrest(state, reading, was_high, log)
     return fall(state, reading, log) if reading.grade >= Grade.LOW else state
 
 

@@ -125,6 +125,7 @@ class Kind(StrEnum):
     RAISED = "raised"
     SEVERITY_ROSE = "severity_rose"
     SEVERITY_FELL = "severity_fell"
+    ARRESTED = "arrested"
     ACKNOWLEDGED = "acknowledged"
     ACKNOWLEDGEMENT_ENDED = "acknowledgement_ended"
     CLEARED = "cleared"

@@ -16,6 +16,9 @@ from clinical.messages import Direction, Severity
 VERSION = 1
 """Of the stored form; raised when a reader of the old one would misjudge the new."""
 
+ADDED = frozenset({"arrested", "arrest_over_since"})
+"""Fields that a state of this version may lack, since it was stored before there were any."""
+
 ID_KEPT = 64
 """Longest source id that is kept as it is; of a longer one the SHA-256, so that a state stays bounded."""
 
@@ -58,6 +61,8 @@ class State:
     Runs, in event time: `out_since` of the breach that lasts, None when the readings are back in range; `inside_since`
     of the readings inside by the margin; `milder_since` of the bands below `severity`, the deepest being `milder`.
 
+    `arrested`: a value of 0 was told of; `arrest_over_since`: the first reading after it that is another value.
+
     `readings`: the newest ones, oldest first; `forgotten_at` the time of the newest that was dropped from there.
     `graded`: the newest whose band is known. `stray`: the last high breach that came too late for `readings`.
 
@@ -86,6 +91,8 @@ class State:
     ahead: int
     arrived_at: int
     acknowledged_until: int | None
+    arrested: bool = False
+    arrest_over_since: int | None = None
 
     @property
     def steady(self) -> int:
@@ -158,7 +165,7 @@ def from_dict(stored: dict[str, Any]) -> State:
     if version != VERSION:
         raise ValueError(f"An alarm state of version {version!r} is stored; this program reads version {VERSION}.")
     try:
-        fields = {name: stored[name] for name in State.__slots__}
+        fields = {name: stored[name] for name in State.__slots__ if name in stored or name not in ADDED}
         fields["phase"] = Phase(fields["phase"])
         low, medium, high = fields["delays"]
         fields["delays"] = (low, medium, high)

@@ -13,9 +13,10 @@ decide whom it reaches.
 **Escalation**: a high alarm that nobody has acknowledged is told to the next level after `escalation_seconds`; such a
 mail stands for a reminder. An acknowledgement stops both; when its time is over, people are reminded at once.
 
-**The end** is told once, to each ward that the mails went to, with the highest severity and escalation that they had,
-so that it reaches the same people; never of an alarm that nobody was told of, unless its first mail was still waiting.
-Patients who move to another ward are told to the new one at once. A fall in severity is no news.
+**The end** is told once, to each ward that the mails went to (alone to an unknown one, which reaches all), with the
+highest severity and escalation that they had, so that it reaches the same people; never of an alarm that nobody was
+told of, unless its first mail was still waiting. Patients who move to another ward are told to the new one at once. A
+fall in severity is no news.
 """
 
 from __future__ import annotations
@@ -32,12 +33,16 @@ from clinical.messages import Severity
 LEVELS = 2
 """Escalation levels above the first."""
 
+UNKNOWN_WARD = "ward unknown"
+"""Of a patient whose ward is not on record: mails to it reach the readers of every ward."""
+
 
 class News(StrEnum):
     """What a mail tells of one alarm."""
 
     RAISED = "raised"
     WORSE = "worse"
+    ARREST = "arrest"
     REMINDER = "reminder"
     ESCALATED = "escalated"
     RESOLVED = "resolved"
@@ -45,7 +50,7 @@ class News(StrEnum):
 
 
 ENDS = frozenset({News.RESOLVED, News.DISCHARGED})
-RISES = frozenset({News.RAISED, News.WORSE})
+RISES = frozenset({News.RAISED, News.WORSE, News.ARREST})
 
 
 @dataclass(frozen=True)
@@ -65,7 +70,7 @@ class Notice:
 
     `owed` since `owed_since`, of severity `owed_severity` (the highest since then). `told_at`: the last mail, of
     `told_severity`; `peak` and `escalation`: the highest that its mails carried; `wards`: where they went, the last
-    one last. `urgent_at`: the last mail that did not wait. `high_at`: since when a high mail stands unanswered, and
+    one last. `urgent_at`: the last high mail of a rise. `high_at`: since when a high mail stands unanswered, and
     `steps` escalations since. `reminders` since the last news.
     """
 
@@ -131,6 +136,8 @@ def after(notice: Notice, change: Transition, now: int, rule: Rule, silenced: bo
     match change.kind:
         case Kind.RAISED | Kind.SEVERITY_ROSE:
             return _rose(notice, change.severity, now, rule)
+        case Kind.ARRESTED:
+            return _arrested(notice, now, rule)
         case Kind.ACKNOWLEDGED:
             notice = replace(notice, high_at=None, steps=0, reminders=0)
             return notice if _is_unheard_rise(notice) else _settle(notice)
@@ -161,7 +168,7 @@ def not_ahead(notice: Notice, now: int) -> Notice:
 
 
 def plan(alarms: Mapping[Any, Standing], urgent_at: int | None, now: int, rule: Rule) -> Plan:
-    """What to tell of one patient's alarms now. `urgent_at`: the patient's last mail that did not wait, if known."""
+    """What to tell of one patient's alarms now. `urgent_at`: the patient's last high mail of a rise, if known."""
     recent = [at for at in (urgent_at, *(one.notice.urgent_at for one in alarms.values())) if at is not None]
     last_urgent = min(max(recent), now) if recent else None
     items = [item for key, alarm in alarms.items() for item in _items(key, alarm, last_urgent, now, rule)]
@@ -179,7 +186,7 @@ def plan(alarms: Mapping[Any, Standing], urgent_at: int | None, now: int, rule: 
 def told(notice: Notice, items: Iterable[Item], now: int) -> Notice:
     """The notice after a mail (for an end: after those to all wards) with these items of its alarm was written."""
     for item in items:
-        urgent = _is_urgent(item.news, item.severity)
+        urgent = item.severity == "high" and item.news in RISES
         high_at, steps, reminders = notice.high_at, notice.steps, notice.reminders + 1
         if item.news in RISES:
             reminders, steps = 0, 0
@@ -231,6 +238,15 @@ def _rose(notice: Notice, severity: Severity | None, now: int, rule: Rule) -> No
     return notice
 
 
+def _arrested(notice: Notice, now: int, rule: Rule) -> Notice:
+    """A heart or a breath that stands still is news of its own, though people were told of a high alarm before."""
+    if "high" not in rule.told:
+        return notice
+    news = News.RAISED if notice.told_at is None else News.ARREST
+    since = notice.owed_since if notice.owed in RISES else now
+    return replace(notice, owed=news, owed_since=since, owed_severity="high")
+
+
 def _ended(notice: Notice, news: News, now: int, unheard: bool) -> Notice:
     if notice.told_at is None and (unheard or notice.owed is None):
         return _settle(notice)
@@ -240,7 +256,9 @@ def _ended(notice: Notice, news: News, now: int, unheard: bool) -> Notice:
 
 def _is_unheard_rise(notice: Notice) -> bool:
     """Whether a rise is owed beyond what people had been told when they acknowledged: they cannot have meant it."""
-    return notice.owed in RISES and notice.told_at is not None and rank(notice.owed_severity) > rank(notice.peak)
+    if notice.told_at is None or notice.owed not in RISES:
+        return False
+    return notice.owed is News.ARREST or rank(notice.owed_severity) > rank(notice.peak)
 
 
 def _at_most(at: int | None, now: int) -> int | None:
@@ -264,8 +282,14 @@ def _items(key: Any, alarm: Standing, last_urgent: int | None, now: int, rule: R
         ready = at if news is News.REMINDER else at + group_ms
     if alarm.silenced_until is not None:
         ready = max(ready, alarm.silenced_until)
-    wards = alarm.notice.wards or (alarm.ward,) if news in ENDS else (alarm.ward,)
+    wards = _wards_of_end(alarm) if news in ENDS else (alarm.ward,)
     return [Item(key, news, severity, ward, escalation, ready) for ward in wards]
+
+
+def _wards_of_end(alarm: Standing) -> tuple[str, ...]:
+    """Where the end is told: to those who were told of the alarm, and to nobody twice."""
+    wards = alarm.notice.wards or (alarm.ward,)
+    return (UNKNOWN_WARD,) if UNKNOWN_WARD in wards else wards
 
 
 def _next_news(alarm: Standing, now: int, rule: Rule) -> tuple[News, int, Severity, int] | None:
@@ -302,5 +326,5 @@ def _may_ride(alarm: Standing, item: Item, now: int) -> bool:
     """Whether an item is told with others of its address: what is due, and what is owed and only waits for company."""
     if item.ready_at <= now:
         return True
-    to_several_wards = item.news in ENDS and len(alarm.notice.wards) > 1  # it goes to all of them at once
+    to_several_wards = item.news in ENDS and len(_wards_of_end(alarm)) > 1  # it goes to all of them at once
     return alarm.notice.owed is not None and alarm.silenced_until is None and not to_several_wards

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from alerts.merged import MERGED_MAX_BYTES, how_many_fit, merged_mail
 from alerts.told import Mail
-from alerts.wording import SUBJECT_MAX, UNKNOWN_WARD
+from alerts.wording import SUBJECT_MAX
+from clinical.notices import UNKNOWN_WARD
 
 
 def part(place: int, state: str = "HIGH", mark: str = "", alarms: int = 1) -> Mail:

@@ -10,7 +10,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from alerts.wording import (
-    UNKNOWN_WARD,
     age_text,
     ascii_line,
     at_least,
@@ -25,6 +24,7 @@ from alerts.wording import (
     row,
     ward_words,
 )
+from clinical.notices import UNKNOWN_WARD
 from tests.unit.alerts.breaches import RECORDED
 
 OSLO, UTC = ZoneInfo("Europe/Oslo"), ZoneInfo("UTC")

@@ -12,7 +12,7 @@ from clinical.lifecycle import step
 from clinical.lifecycle_events import Acknowledge, Discharge, Kind, Measured, Tick, breached
 from clinical.lifecycle_state import Phase, State, from_dict, to_dict
 from clinical.messages import Breach
-from tests.unit.clinical.bedside import GLUCOSE, HEART_RATE, SPO2, START, TEMPERATURE, Bedside, said
+from tests.unit.clinical.bedside import GLUCOSE, HEART_RATE, SPO2, START, TEMPERATURE, Bedside, ms, said
 
 HIGH, MEDIUM, LOW, INSIDE, MARGIN = 85, 93, 95, 98, 96
 """SpO2 of an adult: a value of each band, inside by the margin and inside without it."""
@@ -128,6 +128,42 @@ def test_an_asystole_or_an_apnoea_is_raised_at_once(attribute: str) -> None:
     assert bed.raised() == [(0, "high")]
 
 
+@pytest.mark.parametrize("acknowledged", [False, True])
+def test_an_asystole_in_an_alarm_that_is_high_already_is_told_and_ends_an_acknowledgement(acknowledged: bool) -> None:
+    bed = Bedside(HEART_RATE, raised=True)
+    if acknowledged:
+        bed.sends(Acknowledge("Dr A", "seen"), 90)
+    bed.reads_each_second(range(100, 160), 0)
+    told = [("arrested", 100, "high"), ("acknowledgement_ended", 100, "high")]
+    assert bed.said()[3 if acknowledged else 2 :] == told[: 1 + acknowledged]
+    assert bed.alarm().phase is Phase.ACTIVE
+
+
+def test_an_asystole_that_raised_the_alarm_is_not_told_twice() -> None:
+    bed = Bedside(HEART_RATE)
+    bed.reads_each_second(range(60), 0)
+    assert bed.said() == [("pending", 0, None), ("raised", 0, "high")]
+
+
+@pytest.mark.parametrize("halves", ["vb", "bv", "b"])
+def test_an_asystole_that_comes_again_is_told_when_there_was_a_heart_rate_for_thirty_seconds(halves: str) -> None:
+    bed = Bedside(HEART_RATE, halves)
+    bed.reads_each_second(range(60), 38, except_at={0: 0, 29: 0, 59: 0})
+    assert bed.kinds().count(Kind.ARRESTED) == 0
+    bed.reads_each_second(range(60, 90), 38)
+    bed.reads(90, 0)
+    assert bed.said()[-1] == ("arrested", 90, "high")
+
+
+def test_an_asystole_whose_breach_comes_late_is_told() -> None:
+    bed = Bedside(HEART_RATE, raised=True)
+    bed.sends(HEART_RATE.breach(38, 100, "a"), 100)
+    bed.sends(HEART_RATE.breach(38, 104, "c"), 104)
+    bed.sends(HEART_RATE.breach(0, 102, "b"), 105)
+    assert bed.said()[-1] == ("arrested", 102, "high")
+    assert bed.alarm().arrest_over_since == ms(104)
+
+
 def test_a_zero_of_another_vital_waits_for_the_second_reading() -> None:
     bed = Bedside(SPO2)
     bed.reads(0, 0)
@@ -241,6 +277,31 @@ def test_one_reading_that_is_not_inside_begins_the_thirty_seconds_anew(value: fl
     bed = Bedside(SPO2, raised=True)
     bed.reads_each_second(range(100, 170), INSIDE, except_at={129: value})
     assert bed.said()[-1] == ("cleared", 160, "high")
+
+
+def test_after_a_silence_the_thirty_seconds_begin_anew() -> None:
+    bed = Bedside(SPO2, raised=True)
+    bed.reads(100, INSIDE)
+    bed.reads_each_second(range(700, 730), INSIDE)
+    assert bed.state is not None
+    bed.reads(730, INSIDE)
+    assert bed.said()[-1] == ("cleared", 730, "high")
+
+
+def test_after_a_silence_the_wait_for_a_falling_severity_begins_anew() -> None:
+    bed = Bedside(SPO2, raised=True)
+    bed.reads(100, LOW)
+    bed.reads(700, LOW)
+    assert bed.alarm().severity == "high"
+
+
+def test_a_device_that_is_mostly_slow_clears_its_alarm_too() -> None:
+    bed = Bedside(SPO2, raised=True)
+    for second in (60, 120, 180):
+        bed.reads(second, HIGH)
+    for second in (240, 300):
+        bed.reads(second, INSIDE)
+    assert bed.said()[-1] == ("cleared", 300, "high")
 
 
 def test_values_between_limit_and_margin_never_clear() -> None:
@@ -507,6 +568,12 @@ def test_an_unknown_version_of_a_stored_state_is_named() -> None:
         from_dict({**stored, "version": 99})
     with pytest.raises(ValueError, match="out_since"):
         from_dict({name: cell for name, cell in stored.items() if name != "out_since"})
+
+
+def test_a_state_that_was_stored_before_a_value_of_0_was_news_is_read() -> None:
+    state = Bedside(HEART_RATE, raised=True).alarm()
+    stored = {name: cell for name, cell in to_dict(state).items() if name not in ("arrested", "arrest_over_since")}
+    assert from_dict(stored) == state
 
 
 def test_a_stored_state_is_small_even_of_long_ids() -> None:

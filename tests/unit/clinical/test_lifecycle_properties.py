@@ -38,6 +38,7 @@ MAY_FOLLOW = {
     Phase.ACTIVE: {
         Kind.SEVERITY_ROSE,
         Kind.SEVERITY_FELL,
+        Kind.ARRESTED,
         Kind.ACKNOWLEDGED,
         Kind.ACKNOWLEDGEMENT_ENDED,
         Kind.CLEARED,

@@ -14,6 +14,7 @@ from clinical.lifecycle_state import Phase
 from clinical.messages import Severity
 from clinical.notices import (
     ENDS,
+    UNKNOWN_WARD,
     Item,
     News,
     Notice,
@@ -177,6 +178,39 @@ def test_a_rise_after_people_were_reminded_of_less_is_told_again() -> None:
     assert [news for _, [(_, news)] in bed.said] == ["raised", "reminder", "worse"]
 
 
+def test_an_asystole_is_told_though_the_alarm_was_told_as_high() -> None:
+    bed = Bed()
+    bed.change(0, "heart", Kind.RAISED)
+    bed.change(100, "heart", Kind.ACKNOWLEDGED)
+    bed.change(200, "heart", Kind.ARRESTED)
+    assert bed.said == [(0, [("heart", "raised")]), (200, [("heart", "arrest")])]
+
+
+def test_an_asystole_that_waits_for_its_mail_cannot_be_acknowledged_unheard() -> None:
+    bed = Bed()
+    bed.change(0, "heart", Kind.RAISED)
+    bed.change(10, "heart", Kind.ARRESTED)
+    bed.change(20, "heart", Kind.ACKNOWLEDGED)
+    bed.until(60)
+    assert bed.said == [(0, [("heart", "raised")]), (30, [("heart", "arrest")])]
+
+
+def test_an_asystole_before_the_first_mail_is_one_mail_with_it() -> None:
+    bed = Bed()
+    bed.change(0, "spo2", Kind.RAISED)
+    bed.change(5, "heart", Kind.RAISED)
+    bed.change(10, "heart", Kind.ARRESTED)
+    bed.until(60)
+    assert bed.said == [(0, [("spo2", "raised")]), (30, [("heart", "raised")])]
+
+
+def test_a_high_alarm_does_not_wait_for_the_escalation_of_another() -> None:
+    bed = Bed()
+    bed.change(0, "heart", Kind.RAISED)
+    bed.change(301, "spo2", Kind.RAISED)
+    assert bed.said[1:] == [(300, [("heart", "escalated")]), (301, [("spo2", "raised")])]
+
+
 def test_an_alarm_that_became_high_before_it_was_told_is_told_as_high_once() -> None:
     bed = Bed()
     bed.change(0, "heart", Kind.RAISED, "medium")
@@ -225,6 +259,18 @@ def test_a_patient_who_moves_is_told_to_the_new_ward_at_once_and_the_end_to_both
         (60, "reminder", "ICU"),
         (130, "resolved", "Cardiology"),
         (130, "resolved", "ICU"),
+    ]
+
+
+def test_an_end_is_told_to_nobody_twice_after_the_ward_was_unknown() -> None:
+    bed = Bed()
+    bed.change(0, "heart", Kind.RAISED)
+    bed.move(60, "heart", ward=UNKNOWN_WARD)
+    bed.move(70, "heart", ward="ICU")
+    bed.change(100, "heart", Kind.CLEARED)
+    bed.until(500)
+    assert [(second, item.ward) for second, mail in bed.mails for item in mail if item.news in ENDS] == [
+        (130, UNKNOWN_WARD)
     ]
 
 
