@@ -54,8 +54,9 @@ TOPICS = (DOCTORS_QUEUE, TECHNICAL_ALARMS, VITAL_INFO, DERIVED_VITALS)
 READ_AGAIN = (VITAL_INFO, DERIVED_VITALS)
 READ_AGAIN_SECONDS = 1500
 READ_AGAIN_MOST = 60_000
-"""What is read once more at a start, for the newest values of each patient and for the devices that were reporting: so
-long back, as a device that measures every five minutes needs, and at most so many records of a partition."""
+"""What is read once more at a start, for the newest values of each patient and for the devices that were reporting when
+the engine ended: so long back from there, as a device that measures every five minutes needs, and at most so many
+records of a partition."""
 
 BATCH = 5000
 POLL_SECONDS = 0.5
@@ -148,8 +149,8 @@ class Engine:
             if high < self._offsets[partition]:
                 log.error("a topic was made anew; reading it from its beginning", topic=partition[0])
                 self._unwritten[partition] = low
-        since = self._clock() - READ_AGAIN_SECONDS * 1000
-        self._feed.start_at({**self._offsets, **self._unwritten}, dict.fromkeys(READ_AGAIN, since), READ_AGAIN_MOST)
+        back = dict.fromkeys(READ_AGAIN, READ_AGAIN_SECONDS * 1000)
+        self._feed.start_at({**self._offsets, **self._unwritten}, back, READ_AGAIN_MOST, self._clock())
 
     def step(self, timeout: float) -> Batch:
         """Take what arrives within `timeout` seconds and write what it means; the batch, empty if nothing came."""

@@ -27,6 +27,8 @@ MUTE_SECONDS = 10.0
 AHEAD_MAX = 20_000
 """Records of one partition that may wait for the other partitions; then it is not read on."""
 
+FIRST_AWAY_MS, LONGEST_AWAY_MS = 60_000, 45 * 86_400_000
+
 log = get_logger("feed")
 
 
@@ -82,24 +84,41 @@ class Feed:
                 for partition in self._partitions
             }
 
-    def start_at(self, offsets: Offsets, since: Mapping[str, int] | None = None, most_back: int = 0) -> None:
+    def start_at(
+        self, offsets: Offsets, back: Mapping[str, int] | None = None, most_back: int = 0, now: int = 0
+    ) -> None:
         """Read from these offsets on; one that Kafka no longer has becomes the earliest that it has.
 
-        Of the topics in `since`, what came after that time (epoch ms) before the offset is read once more, at most
-        `most_back` records of each partition. Raises UnavailableError.
+        Of the topics in `back`, what came in so many ms before the offset was reached is read once more, at most
+        `most_back` records of each partition; `now`: epoch ms. Raises UnavailableError.
         """
         self._starts = dict(offsets)
-        asked = [TopicPartition(*key, since[key[0]]) for key in offsets if since and key[0] in since]
         with self._unavailable():
-            answers = self._consumer.offsets_for_times(asked, timeout=KAFKA_TIMEOUT) if asked else []
-        for found in answers:
-            key = (found.topic, found.partition)
-            # Nothing before the offset is so young: we were away for longer, and what came last before it counts.
-            first = found.offset if 0 <= found.offset < offsets[key] else 0
-            self._starts[key] = max(first, offsets[key] - most_back, 0)
+            for key, first in self._before(offsets, back or {}, now).items():
+                self._starts[key] = max(first, offsets[key] - most_back, 0)
         self._level = Level(self._partitions)
         self._heard = dict.fromkeys(self._partitions, self._clock())
         self._consumer.assign([TopicPartition(*key, at or OFFSET_BEGINNING) for key, at in self._starts.items()])
+
+    def _before(self, offsets: Offsets, back: Mapping[str, int], now: int) -> Offsets:
+        """Where to begin, so that what came in that time before each offset is read: not later, and not much earlier.
+
+        How long ago the offset was reached nobody has noted: it is asked for in steps that double.
+        """
+        starts = {key: 0 for key in offsets if key[0] in back}
+        left, away = {key for key in starts if offsets[key]}, FIRST_AWAY_MS
+        while left and away <= LONGEST_AWAY_MS:
+            reached = {key for key, at in self._at(dict.fromkeys(left, now - away)).items() if 0 <= at < offsets[key]}
+            starts |= self._at({key: now - away - back[key[0]] for key in reached})
+            left -= reached
+            away *= 2
+        return starts
+
+    def _at(self, times: Mapping[tuple[str, int], int]) -> Offsets:
+        """The first offset of each partition at or after that time; below 0: there is none."""
+        asked = [TopicPartition(*key, time_) for key, time_ in times.items()]
+        answers = self._consumer.offsets_for_times(asked, timeout=KAFKA_TIMEOUT) if asked else []
+        return {(found.topic, found.partition): found.offset for found in answers}
 
     def take(self, most: int, timeout: float) -> list[Record]:
         """Up to `most` messages that no other partition can bring older ones than, in the order of their timestamps.
