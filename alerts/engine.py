@@ -38,7 +38,7 @@ from alerts.signal_watch import SignalWatch
 from alerts.silences import load_in_force
 from alerts.technical import CONTACT_MISSING, open_subjects, record_technical, technical
 from alerts.threads import Threads
-from alerts.wards import coverage_alarms, discharges, wards_of_alarms, wards_on_record
+from alerts.wards import contacts_of, coverage_alarms, discharges, wards_of_alarms, wards_on_record
 from alerts.watchdog import is_watchdog, watchdog_notification
 from clinical.messages import WATCHDOG_PATIENT, Breach, TechnicalAlarm
 from clinical.topics import DERIVED_VITALS, DOCTORS_QUEUE, TECHNICAL_ALARMS, VITAL_INFO
@@ -73,6 +73,8 @@ DISCHARGES_SECONDS = 10.0
 VALUES_KEPT_MS = 86_400_000
 ASK_AGAIN_SECONDS = 300.0
 """A patient who is still missing after an import is asked for again after this long."""
+
+FOUND = "The contact of patient {} is on record now, or the patient has left."
 
 log = get_logger(STREAM)
 
@@ -172,19 +174,33 @@ class Engine:
         return batch
 
     def keep_house(self) -> None:
-        """Tell ops of wards that nobody listens to, and forget old breaches. Call it every now and then."""
+        """Tell ops of wards that nobody listens to and of contacts that are there now; forget old breaches.
+
+        Call it every now and then.
+        """
         now = self._clock()
-        on_record = wards_on_record(self._settings, now)
+        on_record, found = wards_on_record(self._settings, now), self._found_contacts(now)
 
         def check(cursor: Cursor) -> None:
             wards = wards_of_alarms(cursor, now) | (on_record or set())
             alarms = coverage_alarms(cursor, wards, self._rule.told, now, all_wards=on_record is not None)
+            alarms += [technical(CONTACT_MISSING, patient, FOUND.format(patient), now, True) for patient in found]
             record_technical(cursor, alarms, now, self._style)
 
         in_transaction(self._connection, check)
+        for patient in found:
+            del self._missing[patient]
         self._bedside.forget(now - VALUES_KEPT_MS, self._book.patients())
         while in_transaction(self._connection, store.forget_old_seen) == store.FORGET_AT_ONCE:
             continue
+
+    def _found_contacts(self, now: int) -> list[str]:
+        """Patients who were missing, of whom no breach has come since that would show their contact.
+
+        One whom the next import did not bring would have been asked for again.
+        """
+        waited = [patient for patient, asked in self._missing.items() if now - asked >= ASK_AGAIN_SECONDS * 1000]
+        return sorted(contacts_of(self._settings, waited) or ()) if waited else []
 
     def look_for_discharges(self) -> None:
         """End the alarms of patients who have left. Call it every now and then; the next step writes it."""

@@ -66,6 +66,9 @@ MARKS = {
     News.ARREST: "worse: ",
     News.REMINDER: "reminder: ",
 }
+NAMED_IN_A_MAIL, DETAIL_MAX = 5, 2000
+"""Technical alarms that a mail to ops has a line of, and characters of one."""
+
 LABEL_MAX, UNIT_MAX, HEAD_MAX, WARD_MIN = 30, 8, 72, 8
 """Characters in a subject: of a label, of a unit, before the ward at most, and left to a ward when the patient's id is
 long. A cut ward is still guessed, a cut id is another patient's."""
@@ -91,20 +94,25 @@ def clinical_mail(
     return Mail(_subject(told), text, len(told))
 
 
-def technical_mail(alarm: TechnicalAlarm, cleared: bool, notification_id: str, now: int, style: Style) -> Mail:
-    """The mail to ops when a technical alarm is raised, or when its cause has gone."""
-    state = "CLEARED" if cleared else "TECHNICAL"
-    what = alarm["kind"].replace("_", " ")
+def technical_mail(alarms: Sequence[TechnicalAlarm], notification_id: str, now: int, style: Style) -> Mail:
+    """The mail to ops about technical alarms (at least one) of one kind that were raised, or cleared, together.
+
+    The first few have a line each, the others are counted.
+    """
+    alarm = alarms[0]
+    cleared, what = alarm["cleared"], alarm["kind"].replace("_", " ")
+    state, others = "CLEARED" if cleared else "TECHNICAL", len(alarms) - 1
+    more = len(alarms) - NAMED_IN_A_MAIL
     subject = clip(ascii_line(f"[{state}] {what} ({alarm['source']})"), SUBJECT_MAX)
-    first = f"Over: {what}." if cleared else f"Technical alarm: {what}."
     lines = [
-        first,
-        one_line(alarm["detail"]),
+        f"Over: {what}." if cleared else f"Technical alarm: {what}.",
+        *(one_line(one["detail"], DETAIL_MAX) for one in alarms[:NAMED_IN_A_MAIL]),
+        *([f"And {more} more of this kind: `./ward alarms list`."] if more > 0 else []),
         "",
         row("Since", local_time(alarm["raised_at"], style.zone)),
         *([row("Cleared", local_time(now, style.zone))] if cleared else []),
         row("Said by", one_line(alarm["source"])),
-        row("Cause", one_line(alarm["alarm_key"])),
+        row("Cause", one_line(alarm["alarm_key"]) + (f" and {others} more" if others else "")),
         row("Notification", notification_id),
     ]
     return Mail(subject, "\n".join(lines) + "\n")

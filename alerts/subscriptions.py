@@ -68,7 +68,13 @@ def _known(sns: Any, topic_arn: str) -> Known:
         (found["Protocol"], found["Endpoint"]): found["SubscriptionArn"]
         for page in pages
         for found in page["Subscriptions"]
+        if is_listed(found["SubscriptionArn"])
     }
+
+
+def is_listed(arn: str) -> bool:
+    """Whether SNS has it. One that its reader has ended is listed for some time, as `Deleted`."""
+    return arn == PENDING or arn.startswith("arn:")
 
 
 class _Reconciler:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from pymysql.cursors import Cursor
 
@@ -19,7 +20,6 @@ from clinical.messages import TechnicalAlarm
 
 CONTACT_MISSING = "contact_missing"
 WARD_UNCOVERED = "ward_without_subscriber"
-NAMED_IN_A_MAIL = 5
 PRIORITY = 1
 """In the outbox beside medium clinical alarms, behind high ones."""
 
@@ -47,37 +47,41 @@ def record_technical(
     One that is raised already, or cleared without having been raised, gives no mail. Those of one kind that are raised
     (or cleared) together share a mail to ops, so that a ward of unknown patients is one mail and not one for each of
     them. `wards` names the ward, by alarm key, of those that concern nurses: they share a mail to each ward, too, and
-    so does the news that they are over.
+    so does the news that they are over. What changes twice is told twice, so that the last mail tells how it is.
     """
-    to_ops: dict[tuple[str, bool], list[Told]] = {}
-    to_wards: dict[tuple[str, bool, str], list[Told]] = {}
+    mails, together = 0, _Together()
     for alarm in alarms:
         recorded = _record(cursor, alarm, now, (wards or {}).get(alarm["alarm_key"]))
         if recorded is None:
             continue
-        alarm_id, ward = recorded
-        to_ops.setdefault((alarm["kind"], alarm["cleared"]), []).append((alarm_id, alarm))
+        if alarm["alarm_key"] in together.keys:
+            mails += together.tell(cursor, now, style)
+            together = _Together()
+        together.add(recorded[0], alarm, recorded[1])
+    return mails + together.tell(cursor, now, style)
+
+
+@dataclass
+class _Together:
+    """What is told together: by kind and by whether it is over, to a ward by that ward, too."""
+
+    keys: set[str] = field(default_factory=set)
+    to_ops: dict[tuple[str, bool], list[Told]] = field(default_factory=dict)
+    to_wards: dict[tuple[str, bool, str], list[Told]] = field(default_factory=dict)
+
+    def add(self, alarm_id: str, alarm: TechnicalAlarm, ward: str | None) -> None:
+        self.keys.add(alarm["alarm_key"])
+        self.to_ops.setdefault((alarm["kind"], alarm["cleared"]), []).append((alarm_id, alarm))
         if ward is not None:
-            to_wards.setdefault((alarm["kind"], alarm["cleared"], ward), []).append((alarm_id, alarm))
-    for together in to_ops.values():
-        _tell_ops(cursor, together, now, style)
-    for (_, _, ward), together in to_wards.items():
-        _tell_ward(cursor, together, ward, now, style)
-    return len(to_ops) + len(to_wards)
+            self.to_wards.setdefault((alarm["kind"], alarm["cleared"], ward), []).append((alarm_id, alarm))
 
-
-def summary(alarms: Sequence[TechnicalAlarm]) -> TechnicalAlarm:
-    """One alarm that speaks for several of a kind: the first, with what the others say."""
-    if len(alarms) == 1:
-        return alarms[0]
-    details = " ".join(alarm["detail"] for alarm in alarms[:NAMED_IN_A_MAIL])
-    more = len(alarms) - NAMED_IN_A_MAIL
-    key = f"{alarms[0]['alarm_key']} and {len(alarms) - 1} more"
-    return {
-        **alarms[0],
-        "alarm_key": key,
-        "detail": details if more <= 0 else f"{details} And {more} more of this kind.",
-    }
+    def tell(self, cursor: Cursor, now: int, style: Style) -> int:
+        """Write the mails; how many they are."""
+        for told in self.to_ops.values():
+            _tell_ops(cursor, told, now, style)
+        for (_, _, ward), told in self.to_wards.items():
+            _tell_ward(cursor, told, ward, now, style)
+        return len(self.to_ops) + len(self.to_wards)
 
 
 def _record(cursor: Cursor, alarm: TechnicalAlarm, now: int, ward: str | None) -> tuple[str, str | None] | None:
@@ -133,10 +137,9 @@ def _raised_again(cursor: Cursor, alarm: TechnicalAlarm, alarm_id: str) -> None:
 
 
 def _tell_ops(cursor: Cursor, together: Sequence[Told], now: int, style: Style) -> None:
-    alarm = summary([alarm for _, alarm in together])
     notification_id = uuid.uuid4().hex
-    mail = technical_mail(alarm, alarm["cleared"], notification_id, now, style)
-    group_key = digest("technical", alarm["alarm_key"])
+    mail = technical_mail([alarm for _, alarm in together], notification_id, now, style)
+    group_key = digest("technical", together[0][1]["kind"])
     _tell(cursor, together, _notification(together, mail, notification_id, group_key, "ops", UNKNOWN_WARD, now))
 
 

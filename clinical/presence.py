@@ -103,6 +103,7 @@ class Presence:
         self._lost: dict[Signal, int] = {}
         self._discharged: set[str] = set()
         self._stalls = Stalls(self._least * SPACING)
+        self._late_seconds = late_seconds
         self._lateness = Lateness(late_seconds)
         self._watermark = NEVER
         self._ahead = now // 1000 + AHEAD_SECONDS
@@ -167,6 +168,8 @@ class Presence:
         then nothing is told until they have been seen. Call it every second or so.
         """
         self._ahead = now // 1000 + AHEAD_SECONDS
+        if self._watermark > self._ahead:
+            self._begin_anew(now)
         if behind or self._watermark == NEVER:
             return SignalChanges()
         lost = self._look()
@@ -178,6 +181,18 @@ class Presence:
         self._discharged.clear()
         self._stalls.forget(self._watermark - FORGOTTEN_SECONDS)
         return told
+
+    def _begin_anew(self, now: int) -> None:
+        """The clock was set back: all that was heard lies in a time that is to come, in which nothing would be missed.
+
+        Devices are heard anew from now on, and what was lost stays so until it is.
+        """
+        self._patients.clear()
+        self._stalls = Stalls(self._least * SPACING)
+        self._lateness = Lateness(self._late_seconds)
+        self._watermark = NEVER
+        latest = now - round(max(self._intervals.values()) * MISSED + 1) * 1000
+        self.restore({signal: min(since, latest) for signal, since in self._lost.items()})
 
     def silent(self) -> set[Signal]:
         """What is lost, as of the last call of `changes`."""

@@ -172,9 +172,11 @@ def _around_normal(ordered: list[ThresholdRow], normal: ThresholdRow) -> Iterato
 
 
 def _never_clears(row: ThresholdRow, normal: ThresholdRow) -> bool:
-    if normal.low_value is None or normal.high_value is None:
-        return False
-    return row.clear_margin > normal.high_value - normal.low_value
+    """Whether no plausible value is inside the normal band by the margin."""
+    vital = JUDGED[row.attribute]
+    low = vital.low if normal.low_value is None else normal.low_value
+    high = vital.high if normal.high_value is None else normal.high_value
+    return row.clear_margin > max(high - low, 0)
 
 
 def _units(row: ThresholdRow, value: Decimal) -> int:

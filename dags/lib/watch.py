@@ -68,13 +68,14 @@ class Trouble:
 
 
 def remember(seen: Observation, before: Memory, now: float, limits: Limits) -> Memory:
-    """What is known after this look."""
-    progress = max(before.progress, seen.last_progress or 0)
+    """What is known after this look. What lies ahead of the clock, which was set back then, counts as now."""
+    progress = min(max(before.progress, seen.last_progress or 0), now)
+    backlog_since = min(before.backlog_since, now)
     lag = before.backlog if seen.lag is None else seen.lag
     records = before.backlog_records if seen.records is None else seen.records
     if lag < before.backlog or min(lag, before.backlog) < limits.min_backlog_records:
         return Memory(progress, backlog_since=now, backlog=lag, backlog_records=records)
-    return Memory(progress, before.backlog_since, lag, min(records, before.backlog_records))
+    return Memory(progress, backlog_since, lag, min(records, before.backlog_records))
 
 
 def judge(stream: str, seen: Observation, known: Memory, now: float, limits: Limits) -> Trouble | None:

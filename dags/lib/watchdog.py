@@ -43,8 +43,12 @@ def after(memory: Memory, sent: int, arrivals: Mapping[int, int], now: int, impa
     """What is known after a look at which one was `sent` and others arrived (time of sending -> of arrival).
 
     One that comes makes up for every earlier one: a single one may be lost with a server. While the path is `impaired`
-    for a reason that ops are told already nothing is expected of it, and afterwards it has all its time again.
+    for a reason that ops are told already nothing is expected of it, and afterwards it has all its time again. When the
+    clock was set back everything begins anew.
     """
+    if memory.looked_at > now:
+        memory = Memory()
+    arrivals = {at: arrived for at, arrived in arrivals.items() if at <= now}
     waiting = () if now - memory.looked_at > GAP_MS else memory.waiting
     came, took = memory.came, memory.took
     if arrivals and (newest := max(arrivals)) > (came or 0):

@@ -218,6 +218,21 @@ def test_ops_are_told_once_when_a_technical_alarm_is_raised_and_once_when_it_is_
     assert query(stack, "SELECT COUNT(*), COUNT(ended_at) FROM alarms WHERE technical_key = %s", key) == [(1, 1)]
 
 
+def test_of_a_technical_alarm_that_changes_twice_at_once_the_last_mail_tells_how_it_is(
+    stack: Settings, own_engine: OwnEngine, await_condition: Await
+) -> None:
+    key = unique("test_cause")
+    for cleared in (False, True, False):
+        alarm = technical_alarm(alarm_key=key, kind="test_cause", cleared=cleared, raised_at=now_ms())
+        publish(stack, TECHNICAL_ALARMS, key, alarm)
+    own_engine.drain(await_condition)
+    mails = query(stack, "SELECT subject FROM notifications WHERE body LIKE %s ORDER BY seq", f"%{key}%")
+    assert [subject.split()[0] for (subject,) in mails] == ["[TECHNICAL]", "[CLEARED]", "[TECHNICAL]"]
+    publish(stack, TECHNICAL_ALARMS, key, {**alarm, "cleared": True})
+    own_engine.drain(await_condition)
+    assert query(stack, "SELECT COUNT(*), COUNT(ended_at) FROM alarms WHERE technical_key = %s", key) == [(2, 2)]
+
+
 def test_a_ward_without_subscriber_is_a_technical_alarm_until_someone_subscribes(
     stack: Settings, await_condition: Await
 ) -> None:

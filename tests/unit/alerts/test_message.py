@@ -363,13 +363,25 @@ def test_the_largest_mail_stays_below_what_sns_takes() -> None:
 
 
 def test_technical_mails_say_what_and_whether_it_is_over() -> None:
-    raised = technical_mail(technical_alarm(), False, "a" * 32, RECORDED + 60_000, UTC_STYLE)
-    cleared = technical_mail(technical_alarm(cleared=True), True, "b" * 32, RECORDED + 60_000, UTC_STYLE)
+    raised = technical_mail([technical_alarm()], "a" * 32, RECORDED + 60_000, UTC_STYLE)
+    cleared = technical_mail([technical_alarm(cleared=True)], "b" * 32, RECORDED + 60_000, UTC_STYLE)
     assert raised.subject == "[TECHNICAL] hbase unavailable (detect-breaches)"
     assert "HBase Thrift at 127.0.0.1:19090 cannot be reached" in raised.body
     assert cleared.subject == "[CLEARED] hbase unavailable (detect-breaches)"
     assert "Cleared:" in cleared.body
     assert "Cleared:" not in raised.body
+
+
+def test_a_technical_mail_about_several_has_a_line_of_the_first_few_and_counts_the_others() -> None:
+    alarms = [technical_alarm(alarm_key=f"k{number}", detail=f"Patient P{number}: {'x' * 400}.") for number in range(7)]
+    body = technical_mail(alarms, "a" * 32, RECORDED, UTC_STYLE).body
+    assert [line[:11] for line in body.splitlines()[1:7]] == [*(f"Patient P{n}:" for n in range(5)), "And 2 more "]
+    assert "k0 and 6 more" in body
+
+
+def test_a_long_technical_detail_is_told_whole() -> None:
+    detail = "row by row " * 150
+    assert detail.strip() in technical_mail([technical_alarm(detail=detail)], "a" * 32, RECORDED, UTC_STYLE).body
 
 
 ANY_TEXT = st.text(max_size=120)
@@ -444,7 +456,7 @@ def test_every_body_can_be_sent_and_tells_each_alarm_once(
 
 @given(kind=st.text(min_size=1, max_size=64), source=st.text(min_size=1, max_size=64))
 def test_every_technical_subject_is_short_ascii_on_one_line(kind: str, source: str) -> None:
-    subject = technical_mail(technical_alarm(kind=kind, source=source), False, "a" * 32, RECORDED, UTC_STYLE).subject
+    subject = technical_mail([technical_alarm(kind=kind, source=source)], "a" * 32, RECORDED, UTC_STYLE).subject
     assert 0 < len(subject) <= SUBJECT_MAX
     assert subject.isascii()
     assert subject.isprintable()

@@ -395,3 +395,22 @@ def test_a_start_on_readings_of_long_ago_is_no_late_pipeline(ward: Ward) -> None
     ward.run(range(60), A=MONITOR)
     days = [ward.presence.pipeline_late((T0 + 3 * 86_400 + second) * 1000) for second in range(100)]
     assert days == [None] * 100
+
+
+def test_after_the_clock_was_set_back_devices_are_missed_as_soon_as_otherwise(ward: Ward) -> None:
+    ward.run(range(3600, 3660), A=MONITOR, B=MONITOR)
+    ward.run(range(60), A=MONITOR, B=MONITOR)
+    ward.run(range(60, 91), A=MONITOR)
+    assert ward.lost == {Signal("B"): 59}
+    ward.presence.pipeline_late((T0 + 200) * 1000)
+    assert ward.presence.pipeline_late((T0 + 300) * 1000) == 210
+
+
+def test_what_was_lost_before_the_clock_was_set_back_stays_lost_until_it_returns(ward: Ward) -> None:
+    ward.run(range(3600, 3660), A=MONITOR, B=MONITOR)
+    ward.run(range(3660, 3700), A=MONITOR)
+    assert ward.presence.silent() == {Signal("B")}
+    ward.run(range(60), A=MONITOR)
+    assert (ward.presence.silent(), ward.ended) == ({Signal("B")}, {})
+    ward.run(range(60, 70), A=MONITOR, B=MONITOR)
+    assert ward.ended == {Signal("B"): Ending.RETURNED}

@@ -69,6 +69,7 @@ def test_the_table_that_the_cases_start_from_is_right() -> None:
         ("heart_rate#003", {"direction": "high"}, "lies below the normal band heart_rate#004, so its direction is low"),
         ("heart_rate#005", {"direction": "low"}, "lies above the normal band heart_rate#004, so its direction is high"),
         ("heart_rate#003", {"clear_margin": "39"}, "the alarm would never clear"),
+        ("spo2#001", {"clear_margin": "10"}, "the alarm would never clear"),
         ("heart_rate#001", {"high_age_limit": "0.5"}, "ages from 0.25 to below 0.5: overlaps"),
         ("heart_rate#001", {"low_age_limit": "0.1"}, "ages from 0 to below 0.1: no row covers the values below 81"),
     ],

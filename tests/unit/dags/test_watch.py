@@ -141,3 +141,20 @@ def test_a_stream_that_fails_again_and_again_is_one_trouble_whether_stopped_or_s
     assert stopped is not None
     assert silent is not None
     assert key_of({"mailer": stopped}) == key_of({"mailer": silent}) == "mailer:down"
+
+
+def test_a_stream_that_fell_silent_when_the_clock_was_set_back_is_found_as_soon_as_otherwise() -> None:
+    before = Memory(progress=NOW + 3600, backlog_since=NOW + 3600)
+    memory, trouble = look(Observation(5000), before, NOW)
+    assert trouble is None
+    _, trouble = look(Observation(5121), memory, NOW + 121)
+    assert trouble is not None
+    assert trouble.kind == "silent"
+
+
+def test_a_backlog_that_stands_when_the_clock_was_set_back_is_found_as_soon_as_otherwise() -> None:
+    before = Memory(progress=NOW + 3600, backlog_since=NOW + 3600, backlog=5000, backlog_records=10)
+    memory, _ = look(Observation(5000, NOW, lag=5000, records=10), before, NOW)
+    _, trouble = look(Observation(5601, NOW + 601, lag=5000, records=11), memory, NOW + 601)
+    assert trouble is not None
+    assert trouble.kind == "behind"

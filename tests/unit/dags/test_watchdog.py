@@ -73,3 +73,11 @@ def test_of_a_long_absence_the_oldest_and_the_newest_few_are_kept() -> None:
 def test_what_is_known_survives_as_json() -> None:
     known = look(look(LOOKED, 0, {START: START + 900}), 1)
     assert Memory.of(json.loads(json.dumps(known.as_dict()))) == known
+
+
+def test_after_the_clock_was_set_back_absence_is_seen_as_soon_as_otherwise() -> None:
+    known = look(look(LOOKED, 60), 61, {START + 61 * MINUTE: START + 61 * MINUTE + 900})
+    known = look(known, 0, {START + 61 * MINUTE: START + 62 * MINUTE})
+    for minute in range(1, 5):
+        known = look(known, minute)
+    assert known.absent_seconds(START + 4 * MINUTE + 2000) == 242
