@@ -23,14 +23,15 @@ ANSWER_SECONDS = 5.0
 
 @dataclass(frozen=True)
 class Wish:
-    """What a sent form asks for. `after`: the newest order of all when the form was made; `lasts`: ms; `is_claimed`:
-    nothing proves that the author is who they say they are."""
+    """What a sent form asks for. `after`: the newest order of all when the form was made; `lasts`: ms; `severity`: as
+    it was shown; `is_claimed`: nothing proves that the author is who they say they are."""
 
     alarm_id: str
     author: str
     reason: str
     lasts: int
     after: int
+    severity: str
     is_claimed: bool = True
 
 
@@ -82,7 +83,8 @@ class MysqlDesk:
             if known is not None:
                 return Placed(known, is_repeat=True)
             now = now_ms()
-            return Placed(place_order(cursor, *about, now + wish.lasts, wish.is_claimed, now), is_repeat=False)
+            order = place_order(cursor, *about, now + wish.lasts, wish.is_claimed, now, wish.severity)
+            return Placed(order, is_repeat=False)
 
         with self._placing, self._connection() as connection:
             return in_transaction(connection, work)

@@ -203,7 +203,7 @@ def _wish(alarm_id: str, form: Form) -> Wish:
     if not (minutes.isascii() and minutes.isdigit() and len(minutes) < 9 and 1 <= int(minutes) <= longest):
         raise ConfigurationError(f"The time without reminders is from 1 to {longest} minutes.")
     author, reason = author_of(form.get("author", "")), reason_of(form.get("reason", ""), needed=False)
-    return Wish(alarm_id, author, reason, int(minutes) * 60_000, int(after))
+    return Wish(alarm_id, author, reason, int(minutes) * 60_000, int(after), form.get("severity", ""))
 
 
 def _typed(form: Form) -> Typed:

@@ -101,9 +101,9 @@ def ack_command(
             alarm = find_alarm(cursor, alarm_id)
         if problem := not_acknowledgeable(alarm):
             raise WardError(problem)
-        now = now_ms()
+        now, shown = now_ms(), alarm.severity_shown
         order = in_transaction(
-            connection, lambda cursor: place_order(cursor, alarm.alarm_id, who, why, now + lasts, False, now)
+            connection, lambda cursor: place_order(cursor, alarm.alarm_id, who, why, now + lasts, False, now, shown)
         )
         outcome = await_outcome(connection, order, ENGINE_SECONDS)
         if outcome is None:

@@ -187,9 +187,12 @@ def not_acknowledgeable(alarm: AlarmRow) -> str | None:
 
 def has_risen(alarm: AlarmRow, shown: str) -> bool:
     """Whether the alarm is more severe than somebody was shown: that was not what they meant to acknowledge."""
-    return alarm.severity in SEVERITIES and (
-        shown not in SEVERITIES or SEVERITIES.index(alarm.severity) > SEVERITIES.index(shown)
-    )
+    return is_above(alarm.severity, shown)
+
+
+def is_above(severity: str | None, shown: str) -> bool:
+    """Whether a severity is more than what was shown, which may be none."""
+    return severity in SEVERITIES and (shown not in SEVERITIES or SEVERITIES.index(severity) > SEVERITIES.index(shown))
 
 
 def _rows(cursor: Cursor) -> list[AlarmRow]:

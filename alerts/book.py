@@ -10,6 +10,7 @@ import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
+from alerts.alarms_table import RISEN, is_above
 from alerts.bedside import Bedside, Value, rounded
 from alerts.decide import (
     Alarm,
@@ -136,6 +137,8 @@ class AlarmBook:
         alarm = self.open_alarm(order.alarm_id)
         if alarm is None or alarm.state is None:
             return "There is no such open alarm: it is over, or never was."
+        if order.severity is not None and is_above(alarm.state.severity, order.severity):
+            return RISEN
         reason = " ".join(filter(None, (order.reason, CLAIMED if order.is_claimed else "")))
         outcome = step(alarm.state, Acknowledge(order.author, reason, order.until), now)
         self._advance(alarm, outcome, now)

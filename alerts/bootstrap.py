@@ -33,10 +33,11 @@ def bootstrap(settings: Settings) -> None:
 
 
 def create_tables(cursor: Cursor, schema: Path = SCHEMA) -> None:
-    """Apply a file such as `schema.sql`: every statement leaves an existing table alone; keys that it lacks are added.
+    """Apply a file such as `schema.sql`: every statement leaves an existing table alone, but columns that may be
+    empty and keys that are not unique are added where they are missing.
 
-    Raises ConfigurationError naming the columns of an existing table that are missing or of another type: another
-    version made it, and to write into it might lose an alarm.
+    Raises ConfigurationError naming the other columns of an existing table that are missing, or of another type:
+    another version made it, and to write into it might lose an alarm.
     """
     for statement in schema.read_text().split("\n--;\n"):
         cursor.execute(statement)
@@ -48,14 +49,15 @@ def _require_same(cursor: Cursor, table: str, create_model: str) -> None:
     """The server itself says how it would make the table now, so that spellings of a type do not differ."""
     cursor.execute(create_model)
     try:
-        (expected, _), (found, needed) = _columns(cursor, MODEL), _columns(cursor, table)
+        (expected, _, optional), (found, needed, _) = _columns(cursor, MODEL), _columns(cursor, table)
         keys, present = _keys(cursor, MODEL), _keys(cursor, table)
     finally:
         cursor.execute(f"DROP TEMPORARY TABLE {MODEL}")
+    added = optional - found.keys()
     wrong = [
         f"{name} is missing" if name not in found else f"{name} is {found[name]} and should be {kind}"
         for name, kind in expected.items()
-        if found.get(name) != kind
+        if name not in added and found.get(name) != kind
     ]
     wrong += [f"{name} is unknown and must have a value" for name in found.keys() - expected.keys() if name in needed]
     if wrong:
@@ -63,16 +65,19 @@ def _require_same(cursor: Cursor, table: str, create_model: str) -> None:
             f"The table {table} of the alerts database was made by another version of Wardwatch: {'; '.join(wrong)}. "
             "Nothing was changed. Go on with that version, or make a backup and alter the table."
         )
+    for name in added:
+        cursor.execute(f"ALTER TABLE {table} ADD COLUMN {name} {expected[name]} NULL")
     for name in keys.keys() - present.keys():
         cursor.execute(f"ALTER TABLE {table} ADD KEY {name} ({', '.join(keys[name])})")
 
 
-def _columns(cursor: Cursor, table: str) -> tuple[dict[str, str], set[str]]:
-    """The type of each column, and those for which a row must bring a value."""
+def _columns(cursor: Cursor, table: str) -> tuple[dict[str, str], set[str], set[str]]:
+    """The type of each column; those for which a row must bring a value, and those that may be empty."""
     cursor.execute(f"SHOW COLUMNS FROM {table}")
     rows = cursor.fetchall()
     needed = {name for name, _, null, _, default, extra in rows if null == "NO" and default is None and not extra}
-    return {name: kind for name, kind, *_ in rows}, needed
+    optional = {name for name, _, null, *_ in rows if null == "YES"}
+    return {name: kind for name, kind, *_ in rows}, needed, optional
 
 
 def _keys(cursor: Cursor, table: str) -> dict[str, list[str]]:

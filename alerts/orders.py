@@ -18,12 +18,15 @@ LONGEST_MS = 8 * 3_600_000
 """An acknowledgement keeps reminders and escalation back: a shift is the most."""
 
 POLL_SECONDS = 0.25
-COLUMNS = "order_id, alarm_id, author, is_claimed, reason, until_at, created_at"
+COLUMNS = "order_id, alarm_id, author, is_claimed, reason, until_at, created_at, severity"
 
 
 @dataclass(frozen=True)
 class Order:
-    """One acknowledgement. `is_claimed`: the author gave a name, and nothing proves it. `until` None: the default."""
+    """One acknowledgement. `is_claimed`: the author gave a name, and nothing proves it. `until` None: the default.
+
+    `severity`: as its author was shown it, empty for none; None: an older version did not note it.
+    """
 
     order_id: int
     alarm_id: str
@@ -32,16 +35,24 @@ class Order:
     reason: str
     until: int | None
     created_at: int
+    severity: str | None = None
 
 
 def place_order(
-    cursor: Cursor, alarm_id: str, author: str, reason: str, until: int | None, is_claimed: bool, now: int
+    cursor: Cursor,
+    alarm_id: str,
+    author: str,
+    reason: str,
+    until: int | None,
+    is_claimed: bool,
+    now: int,
+    severity: str,
 ) -> int:
-    """Ask the engine to acknowledge an alarm; the order's id."""
+    """Ask the engine to acknowledge an alarm, unless it is more severe by then than `severity`; the order's id."""
     cursor.execute(
-        "INSERT INTO orders (alarm_id, author, is_claimed, reason, until_at, created_at)"
-        " VALUES (%s, %s, %s, %s, %s, %s)",
-        (alarm_id, author, is_claimed, reason, until, now),
+        "INSERT INTO orders (alarm_id, author, is_claimed, reason, until_at, created_at, severity)"
+        " VALUES (%s, %s, %s, %s, %s, %s, %s)",
+        (alarm_id, author, is_claimed, reason, until, now, severity),
     )
     return int(cursor.lastrowid)
 
@@ -99,6 +110,13 @@ def same_order_after(
 
 
 def _order(
-    order_id: int, alarm_id: str, author: str, is_claimed: int, reason: str, until: int | None, created_at: int
+    order_id: int,
+    alarm_id: str,
+    author: str,
+    is_claimed: int,
+    reason: str,
+    until: int | None,
+    created_at: int,
+    severity: str | None,
 ) -> Order:
-    return Order(order_id, alarm_id, author, bool(is_claimed), reason, until, created_at)
+    return Order(order_id, alarm_id, author, bool(is_claimed), reason, until, created_at, severity)

@@ -131,6 +131,7 @@ CREATE TABLE IF NOT EXISTS orders (
   created_at BIGINT NOT NULL,
   handled_at BIGINT NULL,
   outcome VARCHAR(500) NULL COMMENT 'what the engine made of it, as a sentence',
+  severity VARCHAR(16) NULL COMMENT 'of the alarm, as it was shown',
   KEY unhandled (handled_at, order_id)
 ) DEFAULT CHARSET = utf8mb4 COMMENT = 'acknowledgements that people ask for; the engine carries them out'
 --;

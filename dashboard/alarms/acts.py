@@ -75,7 +75,7 @@ def acknowledge(visit: Visit, desk: Desk, form: AckForm) -> Outcome:
         raise WardError(RISEN)
     detail = f"alarm {alarm.alarm_id} for {form.minutes} minutes: {reason}"
     visit.record("acknowledge alarm", alarm.patient_id, detail)
-    wish = Wish(alarm.alarm_id, author, reason, form.minutes * 60_000, form.after, is_claimed=False)
+    wish = Wish(alarm.alarm_id, author, reason, form.minutes * 60_000, form.after, form.severity, is_claimed=False)
     placed: Placed = desk.place(wish)
     outcome = desk.outcome(placed.order_id)
     if outcome is None:

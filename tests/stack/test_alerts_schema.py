@@ -10,6 +10,7 @@ import pytest
 from pymysql.connections import Connection
 
 from alerts.bootstrap import create_tables
+from alerts.orders import load_unhandled
 from alerts.store import LOADED_ALARMS
 from infra.errors import ConfigurationError
 
@@ -51,6 +52,18 @@ def test_the_engine_finds_the_few_alarms_that_it_loads_by_a_key_also_in_a_table_
         assert (key, int(rows) < 10) == ("by_notice", True)
 
 
+def test_a_column_that_may_be_empty_is_added_to_the_table_of_an_older_version(database: Connection[Any]) -> None:
+    with database.cursor() as cursor:
+        create_tables(cursor)
+        cursor.execute("ALTER TABLE orders DROP COLUMN severity")
+        cursor.execute(
+            "INSERT INTO orders (alarm_id, author, is_claimed, reason, created_at) VALUES ('a', 'b', 0, 'c', 1)"
+        )
+        create_tables(cursor)
+        create_tables(cursor)
+        assert [order.severity for order in load_unhandled(cursor)] == [None]
+
+
 def test_a_column_of_a_newer_version_that_needs_a_value_is_refused(database: Connection[Any]) -> None:
     with database.cursor() as cursor:
         create_tables(cursor)
@@ -62,8 +75,8 @@ def test_a_column_of_a_newer_version_that_needs_a_value_is_refused(database: Con
 def test_a_table_of_another_version_is_refused_by_its_columns_and_left_alone(database: Connection[Any]) -> None:
     with database.cursor() as cursor:
         create_tables(cursor)
-        cursor.execute("ALTER TABLE notifications DROP COLUMN last_error, MODIFY attempts BIGINT NOT NULL")
-        with pytest.raises(ConfigurationError, match=r"notifications .* attempts is bigint.*last_error is"):
+        cursor.execute("ALTER TABLE notifications DROP COLUMN subject, MODIFY attempts BIGINT NOT NULL")
+        with pytest.raises(ConfigurationError, match=r"notifications .* subject is missing.* attempts is bigint"):
             create_tables(cursor)
-        cursor.execute("SHOW COLUMNS FROM notifications LIKE 'last_error'")
+        cursor.execute("SHOW COLUMNS FROM notifications LIKE 'subject'")
         assert cursor.fetchall() == ()

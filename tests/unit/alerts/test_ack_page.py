@@ -169,7 +169,7 @@ def test_the_form_acknowledges_with_the_claimed_name_and_shows_what_became_of_it
 ) -> None:
     answer = browser.post(PATH + TOKEN, data=FORM)
     assert answer.status_code == 200
-    assert desk.orders == [Wish(ALARM_ID, "Dr Jane Doe", "on my way", 3_600_000, 41)]
+    assert desk.orders == [Wish(ALARM_ID, "Dr Jane Doe", "on my way", 3_600_000, 41, "high")]
     text = Page(answer).text
     for part in ("Acknowledged by Dr Jane Doe.", "acknowledged by Dr Jane Doe until 2026-09-21 15:13:20 UTC"):
         assert part in text

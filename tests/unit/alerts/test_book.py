@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -261,6 +261,14 @@ def test_an_acknowledged_alarm_is_quiet_until_its_time_is_over(desk: Desk) -> No
     assert len(desk.mails) == 1
     desk.clock(602)
     assert desk.told[1:] == [(601, "reminder", "high", "heart_rate")]
+
+
+@pytest.mark.parametrize("shown", ["medium", ""])
+def test_what_rose_after_it_was_shown_is_not_acknowledged(desk: Desk, shown: str) -> None:
+    alarm = raised(desk)
+    order = Order(1, alarm.alarm_id, "Dr Jane Doe", False, "seen", None, desk.now, shown)
+    assert "more severe" in desk.book.acknowledge(order, desk.now)
+    assert desk.book.acknowledge(replace(order, severity="high"), desk.now).startswith("Acknowledged")
 
 
 def test_what_is_pending_or_over_cannot_be_acknowledged(desk: Desk) -> None:
