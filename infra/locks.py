@@ -31,11 +31,14 @@ log = get_logger("locks")
 def named_lock(settings: Settings, name: str, timeout_seconds: float = 0) -> Iterator[None]:
     """Hold the lock `name` (at most 64 characters).
 
-    Raises SingleInstanceError when another holds it for longer than `timeout_seconds`. The server frees the lock when
-    the connection ends, however it ends.
+    Raises SingleInstanceError when another holds it for longer than `timeout_seconds`, UnavailableError without MySQL.
+    The server frees the lock when the connection ends, however it ends. That is noticed at the end, by a further
+    UnavailableError: another may have held the lock meanwhile, so what was done is to be done again.
     """
-    with closing(_take(settings, name, timeout_seconds)):
+    with closing(_take(settings, name, timeout_seconds)) as connection:
         yield
+        if not _is_held(connection, name):
+            raise _unavailable(settings, f"the lock {name} was lost with its connection, so another may have had it")
 
 
 class KeptLock:
@@ -75,7 +78,7 @@ class KeptLock:
 
     def _keep(self) -> None:
         while not self._ended.wait(KEEP_SECONDS):
-            if self._is_held():
+            if _is_held(self._connection, self._name):
                 continue
             self._close()
             try:
@@ -85,16 +88,8 @@ class KeptLock:
                 self._lost = error
                 self._stop.set()
                 return
-            except (UnavailableError, pymysql.err.MySQLError):
+            except UnavailableError:
                 continue
-
-    def _is_held(self) -> bool:
-        try:
-            with self._connection.cursor() as cursor:
-                cursor.execute("SELECT IS_USED_LOCK(%s) = CONNECTION_ID()", (self._name,))
-                return bool(cursor.fetchone() == (1,))
-        except (pymysql.err.MySQLError, OSError):
-            return False
 
     def _close(self) -> None:
         with suppress(pymysql.err.MySQLError):
@@ -105,11 +100,28 @@ def _take(settings: Settings, name: str, timeout_seconds: float) -> Connection[A
     """A connection that holds the lock."""
     with ExitStack() as stack:
         connection = stack.enter_context(closing(alerts_connection(settings, read_timeout=timeout_seconds + 30)))
-        with connection.cursor() as cursor:
-            cursor.execute("SET SESSION wait_timeout = %s", (IDLE_SECONDS,))
-            cursor.execute("SELECT GET_LOCK(%s, %s)", (name, timeout_seconds))
-            (taken,) = cursor.fetchone() or (0,)
+        try:
+            with connection.cursor() as cursor:
+                cursor.execute("SET SESSION wait_timeout = %s", (IDLE_SECONDS,))
+                cursor.execute("SELECT GET_LOCK(%s, %s)", (name, timeout_seconds))
+                (taken,) = cursor.fetchone() or (0,)
+        except (pymysql.err.OperationalError, pymysql.err.InterfaceError) as error:
+            raise _unavailable(settings, error) from error
         if taken != 1:
             raise SingleInstanceError(f"The lock {name} is held by another process: only one may run at a time.")
         stack.pop_all()
         return connection
+
+
+def _is_held(connection: Connection[Any], name: str) -> bool:
+    """True when this connection has held the lock all the time: it is never opened again by itself."""
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT IS_USED_LOCK(%s) = CONNECTION_ID()", (name,))
+            return bool(cursor.fetchone() == (1,))
+    except (pymysql.err.MySQLError, OSError):
+        return False
+
+
+def _unavailable(settings: Settings, reason: object) -> UnavailableError:
+    return UnavailableError("MySQL", f"{settings.mysql.host}:{settings.mysql_port}", reason)

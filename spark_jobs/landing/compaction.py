@@ -5,7 +5,7 @@
 2. Compare rows and contents of the new directory with those of the files that it replaces.
 3. Under the partition's lock, which is held for moments: copy the files that came meanwhile, and those of a batch that
    is not committed yet, under their own names, so that a batch that is run again still finds its file; then switch the
-   partition's location, in one step of the metastore.
+   partition's location, in one step of the metastore. A partition that points elsewhere by then is left alone.
 
 A crash before the switch leaves the table as it was, one after it leaves it compacted; the directory that nothing
 points at is removed by a later run, an hour later at the earliest (see `retired`). Running it again on a partition
@@ -64,7 +64,8 @@ class Compactor:
     def compact(self, spec: Mapping[str, str]) -> Compacted:
         """Compact one partition, if it has files of finished batches.
 
-        Raises WardError, leaving the table as it was, when the new files do not hold what the old ones do.
+        Raises WardError, leaving the table as it was, when the new files do not hold what the old ones do, or when the
+        partition was moved meanwhile; UnavailableError, too, when MySQL was lost during the switch.
         """
         location = location_of(self._spark, self._table, spec)
         if location is None:
@@ -127,6 +128,14 @@ class Compactor:
 
     def _switch(self, spec: Mapping[str, str], old: str, new: str, replaced: set[str]) -> None:
         with partition_lock(self._settings, self._table, spec):
+            now = location_of(self._spark, self._table, spec)
+            if now is None or f.path_of(now) != old:
+                # As by another compaction of the table, begun when this one had lost its lock with MySQL. What has
+                # landed since is in no directory that this one knows.
+                raise WardError(
+                    f"Compaction of {self._table.full_name} {' '.join(spec.values())} read {old}, and the partition "
+                    f"points at {now} now. It was left so. Was the lock lost by a restart of MySQL? Run it again."
+                )
             for entry in f.data_files(self._files, old):
                 if entry["name"] not in replaced:
                     f.copy(self._files, entry["name"], f"{new}/{f.base_name(entry['name'])}")

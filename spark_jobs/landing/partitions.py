@@ -21,7 +21,8 @@ LOCK_TIMEOUT_SECONDS = 120.0
 def partition_lock(settings: Settings, table: StoredTable, spec: Mapping[str, str]) -> Iterator[None]:
     """Hold the named MySQL lock of one partition: its location and its directory change under no one else's hands.
 
-    Raises SingleInstanceError when another holds it for longer than LOCK_TIMEOUT_SECONDS.
+    Raises SingleInstanceError when another holds it for longer than LOCK_TIMEOUT_SECONDS, UnavailableError without
+    MySQL, and at the end when the lock was lost meanwhile (see `named_lock`).
     """
     with named_lock(settings, f"wardwatch:partition:{table.name}:{':'.join(spec.values())}", LOCK_TIMEOUT_SECONDS):
         yield

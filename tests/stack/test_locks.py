@@ -1,4 +1,4 @@
-"""Locks of streams on the real MySQL: held through a lost connection, and given up when another was faster."""
+"""Locks on the real MySQL: lost with a connection, and those of streams held through it or given up."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from pymysql.connections import Connection
 
 from infra.clients import alerts_connection
-from infra.errors import SingleInstanceError
+from infra.errors import SingleInstanceError, UnavailableError
 from infra.locks import KeptLock, named_lock
 from infra.settings import Settings
 from tests.stack.alerting import unique
@@ -36,6 +36,14 @@ def cut(mysql_root: Connection[Any], name: str) -> int:
     with mysql_root.cursor() as cursor:
         cursor.execute(f"KILL {number}")
     return number
+
+
+def test_a_lock_that_was_lost_is_told_when_its_work_is_done(stack: Settings, mysql_root: Connection[Any]) -> None:
+    name = unique("lock")
+    with pytest.raises(UnavailableError, match=f"the lock {name} was lost"), named_lock(stack, name):
+        cut(mysql_root, name)
+    with named_lock(stack, name, 10):
+        """It is free again, and held to its end."""
 
 
 def test_a_stream_takes_its_lock_again_when_the_connection_was_lost(
