@@ -139,8 +139,8 @@ class LandingJob:
         begun = read_checkpoint(hdfs(self._settings), checkpoint)
         if begun:
             check_retention(self._settings, ends, stream.topic, begun, checkpoint)
-            for table in stream.tables:
-                sweep_staging(self._settings, table, begun.query_id)
+        for table in stream.tables:
+            sweep_staging(self._settings, table)
         writer = kafka_source(spark, self._settings, stream.topic).writeStream
         return (
             writer.queryName(f"{self._name}-{stream.topic}")

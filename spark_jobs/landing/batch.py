@@ -59,7 +59,8 @@ def publish(batch: Batch, spark: SparkSession, table: StoredTable) -> int:
     """Rename what was staged into the partitions, then remove the staging directory. Returns the files added.
 
     Each partition is changed under its lock and becomes visible at once; the batch becomes visible partition by
-    partition. Raises SingleInstanceError when a partition stays locked; what was published until then stays.
+    partition. Raises SingleInstanceError when a partition stays locked, UnavailableError when its lock was lost: it may
+    point elsewhere now, and the batch that is run again looks there. What was published until then stays.
     """
     files = hdfs(batch.settings)
     staged = f.staged_files(files, batch.staging(table), len(table.partitions))
@@ -68,14 +69,12 @@ def publish(batch: Batch, spark: SparkSession, table: StoredTable) -> int:
     return added
 
 
-def sweep_staging(settings: Settings, table: StoredTable, query_id: str) -> None:
-    """Remove what batches of this query left in staging. Only when the query does not run: it stages again itself."""
-    files = hdfs(settings)
-    root = staging_root(settings, table)
-    if files.exists(root):
-        for path in files.ls(root, detail=False):
-            if f.base_name(path).startswith(f"{query_id}-"):
-                f.remove(files, path)
+def sweep_staging(settings: Settings, table: StoredTable) -> None:
+    """Remove all that batches left in staging, also those of queries whose checkpoint is gone: it is patients' data.
+
+    Only before the query of this table runs: a batch that is run again stages again itself.
+    """
+    f.remove(hdfs(settings), staging_root(settings, table))
 
 
 def _publish_file(batch: Batch, spark: SparkSession, table: StoredTable, file: f.StagedFile) -> bool:

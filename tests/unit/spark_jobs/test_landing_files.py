@@ -10,7 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clinical.tables import BREACHES, VITAL_READINGS
+from infra.settings import Settings
 from spark_jobs.compact_readings import closed_partitions
+from spark_jobs.landing.batch import Batch, sweep_staging
 from spark_jobs.landing.files import (
     StagedFile,
     batch_name,
@@ -70,6 +72,20 @@ def test_a_batch_has_landed_when_its_file_is_there_or_was_merged(files: Any) -> 
     assert has_landed(files, "/d", "q-1.parquet")
     assert not has_landed(files, "/d", "q-2.parquet")
     assert not has_landed(files, "/nowhere", "q-1.parquet")
+
+
+def test_what_an_abandoned_query_staged_is_swept_and_other_tables_are_left(
+    files: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = Settings()
+    abandoned = Batch(settings, "0b8c2f5e-0000-4000-8000-000000000001", 7)
+    for table in (BREACHES, VITAL_READINGS):
+        files.pipe_file(f"{abandoned.staging(table)}/event_date=2026-01-31/part.parquet", b"patients")
+    monkeypatch.setattr("spark_jobs.landing.batch.hdfs", lambda _: files)
+    for _ in range(2):
+        sweep_staging(settings, BREACHES)
+        assert not files.exists(abandoned.staging(BREACHES))
+    assert files.exists(abandoned.staging(VITAL_READINGS))
 
 
 def test_a_copy_is_equal(files: Any) -> None:
