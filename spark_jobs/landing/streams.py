@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from functools import reduce
+from operator import or_
 
-from pyspark.sql import DataFrame, Observation, Row, SparkSession
+from pyspark.sql import Column, DataFrame, Observation, Row, SparkSession
 from pyspark.sql import functions as F
 
 from clinical import topics
@@ -16,6 +18,7 @@ from spark_jobs.landing.batch import Batch, publish, stage
 from spark_jobs.landing.partitions import location_of
 from spark_jobs.transforms.landing import (
     parse_records,
+    partition_values,
     reading_dead_letters,
     record_dead_letters,
     rejections,
@@ -34,6 +37,7 @@ class Landed:
 
 
 NOTHING = Landed(0, 0)
+INSERTED_AT = "inserted_at"
 
 
 @dataclass(frozen=True)
@@ -95,14 +99,21 @@ class ReadingStream(LandingStream):
 
 @dataclass(frozen=True)
 class RecordStream(LandingStream):
-    """Records that may be published more than once: each id is landed once.
+    """Records that may be published more than once: each id is landed once, with the time of the one that came first.
 
-    A repeat has the same time as its original, hence the same partition, so it is looked for there only.
+    A repeat has the same time as its original, with one exception: a reading whose clock was wrong is judged by the
+    time of its insertion, and once more, under the same id, when it is replayed with its clock corrected. The time of
+    insertion stays, so the original of a record is looked for at both its times, and nowhere else.
     """
 
     topic: str = DOCTORS_QUEUE
     table: StoredTable = BREACHES
     dead_letters: str = dead_letter_topic("land-breaches")
+
+    @property
+    def times(self) -> tuple[str, ...]:
+        """The columns of a record by one of which its original was placed."""
+        return (self.table.time_column, *(name for name in (INSERTED_AT,) if name in self.table.column_names))
 
     def land(self, batch: Batch, df: DataFrame) -> Landed:
         parsed = parse_records(df, self.table).persist()
@@ -119,32 +130,38 @@ class RecordStream(LandingStream):
         return landed
 
     def _summary(self, parsed: DataFrame) -> Row:
-        """How many records, how many of them rejected, and which partitions and times the others touch."""
+        """How many records, how many of them rejected, and of each of `times` what the others reach."""
         good = F.col("problem").isNull()
-        partition = F.struct(*(column.name for column in self.table.partitions))
-        # As a number: a collected time would be in the zone of this process, in which an hour may occur twice.
-        at = F.when(good, F.unix_micros(self.table.time_column))
-        row = parsed.agg(
-            F.count("*").alias("records"),
-            F.count_if(~good).alias("rejected"),
-            F.collect_set(F.when(good, partition)).alias("partitions"),
-            F.min(at).alias("first"),
-            F.max(at).alias("last"),
-        ).head()
+        counts = (F.count("*").alias("records"), F.count_if(~good).alias("rejected"))
+        row = parsed.agg(*counts, *(self._reach(time, good).alias(time) for time in self.times)).head()
         assert row is not None, "an aggregate without groups has one row"
         return row
 
+    def _reach(self, time: str, good: Column) -> Column:
+        """The `partitions` of the table that have this time of a good record, the `first` such time and the `last`."""
+        told = good & F.col(time).isNotNull()
+        partition = F.struct(*(F.expr(value) for value in partition_values(self.table, time)))
+        # As a number: a collected time would be in the zone of this process, in which an hour may occur twice.
+        at = F.when(told, F.unix_micros(time))
+        partitions = F.collect_set(F.when(told, partition)).alias("partitions")
+        return F.struct(partitions, F.min(at).alias("first"), F.max(at).alias("last"))
+
     def _unseen(self, records: DataFrame, seen: Row) -> DataFrame:
-        """The records whose ids are not in the touched partitions yet."""
+        """The records whose ids are not in the reached partitions yet, at a time that was reached."""
         spark, table = records.sparkSession, self.table
-        specs = [{key: str(value) for key, value in partition.asDict().items()} for partition in seen["partitions"]]
+        reached = [seen[time] for time in self.times if seen[time]["partitions"]]
+        partitions = {partition for reach in reached for partition in reach["partitions"]}
+        specs = [{key: str(value) for key, value in partition.asDict().items()} for partition in partitions]
         existing = [location for spec in specs if (location := location_of(spark, table, spec))]
         if not existing:
             return records
         types = {column.name: column.type for column in table.columns}
         ids = spark.read.schema(f"{table.id_column} {types[table.id_column]}, {table.time_column} TIMESTAMP")
-        first, last = (F.timestamp_micros(F.lit(seen[bound])) for bound in ("first", "last"))
-        known = ids.parquet(*existing).where(F.col(table.time_column).between(first, last))
+        near = (
+            F.col(table.time_column).between(*(F.timestamp_micros(F.lit(reach[bound])) for bound in ("first", "last")))
+            for reach in reached
+        )
+        known = ids.parquet(*existing).where(reduce(or_, near))
         return records.join(known.select(table.id_column), table.id_column, "left_anti").select(*records.columns)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
 
 from clinical.tables import REJECTED_READINGS, VITAL_READINGS, StoredColumn, StoredTable
 from clinical.topics import DEAD_LETTER_HEADERS, PARTLY_READ
@@ -68,12 +69,19 @@ def parse_records(df: DataFrame, table: StoredTable) -> DataFrame:
     message = computed_once(text_fields(raw, table.column_names))
     read = df.selectExpr("key", "topic", "partition", "offset", f"{raw} AS raw", f"{message} AS m")
     typed = read.selectExpr(*kept, "m", *(f"{_typed(column)} AS {column.name}" for column in table.columns))
-    return typed.selectExpr(*table.column_names, *_partition_values(table), f"{_problem(table)} AS problem", *kept)
+    return typed.selectExpr(
+        *table.column_names, *partition_values(table, table.time_column), f"{_problem(table)} AS problem", *kept
+    )
 
 
 def stored_records(parsed: DataFrame, table: StoredTable) -> DataFrame:
-    """Rows of `table` from those of `parse_records` that have no problem, each id once."""
-    return _stored(parsed.where("problem IS NULL"), table).dropDuplicates([table.id_column])
+    """Rows of `table` from those of `parse_records` that have no problem, each id once: the message that came first.
+
+    Always the same one, as repeats may belong to other partitions than their original.
+    """
+    whole, place = f"struct({', '.join(table.column_names)})", "struct(partition, offset)"
+    first = parsed.where("problem IS NULL").groupBy(table.id_column).agg(F.expr(f"min_by({whole}, {place}) AS first"))
+    return _stored(first.select("first.*"), table)
 
 
 def record_dead_letters(parsed: DataFrame) -> DataFrame:
@@ -81,15 +89,15 @@ def record_dead_letters(parsed: DataFrame) -> DataFrame:
     return _dead_letters(parsed.where("problem IS NOT NULL"), "problem")
 
 
-def _stored(df: DataFrame, table: StoredTable) -> DataFrame:
-    columns = (f"CAST({column.name} AS {column.type}) AS {column.name}" for column in table.columns)
-    return df.selectExpr(*columns).selectExpr("*", *_partition_values(table))
-
-
-def _partition_values(table: StoredTable) -> list[str]:
-    at = table.time_column
+def partition_values(table: StoredTable, at: str) -> list[str]:
+    """The values of the partition's columns, by their names, at the time in the column `at`."""
     values = {"event_date": f"date_format({at}, 'yyyy-MM-dd')", "event_hour": f"hour({at})"}
     return [f"{values[column.name]} AS {column.name}" for column in table.partitions]
+
+
+def _stored(df: DataFrame, table: StoredTable) -> DataFrame:
+    columns = (f"CAST({column.name} AS {column.type}) AS {column.name}" for column in table.columns)
+    return df.selectExpr(*columns).selectExpr("*", *partition_values(table, table.time_column))
 
 
 def _typed(column: StoredColumn) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -27,8 +28,8 @@ NOW = datetime.now(UTC).replace(microsecond=0)
 
 @pytest.fixture(scope="module")
 def world(stack: Settings) -> Iterator[LandingWorld]:
-    """Readings of twelve hours, bad ones among them, and breaches that repeat, all landed, and in between batches with
-    nothing but the watchdog; the job is stopped."""
+    """Readings of twelve hours, bad ones among them, and breaches that repeat, one with another time of recording, all
+    landed, and in between batches with nothing but the watchdog; the job is stopped."""
     made = LandingWorld(stack)
     made.create()
     try:
@@ -48,7 +49,8 @@ def world(stack: Settings) -> Iterator[LandingWorld]:
                 made.produce(stream.topic, [watchdog_reading(1_763_838_000_000), b"{}"], key=WATCHDOG_PATIENT.encode())
             made.land()
             made.produce(made.reading_stream.topic, [*spread[READINGS // 2 :], *bad, b"\xff not json", b'{"a": 1}'])
-            made.produce(made.breach_stream.topic, [breach("a", NOW), breach("c", NOW), b"[]"])
+            corrected = breach("b", NOW - timedelta(days=1), inserted_at=int(NOW.timestamp() * 1000))
+            made.produce(made.breach_stream.topic, [breach("a", NOW), corrected, breach("c", NOW), b"[]"])
             made.land()
         yield made
     finally:
@@ -142,17 +144,22 @@ def test_a_batch_that_is_run_again_adds_nothing_and_completes_what_was_cut_off(w
     world.roll_back(world.breach_stream)
     checkpoint = world.checkpoint(world.reading_stream)
     assert checkpoint is not None
-    # As a crash in the middle of publishing leaves it: one partition without its file, one file still in staging.
+    # As a crash in the middle of publishing leaves it: one partition without its file, one file still in staging. And
+    # what a query has staged whose checkpoint was moved away.
     name = f"{checkpoint.query_id}-{batch}.parquet"
     landed = [path for path in files.find(world.settings.hdfs_path("hive", world.readings.name)) if path.endswith(name)]
     files.rm(landed[-1])
-    leftover = world.settings.hdfs_path("staging", world.readings.name, f"{checkpoint.query_id}-{batch}", "left")
-    files.pipe_file(leftover, b"cut off")
+    leftovers = [
+        world.settings.hdfs_path("staging", world.readings.name, f"{query_id}-{batch}", "left")
+        for query_id in (checkpoint.query_id, uuid.uuid4())
+    ]
+    for leftover in leftovers:
+        files.pipe_file(leftover, b"cut off")
     assert world.ids(world.readings) != before[world.readings.name]
     with world.running():
         world.land()
     assert {table.name: world.ids(table) for table in world.tables} == before
-    assert not files.exists(leftover)
+    assert not any(files.exists(leftover) for leftover in leftovers)
 
 
 def test_a_topic_that_does_not_exist_yet_is_named(stack: Settings) -> None:
