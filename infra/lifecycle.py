@@ -23,8 +23,15 @@ from infra.secrets import ensure_secrets
 from infra.servers import Server, all_of, with_dependencies
 from infra.settings import Settings
 
-BOOTSTRAPS = ("producers", "alerts", "dashboard", "hbase", "hive", "sqoop")
-"""Rooms whose `bootstrap(settings)` creates what the room needs, in this order."""
+BOOTSTRAPS = {
+    "producers": ("mariadb", "kafka"),
+    "alerts": ("mariadb", "sns"),
+    "dashboard": ("mariadb",),
+    "hbase": ("hbase-thrift",),
+    "hive": ("datanode", "hiveserver2"),
+    "sqoop": ("datanode", "hiveserver2"),
+}
+"""Rooms whose `bootstrap(settings)` creates what the room needs, in this order, and the servers that it asks."""
 
 SCHEDULER = "airflow-scheduler"
 """Started after the streams, for its first runs would compete with their start; stopped before them, for its DAG
@@ -66,7 +73,7 @@ def _up(settings: Settings, wanted: list[Server], everything: bool, console: Con
     first, then, last = start_order(wanted)
     _start_all(settings, first, console)
     if everything or any(server.is_stream for server in wanted):
-        _bootstrap(settings, console)
+        _bootstrap(settings, rooms_to_bootstrap(settings, running.union(server.name for server in wanted)), console)
     _start_all(settings, then, console)
     _start_all(settings, last, console)
     console.print(f"[green]Up[/] after {time.monotonic() - begun:.0f} s. `./ward status` shows pages and lag.")
@@ -190,8 +197,14 @@ def _start_all(settings: Settings, servers: list[Server], console: Console) -> N
             raise
 
 
-def _bootstrap(settings: Settings, console: Console) -> None:
-    for room in BOOTSTRAPS:
+def rooms_to_bootstrap(settings: Settings, up: set[str]) -> list[str]:
+    """The rooms none of whose servers is missing from `up`; one that these settings have elsewhere is not missing."""
+    ours = {server.name for server in all_of(settings)}
+    return [room for room, asked in BOOTSTRAPS.items() if up.issuperset(ours.intersection(asked))]
+
+
+def _bootstrap(settings: Settings, rooms: list[str], console: Console) -> None:
+    for room in rooms:
         if importlib.util.find_spec(f"{room}.bootstrap") is None:
             continue
         begun = time.monotonic()

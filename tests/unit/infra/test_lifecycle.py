@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from infra.lifecycle import ALARM_PATH, SCHEDULER, start_order, stop_order
-from infra.servers import all_of
-from infra.settings import Settings
+from infra.lifecycle import ALARM_PATH, BOOTSTRAPS, SCHEDULER, rooms_to_bootstrap, start_order, stop_order
+from infra.servers import all_of, with_dependencies
+from infra.settings import Hadoop, Settings
 
 
 def position(order: list[list[str]], name: str) -> int:
@@ -50,3 +50,27 @@ def test_the_alarm_path_is_started_before_the_other_streams_and_before_airflow()
     assert set(names[: len(ALARM_PATH)]) == set(ALARM_PATH)
     assert [name.startswith("airflow") for name in names] == sorted(name.startswith("airflow") for name in names)
     assert [server.name for server in last] == [SCHEDULER]
+
+
+def rooms_with(settings: Settings, *names: str, running: tuple[str, ...] = ()) -> list[str]:
+    return rooms_to_bootstrap(settings, {*running, *(server.name for server in with_dependencies(settings, [*names]))})
+
+
+def test_with_everything_every_room_makes_its_tables() -> None:
+    assert rooms_to_bootstrap(Settings(), {server.name for server in all_of(Settings())}) == list(BOOTSTRAPS)
+
+
+def test_a_stream_alone_has_only_those_tables_made_whose_servers_start_or_run() -> None:
+    assert rooms_with(Settings(), "vitals-producer") == ["producers", "dashboard"]
+    assert rooms_with(Settings(), "alert-engine") == ["producers", "alerts", "dashboard"]
+    assert rooms_with(Settings(), "detect-breaches", running=("hiveserver2",)) == [
+        "producers",
+        "dashboard",
+        "hbase",
+        "hive",
+        "sqoop",
+    ]
+
+
+def test_a_server_elsewhere_is_always_there() -> None:
+    assert "hbase" in rooms_with(Settings(hadoop=Hadoop(hbase_thrift_port=9090)), "vitals-producer")
