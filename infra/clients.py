@@ -8,6 +8,7 @@ from __future__ import annotations
 import ssl
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, TypeVar
 
 import pymysql
@@ -15,7 +16,7 @@ import structlog
 from pymysql.connections import Connection
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_delay, wait_exponential
 
-from infra.errors import UnavailableError, WardError
+from infra.errors import ConfigurationError, UnavailableError, WardError
 from infra.settings import Settings
 
 HDFS_TIMEOUT_SECONDS = 60.0
@@ -57,8 +58,9 @@ def mysql_connection(settings: Settings, user: str, password: str, **options: An
 
     With `mysql.ssl_ca` TLS is required and verified. Without it TLS is used if the server offers it, but not on the
     loopback: there it protects nothing, and each connection costs some fifty times as much processor time.
+    Raises ConfigurationError when that file holds no certificates.
     """
-    tls = ssl.create_default_context(cafile=str(settings.mysql.ssl_ca)) if settings.mysql.ssl_ca else None
+    tls = _mysql_tls(settings.mysql.ssl_ca) if settings.mysql.ssl_ca else None
     arguments: dict[str, Any] = {
         "host": settings.mysql.host,
         "port": settings.mysql_port,
@@ -77,6 +79,13 @@ def mysql_connection(settings: Settings, user: str, password: str, **options: An
         return pymysql.connect(**arguments)
     except pymysql.err.OperationalError as error:
         raise UnavailableError("MySQL", f"{settings.mysql.host}:{settings.mysql_port}", error) from error
+
+
+def _mysql_tls(ca_file: Path) -> ssl.SSLContext:
+    try:
+        return ssl.create_default_context(cafile=str(ca_file))
+    except OSError as error:  # as are those of ssl
+        raise ConfigurationError(f"mysql.ssl_ca: {ca_file} is not a PEM file of certificates: {error}.") from error
 
 
 def reader_connection(settings: Settings, **options: Any) -> Connection[Any]:

@@ -10,10 +10,16 @@ import functools
 import ipaddress
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    SettingsError,
+    TomlConfigSettingsSource,
+)
 
 from infra.errors import ConfigurationError
 
@@ -338,7 +344,7 @@ class Settings(BaseSettings):
     ports: Ports = Ports()
     start_retry_seconds: float = Field(60, description="how long a stream tries to reach a server before it exits")
     metrics_host: str = "127.0.0.1"
-    log_level: str = "INFO"
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="what streams log, and above")
 
     mysql: MySQL = MySQL()
     source: Source = Source()
@@ -478,11 +484,18 @@ class Settings(BaseSettings):
 
 @functools.cache
 def load_settings() -> Settings:
-    """The settings of this process. Raises ConfigurationError naming each wrong setting."""
+    """The settings of this process. Raises ConfigurationError naming each wrong setting, or the file or variable that
+    cannot be read."""
     from pydantic import ValidationError
 
+    if "WARDWATCH_CONFIG" in os.environ and not CONFIG_FILE.is_file():
+        raise ConfigurationError(f"WARDWATCH_CONFIG names {CONFIG_FILE.absolute()}, and there is no such file.")
     try:
         return Settings()
     except ValidationError as error:
         wrong = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
         raise ConfigurationError(f"Settings ({CONFIG_FILE} or WARDWATCH_… variables): {wrong}") from error
+    except SettingsError as error:
+        raise ConfigurationError(f"A WARDWATCH_… variable is not the JSON that it should be: {error}.") from error
+    except (OSError, ValueError) as error:
+        raise ConfigurationError(f"Settings ({CONFIG_FILE}) cannot be read: {error}.") from error

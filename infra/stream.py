@@ -43,6 +43,7 @@ def run_stream(name: str, body: Body) -> None:
     signal.signal(signal.SIGINT, on_signal)
     try:
         settings = load_settings()
+        configure_logging(settings.log_level)
         metrics = StreamMetrics(name)
         metrics.serve(settings)
         log.info("starting")

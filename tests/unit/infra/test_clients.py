@@ -1,4 +1,5 @@
-"""HDFS as a client sees it when it refuses. A small server stands for a NameNode and its DataNode, in one."""
+"""HDFS as a client sees it when it refuses, and what a client refuses itself. A small server stands for a NameNode and
+its DataNode, in one."""
 
 from __future__ import annotations
 
@@ -6,12 +7,13 @@ import json
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import pytest
 
-from infra.clients import hdfs
-from infra.errors import UnavailableError
-from infra.settings import Hadoop, Settings
+from infra.clients import hdfs, mysql_connection
+from infra.errors import ConfigurationError, UnavailableError
+from infra.settings import Hadoop, MySQL, Settings
 
 STATUS = {"pathSuffix": "", "type": "FILE", "length": 45}
 
@@ -73,3 +75,12 @@ def test_a_namenode_that_does_not_answer_is_named(settings: Settings) -> None:
     away = Settings(hadoop=Hadoop(webhdfs_url="http://127.0.0.1:9"))
     with pytest.raises(UnavailableError, match=r"HDFS at http://127\.0\.0\.1:9"):
         hdfs(away).ls("/")
+
+
+@pytest.mark.parametrize("content", [None, b"no certificate"], ids=["no file", "no certificate"])
+def test_a_ca_file_that_holds_no_certificates_is_named(tmp_path: Path, content: bytes | None) -> None:
+    file = tmp_path / "ca.pem"
+    if content is not None:
+        file.write_bytes(content)
+    with pytest.raises(ConfigurationError, match=r"mysql\.ssl_ca: .*ca\.pem is not a PEM file"):
+        mysql_connection(Settings(mysql=MySQL(ssl_ca=file)), "ward_reader", "secret")

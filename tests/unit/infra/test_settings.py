@@ -1,5 +1,6 @@
 """The settings object."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -21,14 +22,47 @@ def test_every_embedded_address_is_on_the_loopback() -> None:
     assert settings.metrics_host == "127.0.0.1"
 
 
-def test_a_wrong_setting_is_named_in_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def fresh() -> Iterator[None]:
+    """Settings are read anew, within the test and after it."""
     load_settings.cache_clear()
-    monkeypatch.setenv("WARDWATCH_SOURCE__TABEL", "health.readings")
-    try:
-        with pytest.raises(ConfigurationError, match=r"source\.tabel"):
-            load_settings()
-    finally:
-        load_settings.cache_clear()
+    yield
+    load_settings.cache_clear()
+
+
+@pytest.mark.usefixtures("fresh")
+@pytest.mark.parametrize(
+    ("variable", "value", "told"),
+    [
+        ("WARDWATCH_SOURCE__TABEL", "health.readings", r"source\.tabel"),
+        ("WARDWATCH_LOG_LEVEL", "loud", r"log_level: .*'DEBUG'"),
+        ("WARDWATCH_SOURCE", "{table: x}", "not the JSON .*source"),
+    ],
+)
+def test_a_wrong_setting_is_named_in_one_sentence(
+    monkeypatch: pytest.MonkeyPatch, variable: str, value: str, told: str
+) -> None:
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(ConfigurationError, match=told):
+        load_settings()
+
+
+@pytest.mark.usefixtures("fresh")
+@pytest.mark.parametrize("content", [b"[mysql\n", b"port_offset = '\xff'\n"], ids=["syntax", "encoding"])
+def test_a_file_that_is_no_toml_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, content: bytes) -> None:
+    file = tmp_path / "wardwatch.toml"
+    file.write_bytes(content)
+    monkeypatch.setitem(Settings.model_config, "toml_file", file)
+    with pytest.raises(ConfigurationError, match="cannot be read"):
+        load_settings()
+
+
+@pytest.mark.usefixtures("fresh")
+def test_a_file_that_was_named_and_is_not_there_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("WARDWATCH_CONFIG", "elsewhere.toml")
+    monkeypatch.setattr("infra.settings.CONFIG_FILE", tmp_path / "elsewhere.toml")
+    with pytest.raises(ConfigurationError, match=r"WARDWATCH_CONFIG names /.*elsewhere\.toml"):
+        load_settings()
 
 
 def test_a_secret_that_was_never_generated_says_how_to_make_it(tmp_path: Path) -> None:
