@@ -102,7 +102,10 @@ def down() -> None:
 def restart(
     names: Annotated[list[str], typer.Argument(help="servers or streams, as `./ward status` names them")],
 ) -> None:
-    """Restart servers or streams, one after the other; each goes on where it was, by the settings of now."""
+    """Restart servers or streams, one after the other; each goes on where it was and reads wardwatch.toml anew.
+
+    WARDWATCH_… variables, ports and commands stay what they were: `./ward down` and `./ward up` change these.
+    """
     from infra import render, supervise
 
     settings = _settings()

@@ -246,7 +246,13 @@ def stop(settings: Settings, name: str) -> None:
 
 
 def restart(settings: Settings, name: str) -> None:
-    """Stop and start a program."""
+    """Stop and start a program. Raises WardError when there is no supervisor, or none that knows the program."""
+    find(settings, name)
+    known = processes(settings)
+    if not known:
+        raise WardError("Nothing is running: `./ward up` starts it.")
+    if name not in known:
+        raise WardError(f"The supervisor does not know {name} yet: `./ward up {name}` tells it.")
     stop(settings, name)
     start(settings, name)
 

@@ -18,7 +18,7 @@ from sqoop.importer import import_contacts as run_import
 
 DETECTION = "detect-breaches"
 TAKEN_UP_SECONDS = 60.0
-"""Detection looks for a new snapshot every second."""
+"""Detection looks for a new snapshot every three seconds, and takes some more to load it."""
 
 POLL_SECONDS = 0.5
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from infra import supervise
 from infra.errors import UnavailableError, WardError
 from infra.settings import Settings
-from infra.supervise import Process, wait_ready
+from infra.supervise import Process, restart, wait_ready
 
 Wait = Callable[..., None]
 
@@ -75,3 +76,14 @@ def test_a_program_has_stopped_though_somebody_starts_it_again_at_once(
     monkeypatch.setattr(supervise, "POLL_SECONDS", 0.001)
     supervise.stop(Settings(), "kafka")
     assert pids == [afterwards]
+
+
+def test_a_restart_where_nothing_runs_says_how_to_start(tmp_path: Path) -> None:
+    with pytest.raises(WardError, match=r"Nothing is running: `\./ward up` starts it"):
+        restart(Settings(state_dir=tmp_path), "land-vitals")
+
+
+def test_a_restart_of_what_the_supervisor_does_not_know_says_how_to_tell_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(supervise, "processes", lambda _settings: {"kafka": Process("kafka", "RUNNING", 1, 0.0)})
+    with pytest.raises(WardError, match=r"does not know mailer yet: `\./ward up mailer`"):
+        restart(Settings(), "mailer")
