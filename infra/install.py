@@ -60,17 +60,25 @@ ERROR = re.compile(r"\b(?:err|errors?)\b|^E:", re.IGNORECASE)
 
 SENTENCE_WORDS = 6
 
+POLICY_FILE = "/usr/sbin/policy-rc.d"
 APT_SCRIPT = """
+policy=$1 mark='# Wardwatch: only while it installs packages'
+shift
 export DEBIAN_FRONTEND=noninteractive LC_ALL=C.UTF-8
-if [ ! -e /usr/sbin/policy-rc.d ]; then
-    trap 'rm -f /usr/sbin/policy-rc.d' EXIT
-    printf '#!/bin/sh\\nexit 101\\n' > /usr/sbin/policy-rc.d
-    chmod 755 /usr/sbin/policy-rc.d
+if [ ! -e "$policy" ] || grep -qxF "$mark" "$policy"; then
+    trap 'rm -f "$policy"' EXIT
+    trap 'exit 129' HUP
+    trap 'exit 130' INT
+    trap 'exit 143' TERM
+    printf '#!/bin/sh\\n%s\\nexit 101\\n' "$mark" > "$policy"
+    chmod 755 "$policy"
 fi
 apt-get -q update
 apt-get -q -y install --no-install-recommends "$@"
 """
-"""Installs its arguments. policy-rc.d is how Debian is told not to start services: 101 means `not now`."""
+"""Installs its arguments but the first, which says where policy-rc.d is: it tells Debian not to start services, 101
+means `not now`. It goes at the end, also that by a signal, for which dash runs no EXIT trap by itself. What a run that
+was killed left is known by its mark and goes with the next; somebody else's stays."""
 
 
 @dataclass(frozen=True)
@@ -186,9 +194,16 @@ def _npm(package: tuple[Path, ...], what: str) -> Callable[[Path], None]:
 
 
 def _run(command: list[str], failure: str, cwd: Path | None = None, environment: dict[str, str] | None = None) -> None:
-    finished = subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, check=False)
-    if finished.returncode != 0:
-        raise WardError(f"{failure}: {what_failed(finished.stderr.strip() or finished.stdout.strip())}")
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, cwd=cwd, env=environment, stdout=pipe, stderr=pipe, text=True) as process:
+        try:
+            said, wrong = process.communicate()
+        except KeyboardInterrupt:
+            # It got the signal as well and may have to clean up; `subprocess.run` would kill it after 0.25 s.
+            process.communicate()
+            raise
+    if process.returncode != 0:
+        raise WardError(f"{failure}: {what_failed(wrong.strip() or said.strip())}")
 
 
 def what_failed(said: str) -> str:
@@ -221,7 +236,7 @@ def install_packages(packages: list[str]) -> float:
         if sudo is None or subprocess.run([sudo, "-n", "true"], capture_output=True, check=False).returncode != 0:
             raise WardError(f"Debian packages are missing. As root, run: {by_hand}")
         prefix = [sudo, "-n"]
-    _run([*prefix, "sh", "-c", APT_SCRIPT, "sh", *packages], f"`{by_hand}` failed")
+    _run([*prefix, "sh", "-c", APT_SCRIPT, "sh", POLICY_FILE, *packages], f"`{by_hand}` failed")
     return time.monotonic() - begun
 
 

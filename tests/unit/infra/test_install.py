@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import _thread
 import io
+import os
+import signal
+import subprocess
 import tarfile
+import threading
 from pathlib import Path
 
 import pytest
@@ -14,6 +19,7 @@ from infra.errors import WardError
 from infra.initialise import find_program
 from infra.install import Part, class_archive, missing_packages, parts, what_failed
 from infra.settings import Settings
+from infra.waiting import wait_for
 
 
 def a_part(tmp_path: Path, failures: int = 0) -> tuple[Part, list[str]]:
@@ -155,3 +161,64 @@ def test_without_apt_the_packages_are_named(monkeypatch: pytest.MonkeyPatch, tmp
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(WardError, match="maven, postgresql"):
         install.install_packages(["maven", "postgresql"])
+
+
+@pytest.fixture
+def apt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where an apt-get is that only says what policy-rc.d forbids, `began` to install, and takes its time."""
+    program = tmp_path / "bin" / "apt-get"
+    program.parent.mkdir()
+    program.write_text(f"#!/bin/sh\n[ $2 = update ] && exit\ncp {tmp_path}/policy {tmp_path}/began; exec sleep $TIME\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
+    monkeypatch.setenv("TIME", "0")
+    monkeypatch.setattr(install, "POLICY_FILE", str(tmp_path / "policy"))
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    return tmp_path
+
+
+def test_services_are_forbidden_while_packages_install_and_not_after(apt: Path) -> None:
+    install.install_packages(["maven"])
+    assert (apt / "began").read_text().endswith("exit 101\n")
+    assert not (apt / "policy").exists()
+
+
+def test_what_a_killed_installation_left_is_removed_by_the_next(apt: Path) -> None:
+    install.install_packages(["maven"])
+    (apt / "began").rename(apt / "policy")
+    install.install_packages(["maven"])
+    assert not (apt / "policy").exists()
+
+
+def test_a_policy_of_somebody_else_stays(apt: Path) -> None:
+    (apt / "policy").write_text("#!/bin/sh\nexit 0\n")
+    install.install_packages(["maven"])
+    assert (apt / "policy").read_text() == "#!/bin/sh\nexit 0\n"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_services_may_start_again_after_a_signal(apt: Path, monkeypatch: pytest.MonkeyPatch, number: int) -> None:
+    monkeypatch.setenv("TIME", "60")
+    # As for one that a terminal started: a signal that was ignored at its start, sh cannot trap.
+    command = ["env", "--default-signal", "sh", "-c", install.APT_SCRIPT, "sh", str(apt / "policy"), "maven"]
+    with subprocess.Popen(command, start_new_session=True) as process:
+        assert wait_for((apt / "began").exists, 60, 0.05)
+        os.killpg(process.pid, number)
+        assert process.wait(60) == 128 + number
+    assert not (apt / "policy").exists()
+
+
+def test_what_installs_packages_is_not_killed_by_ctrl_c(apt: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt() -> None:
+        wait_for((apt / "began").exists, 60, 0.05)
+        _thread.interrupt_main()
+
+    monkeypatch.setenv("TIME", "2")
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    threading.Thread(target=interrupt).start()
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            install.install_packages(["maven"])
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert not (apt / "policy").exists()
