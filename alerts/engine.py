@@ -132,6 +132,7 @@ class Engine:
         self._seen: OrderedDict[bytes, None] = OrderedDict()
         self._missing: dict[str, int] = {}
         self._offsets: Offsets = {}
+        self._steps = 0
         self._unwritten: Offsets = {}
         self._written_at = 0
         self._people_at = 0
@@ -140,7 +141,8 @@ class Engine:
         """Load what MySQL holds and go on reading from the offsets there."""
 
         def load(cursor: Cursor) -> None:
-            self._offsets = store.load_offsets(cursor, self._feed.partitions())
+            self._offsets = store.load_offsets(cursor, [*self._feed.partitions(), store.STEPS])
+            self._steps = self._offsets.pop(store.STEPS)
             self._seen = OrderedDict.fromkeys(store.load_seen(cursor))
             self._missing = dict.fromkeys(open_subjects(cursor, CONTACT_MISSING), 0)
             self._signals.start(cursor)
@@ -285,6 +287,7 @@ class Engine:
         self._feed.set_aside(step.batch.malformed)
         in_transaction(self._connection, lambda cursor: self._write_rows(cursor, step, now))
         self._offsets.update(self._unwritten)
+        self._steps += 1
         self._unwritten.clear()
         self._written_at = now
         self._remember(step.batch.seen)
@@ -302,7 +305,11 @@ class Engine:
         store.add_seen(cursor, step.batch.seen)
         for order_id, outcome in step.outcomes.items():
             mark_handled(cursor, order_id, outcome, now)
-        store.move_offsets(cursor, self._offsets, self._unwritten)
+        store.move_offsets(
+            cursor,
+            before={**self._offsets, store.STEPS: self._steps},
+            after={**self._unwritten, store.STEPS: self._steps + 1},
+        )
 
     def _remember(self, seen: Sequence[bytes]) -> None:
         self._seen.update(dict.fromkeys(seen))

@@ -25,6 +25,10 @@ Detection repeats after a crash what it published since its last checkpoint (20 
 second that is a tenth of this. Counted and not timed, so that the length of an outage does not matter.
 """
 
+STEPS = ("steps", 0)
+"""Stands among the partitions; its offset is the number of steps that engines have written. Each step moves it, so one
+that read nothing new, as of a reminder, meets another engine's as well."""
+
 FORGET_AT_ONCE = 20_000
 ATTRIBUTES_MAX = 190
 LOADED = (
@@ -59,7 +63,7 @@ def move_offsets(cursor: Cursor, before: Offsets, after: Offsets) -> None:
         )
         if changed != 1:
             raise SingleInstanceError(
-                f"Another alert engine has moved the offset of {topic}/{partition}: only one may run at a time."
+                f"Another alert engine has moved on {topic}/{partition}: only one may run at a time."
             )
 
 
