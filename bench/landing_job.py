@@ -20,8 +20,9 @@ from infra.log import configure_logging
 from infra.metrics import StreamMetrics
 from infra.settings import Settings, load_settings
 from spark_jobs.compact_readings import compact
+from spark_jobs.kafka import kafka_source
 from spark_jobs.land_vitals import LandingJob
-from spark_jobs.landing.streams import ReadingStream, kafka_source
+from spark_jobs.landing.streams import ReadingStream
 from spark_jobs.session import spark_session, stop_session
 from spark_jobs.transforms.landing import stored_readings
 from spark_jobs.transforms.readings import typed_readings, without_watchdog
@@ -90,7 +91,10 @@ def sink(settings: Settings, place: LandingPlace, stop: threading.Event) -> None
 
 
 def _sink(settings: Settings, place: LandingPlace, stop: threading.Event, spark: SparkSession) -> None:
-    readings = typed_readings(without_watchdog(kafka_source(spark, settings, place.topic)), settings.readings)
+    readings = typed_readings(
+        without_watchdog(kafka_source(spark, settings, place.topic, settings.spark.landing_max_offsets)),
+        settings.readings,
+    )
     query = (
         stored_readings(readings)
         .writeStream.format("parquet")

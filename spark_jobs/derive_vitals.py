@@ -36,8 +36,8 @@ from infra.stream import run_stream
 from spark_jobs.alarms import Alarms
 from spark_jobs.checkpoint import check_checkpoint
 from spark_jobs.first_batch import has_begun
+from spark_jobs.kafka import kafka_source, write_to_kafka
 from spark_jobs.landing.readiness import require_servers
-from spark_jobs.landing.streams import write_to_kafka
 from spark_jobs.patients import Patients, load_patients, patients_location
 from spark_jobs.session import spark_session, stop_session
 from spark_jobs.transforms.derived import (
@@ -164,18 +164,12 @@ class DerivingJob:
         )
 
     def _source(self, spark: SparkSession) -> DataFrame:
-        options = {
-            "kafka.bootstrap.servers": self._settings.bootstrap_servers,
-            "kafka.isolation.level": "read_committed",
-            "kafka.allow.auto.create.topics": "false",
-            "subscribe": self._place.readings,
+        start = {
             "startingTimestamp": str(int((time.time() - WARM_UP_SECONDS) * 1000)),
             "startingOffsetsByTimestampStrategy": "latest",
-            "maxOffsetsPerTrigger": str(self._settings.spark.landing_max_offsets),
-            # What Kafka has deleted cannot be derived from; stopping would leave everything after it underived too.
-            "failOnDataLoss": "false",
         }
-        return spark.readStream.format("kafka").options(**options).load()
+        most = self._settings.spark.landing_max_offsets
+        return kafka_source(spark, self._settings, self._place.readings, most, start)
 
     def _scores(self, latest: DataFrame) -> DataFrame:
         contacts = self._contacts.current()

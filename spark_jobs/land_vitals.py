@@ -26,10 +26,11 @@ from infra.priority import give_way
 from infra.settings import Settings
 from infra.stream import run_stream
 from spark_jobs.first_batch import has_begun
+from spark_jobs.kafka import kafka_source
 from spark_jobs.landing.batch import Batch, sweep_staging
 from spark_jobs.landing.readiness import require_servers, require_tables
 from spark_jobs.landing.retention import check_retention
-from spark_jobs.landing.streams import NOTHING, STREAMS, Landed, LandingStream, kafka_source
+from spark_jobs.landing.streams import NOTHING, STREAMS, Landed, LandingStream
 from spark_jobs.recent.feed import CHECKPOINT as RECENT_CHECKPOINT
 from spark_jobs.recent.feed import RecentFeed, RecentMetrics, RecentTopics
 from spark_jobs.session import spark_session
@@ -141,9 +142,9 @@ class LandingJob:
             check_retention(self._settings, ends, stream.topic, begun, checkpoint)
         for table in stream.tables:
             sweep_staging(self._settings, table)
-        writer = kafka_source(spark, self._settings, stream.topic).writeStream
+        messages = kafka_source(spark, self._settings, stream.topic, self._settings.spark.landing_max_offsets)
         return (
-            writer.queryName(f"{self._name}-{stream.topic}")
+            messages.writeStream.queryName(f"{self._name}-{stream.topic}")
             .option("checkpointLocation", self._settings.default_fs + checkpoint)
             .trigger(processingTime=f"{self._settings.spark.landing_interval_seconds} seconds")
             .foreachBatch(self._batch_function(stream))

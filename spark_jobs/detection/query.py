@@ -13,6 +13,7 @@ from clinical.thresholds import judging_bands, own_limits
 from hbase.snapshots import ThresholdSnapshot
 from infra.settings import Settings
 from spark_jobs.detection.place import Place
+from spark_jobs.kafka import kafka_source
 from spark_jobs.patients import Patients
 from spark_jobs.transforms.breaches import (
     bands_frame,
@@ -64,7 +65,8 @@ def start_query(
 
 def judged(spark: SparkSession, settings: Settings, place: Place, real_time: bool) -> Judged:
     """What is judged, as streams for either mode. To plan them takes the JVM a while; queries share them."""
-    readings, derived = (_source(spark, settings, topic, real_time) for topic in place.sources)
+    most = None if real_time else settings.spark.landing_max_offsets
+    readings, derived = (kafka_source(spark, settings, topic, most) for topic in place.sources)
     return Judged(readings_to_judge(readings, settings.readings), values_of_derived(derived))
 
 
@@ -74,18 +76,3 @@ def _breaches(spark: SparkSession, thresholds: ThresholdSnapshot, patients: Pati
     bands = bands_frame(spark, judging_bands(thresholds.rows))
     own = own_frame(spark, own_limits(thresholds.rows))
     return find_breaches(values, bands, own, thresholds.version, patients.version)
-
-
-def _source(spark: SparkSession, settings: Settings, topic: str, real_time: bool) -> DataFrame:
-    options = {
-        "kafka.bootstrap.servers": settings.bootstrap_servers,
-        "kafka.isolation.level": "read_committed",
-        "kafka.allow.auto.create.topics": "false",
-        "subscribe": topic,
-        "startingOffsets": "earliest",
-        # Readings that Kafka has already deleted cannot be judged; stopping would leave all later ones unjudged too.
-        "failOnDataLoss": "false",
-    }
-    if not real_time:
-        options["maxOffsetsPerTrigger"] = str(settings.spark.landing_max_offsets)
-    return spark.readStream.format("kafka").options(**options).load()

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from functools import reduce
 from operator import or_
 
-from pyspark.sql import Column, DataFrame, Observation, Row, SparkSession
+from pyspark.sql import Column, DataFrame, Observation, Row
 from pyspark.sql import functions as F
 
 from clinical import topics
 from clinical.tables import BREACHES, DERIVED_VITALS, REJECTED_READINGS, VITAL_READINGS, StoredTable
 from clinical.topics import DOCTORS_QUEUE, VITAL_INFO, dead_letter_topic
-from infra.settings import Settings
+from spark_jobs.kafka import write_to_kafka
 from spark_jobs.landing.batch import Batch, publish, stage
 from spark_jobs.landing.partitions import location_of
 from spark_jobs.transforms.landing import (
@@ -170,26 +170,3 @@ STREAMS: tuple[LandingStream, ...] = (
     RecordStream(),
     RecordStream(topics.DERIVED_VITALS, DERIVED_VITALS, topics.dead_letter_topic("land-derived")),
 )
-
-
-def kafka_source(spark: SparkSession, settings: Settings, topic: str, max_offsets: int | None = None) -> DataFrame:
-    """The committed messages of a topic (or of several, with commas between them) from its beginning, as a stream.
-
-    A batch has at most `max_offsets` of them, `spark.landing_max_offsets` if left out.
-    It goes on past records that Kafka has deleted: see `retention`, which tells ops of them.
-    """
-    options = {
-        "kafka.bootstrap.servers": settings.bootstrap_servers,
-        "kafka.isolation.level": "read_committed",
-        "kafka.allow.auto.create.topics": "false",
-        "subscribe": topic,
-        "startingOffsets": "earliest",
-        "maxOffsetsPerTrigger": str(max_offsets or settings.spark.landing_max_offsets),
-        "failOnDataLoss": "false",
-    }
-    return spark.readStream.format("kafka").options(**options).load()
-
-
-def write_to_kafka(settings: Settings, df: DataFrame, topic: str) -> None:
-    """Publish `key`, `value`, `headers`; at least once."""
-    df.write.format("kafka").option("kafka.bootstrap.servers", settings.bootstrap_servers).option("topic", topic).save()

@@ -28,7 +28,7 @@ from infra.log import get_logger
 from infra.metrics import StreamMetrics
 from infra.settings import Settings
 from spark_jobs.checkpoint import compare
-from spark_jobs.landing.streams import kafka_source
+from spark_jobs.kafka import kafka_source
 from spark_jobs.transforms.recent import derived_in, readings_in, recent_messages
 
 CHECKPOINT = "recent_vitals"

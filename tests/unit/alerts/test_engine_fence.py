@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from alerts.batch import Batch
-from alerts.book import Changes
+from alerts.decide import Changes
 from alerts.engine import Engine, Step
 from alerts.store import STEPS
 from clinical.topics import DOCTORS_QUEUE
