@@ -15,7 +15,7 @@ from dashboard.live.state import Contact, LiveState
 from infra.clients import alerts_connection, reader_connection
 from infra.errors import UnavailableError, WardError
 from infra.log import get_logger
-from infra.metrics import read_state
+from infra.metrics import StreamState, read_state
 from infra.settings import Settings
 
 CONTACTS_SECONDS = 15.0
@@ -25,7 +25,10 @@ ANSWER_SECONDS = 10.0
 JUDGES, WRITER = ("detect-breaches", "alert-engine"), "land-vitals"
 RECENT = "recent"
 STREAMS_SECONDS, JUDGED_SECONDS, MISSED = 5.0, 60.0, 3
-"""How often they are asked, how old their last progress may be, and how often in a row they may not answer."""
+"""How often they are asked, how old their last progress may be, and how often in a row they may not answer well."""
+
+WAITING_SECONDS, WAITING_LEAST = 15.0, 500.0
+"""Readings of so many seconds may wait for a judge, and so many records at any rate."""
 
 ALARMS_MAX = 20_000
 """Open alarms that are read at most, the most urgent of them."""
@@ -88,18 +91,32 @@ def admitted(settings: Settings) -> dict[str, Contact]:
 
 
 def follow_streams(settings: Settings, live: LiveState, stop: threading.Event) -> None:
-    """See until `stop` is set that readings are judged, without which no alarm means nothing, and kept for charts."""
-    unjudged = unwritten = 0
+    """See until `stop` is set that readings are judged, without which no alarm means nothing, and kept for charts.
+
+    At a start nothing is taken on trust: what is not well at the first look is said then.
+    """
+    unjudged = unwritten = MISSED
+    before = time.monotonic(), live.readings_taken()
     while True:
         judges = [read_state(settings, one) for one in JUDGES]
-        is_judged = all(one is not None and time.time() - one.last_progress < JUDGED_SECONDS for one in judges)
         writer = read_state(settings, WRITER)
+        at, taken = time.monotonic(), live.readings_taken()
+        rate = (taken - before[1]) / max(at - before[0], STREAMS_SECONDS)
+        before = at, taken
+        is_judged = all(judges_now(one, rate, time.time()) for one in judges)
         unjudged = 0 if is_judged else unjudged + 1
         unwritten = 0 if writer is not None and not writer.recent_failing else unwritten + 1
         live.set_problem("judging", NOT_JUDGED if unjudged >= MISSED else None)
         live.set_problem(RECENT, NOT_WRITTEN if unwritten >= MISSED else None)
         if stop.wait(STREAMS_SECONDS):
             return
+
+
+def judges_now(stream: StreamState | None, rate: float, now: float) -> bool:
+    """Whether a stream that readings are judged by gets on and keeps up. `rate`: readings/s; `now`: epoch s."""
+    if stream is None or now - stream.last_progress >= JUDGED_SECONDS:
+        return False
+    return stream.lag <= max(WAITING_LEAST, rate * WAITING_SECONDS)
 
 
 def follow_alarms(settings: Settings, live: LiveState, stop: threading.Event) -> None:

@@ -69,6 +69,7 @@ class LiveState:
         self._intervals = expected_intervals(changed_seconds or {})
         self._wards = Wards()
         self._tidied_at = 0.0
+        self._readings = 0
 
     def heard(self, at: float) -> None:
         """A reading of anybody was inserted at that time (epoch s)."""
@@ -92,10 +93,16 @@ class LiveState:
                     patient = self._wards.patients[seen.patient_id] = PatientNow(self._intervals)
                 patient.see(seen, round(now * 1000))
                 if seen.is_reading:
+                    self._readings += 1
                     self._hear(seen.inserted_at / 1000)
             if not 0 <= now - self._tidied_at < TIDY_SECONDS:
                 self._tidied_at = now
                 self._tidy(round(now * 1000))
+
+    def readings_taken(self) -> int:
+        """How many readings have been taken since the start."""
+        with self._lock:
+            return self._readings
 
     def caught_up(self) -> None:
         """All that was sent before the start has been taken."""

@@ -10,9 +10,9 @@ from prometheus_client import Gauge
 
 from bench.source_database import free_port
 from dashboard.live import register
-from dashboard.live.register import RECENT, follow_streams
+from dashboard.live.register import RECENT, follow_streams, judges_now
 from dashboard.live.state import LiveState
-from infra.metrics import StreamMetrics
+from infra.metrics import StreamMetrics, StreamState
 from infra.settings import Ports, Settings
 from infra.waiting import wait_for
 
@@ -30,7 +30,7 @@ class Streams:
     """The metrics of the three streams, all of which are well."""
 
     def __init__(self, settings: Settings) -> None:
-        metrics = {name: StreamMetrics(name) for name in STREAMS}
+        self._metrics = metrics = {name: StreamMetrics(name) for name in STREAMS}
         registry = metrics["land-vitals"].registry
         self._failing = Gauge("wardwatch_recent_failing", "1 while they cannot be written", registry=registry)
         for one in metrics.values():
@@ -41,6 +41,9 @@ class Streams:
         server = self._servers.pop(name)
         server.shutdown()
         server.server_close()
+
+    def fall_behind(self, name: str, records: int) -> None:
+        self._metrics[name].alive(records)
 
     def fail_to_write(self) -> None:
         self._failing.set(1)
@@ -77,6 +80,30 @@ def test_without_a_judge_it_is_said(streams: Streams, live: LiveState, judge: st
     streams.end(judge)
     assert wait_for(lambda: live.problem("judging") is not None, PATIENCE_SECONDS, 0.05)
     assert wait_for(lambda: live.problem(RECENT) is None, PATIENCE_SECONDS, 0.05)
+
+
+@pytest.mark.parametrize("judge", ["detect-breaches", "alert-engine"])
+def test_a_judge_that_gets_on_but_falls_behind_is_said(streams: Streams, live: LiveState, judge: str) -> None:
+    streams.fall_behind(judge, 10_000)
+    assert wait_for(lambda: live.problem("judging") is not None, PATIENCE_SECONDS, 0.05)
+    streams.fall_behind(judge, 3)
+    assert wait_for(lambda: live.problem("judging") is None, PATIENCE_SECONDS, 0.05)
+
+
+def test_more_may_wait_where_more_readings_come() -> None:
+    state = StreamState(started=0, last_progress=1000, lag=9000, records=0, rejected=0)
+    assert judges_now(state, rate=1000, now=1001)
+    assert not judges_now(state, rate=60, now=1001)
+    assert not judges_now(state, rate=1000, now=1061)
+
+
+def test_at_the_start_of_the_page_a_judge_that_is_away_is_said_at_once(
+    settings: Settings,
+) -> None:
+    live, stop = LiveState(), threading.Event()
+    stop.set()
+    follow_streams(settings, live, stop)
+    assert live.problem("judging") is not None
 
 
 def test_it_is_said_that_recent_readings_are_not_written(streams: Streams, live: LiveState) -> None:
