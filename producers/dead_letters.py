@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -13,7 +13,7 @@ from clinical.topics import DEAD_LETTER_SUFFIX, PARTLY_READ, TOPICS, dead_letter
 from infra.errors import ConfigurationError, WardError
 from infra.kafka_io import committed_messages
 from infra.settings import Settings
-from producers.sending_again import Item, Sent, send_again
+from producers.sending_again import Item, Sent, send_again, sent_before
 
 READINGS_SET_ASIDE = dead_letter_topic("land-vitals")
 TOPIC_NAMES = tuple(topic.name for topic in TOPICS if topic.name.endswith(DEAD_LETTER_SUFFIX))
@@ -23,7 +23,8 @@ TOPIC_NAMES = tuple(topic.name for topic in TOPICS if topic.name.endswith(DEAD_L
 class DeadLetter:
     """A message that could not be read.
 
-    `name` is its place, `topic/partition/offset`; `source` the place where the message was read first. `partly_read`:
+    `name` is its place, `topic/partition/offset`; `source` the place where the message was read first: two letters of
+    one source are the same message, set aside again after a crash or by another consumer. `partly_read`:
     the attributes that were left out, when all the rest of a reading was stored; None when that is not known. `key` and
     `value` are the original.
     """
@@ -55,6 +56,18 @@ def dead_letters(settings: Settings, topics: Sequence[str] = TOPIC_NAMES) -> Ite
     return (_letter(message) for message in committed_messages(settings, topics))
 
 
+def newest_of_each(letters: Iterable[DeadLetter]) -> list[DeadLetter]:
+    """The letters without those that a consumer wrote again later, after a crash."""
+    return list({(each.topic, each.source if each.source_topic else each.name): each for each in letters}.values())
+
+
+def sent_sources(settings: Settings) -> set[str]:
+    """Sources of all messages that were sent again. Raises UnavailableError."""
+    notes = sent_before(settings)
+    # An older version noted a letter by its own name.
+    return notes | {letter.source for letter in dead_letters(settings) if letter.name in notes}
+
+
 def find_letters(settings: Settings, names: Sequence[str]) -> list[DeadLetter]:
     """The letters of these names, in this order. Raises WardError naming the first that is not there."""
     wanted = set(names)
@@ -69,8 +82,9 @@ def find_letters(settings: Settings, names: Sequence[str]) -> list[DeadLetter]:
 def replay(settings: Settings, letters: Sequence[DeadLetter], value: bytes | None = None) -> Sent:
     """Send the original messages (or `value` in place of the only one) to the topics that they were read from.
 
-    Each letter once, ever, however often this is called or where it crashes. A reading of which all but some attributes
-    was stored is refused with WardError, and nothing is sent: to land it again would double it.
+    Each message once, ever, however often this is called, where it crashes or how many letters hold it; names in the
+    result are sources. A reading of which all but some attributes was stored is refused with WardError, and nothing is
+    sent: to land it again would double it.
     """
     for letter in letters:
         if letter.partly_read is None:
@@ -87,11 +101,14 @@ def replay(settings: Settings, letters: Sequence[DeadLetter], value: bytes | Non
             raise WardError(f"{letter.name} does not say which topic it was read from, so it cannot be sent again.")
     if value is not None and len(letters) != 1:
         raise ConfigurationError("A corrected message takes the place of exactly one letter.")
+    before = sent_sources(settings)
     items = [
-        Item(letter.name, letter.source_topic, letter.key, letter.value if value is None else value)
+        Item(letter.source, letter.source_topic, letter.key, letter.value if value is None else value)
         for letter in letters
+        if letter.source not in before
     ]
-    return send_again(settings, items)
+    sent = send_again(settings, items)
+    return Sent(sent.now, sorted({letter.source for letter in letters}.difference(sent.now)))
 
 
 def _headers(message: Message) -> list[tuple[str, bytes | None]]:

@@ -12,8 +12,15 @@ from rich.table import Table
 
 from infra.errors import ConfigurationError
 from infra.settings import load_settings
-from producers.dead_letters import TOPIC_NAMES, DeadLetter, dead_letters, find_letters, replay
-from producers.sending_again import sent_before
+from producers.dead_letters import (
+    TOPIC_NAMES,
+    DeadLetter,
+    dead_letters,
+    find_letters,
+    newest_of_each,
+    replay,
+    sent_sources,
+)
 
 app = typer.Typer(no_args_is_help=True, help="Messages that could not be read: look, and send them again after a fix.")
 SHOWN_ERROR = 90
@@ -32,8 +39,8 @@ def list_letters(
 ) -> None:
     """List the dead letters, newest first: when, where the message was read, and why it could not be."""
     settings = load_settings()
-    known = sent_before(settings)
-    found = [letter for letter in _letters(topic) if everything or letter.name not in known]
+    known = sent_sources(settings)
+    found = [letter for letter in _letters(topic) if everything or letter.source not in known]
     found.sort(key=lambda letter: letter.at, reverse=True)
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in ("letter", "when (UTC)", "read from", "state", "why"):
@@ -75,7 +82,7 @@ def replay_letters(
         Path | None, typer.Option(exists=True, dir_okay=False, help="Send this file's bytes in place of the original.")
     ] = None,
 ) -> None:
-    """Send dead letters to the topic that they were read from. Each is sent once, however often this is called."""
+    """Send dead letters to the topic that they were read from. Each message is sent once, however often asked for."""
     if bool(letters) == every:
         raise ConfigurationError("Name the letters to send, or give --all.")
     settings = load_settings()
@@ -95,11 +102,11 @@ def replay_letters(
 
 
 def _letters(topics: list[str] | None) -> list[DeadLetter]:
-    return list(dead_letters(load_settings(), topics or TOPIC_NAMES))
+    return newest_of_each(dead_letters(load_settings(), topics or TOPIC_NAMES))
 
 
 def _state(letter: DeadLetter, known: set[str]) -> str:
-    if letter.name in known:
+    if letter.source in known:
         return "sent again"
     if letter.partly_read is None:
         return "not known whether stored"
