@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import structlog
 from confluent_kafka import KafkaError, KafkaException
-from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource  # type: ignore[attr-defined]
 from confluent_kafka.cimpl import NewTopic
 
 from clinical.topics import TOPICS, Topic
@@ -21,6 +21,9 @@ ADMIN_TIMEOUT_SECONDS = 15
 MAX_CURSOR_BYTES = 8 * 1024 * 1024
 """Largest cursor message: it lists every open gap, and `producer.max_open_gaps` of them fit."""
 
+FOLLOWED = ("retention.ms",)
+"""What an existing topic is given anew when our settings, or we, want it otherwise now."""
+
 LATER_COLUMNS = {
     "signal_quality": "TINYINT UNSIGNED NULL COMMENT '%; 0: electrodes or probe have no contact'",
     "battery_percent": "TINYINT UNSIGNED NULL COMMENT '%; NULL: none, or not told'",
@@ -31,7 +34,9 @@ log = structlog.get_logger(part="producers")
 
 
 def bootstrap(settings: Settings) -> None:
-    """Create the tables of `health` and the topics where they are missing; an existing table gets columns it lacks.
+    """Create the tables of `health` and the topics where they are missing.
+
+    An existing table gets columns that it lacks, an existing topic the retention that the settings name.
 
     Raises UnavailableError when MySQL or Kafka stays away, ConfigurationError when a topic has too few partitions.
     """
@@ -60,7 +65,7 @@ def create_tables(settings: Settings) -> None:
 def create_topics(settings: Settings, topics: Iterable[Topic], configuration: Mapping[str, str] | None = None) -> None:
     """Create those of `topics` that do not exist, with this `configuration` beside what each topic of ours has.
 
-    Another process may create the same ones meanwhile.
+    Those that exist are brought into line with it. Another process may create the same ones meanwhile.
 
     Raises ConfigurationError when a topic exists with fewer partitions than it should have, or when the cluster has
     too few brokers for `kafka.replication_factor`; UnavailableError when no broker answers.
@@ -68,21 +73,20 @@ def create_topics(settings: Settings, topics: Iterable[Topic], configuration: Ma
     admin = AdminClient(kafka_config(settings, log_level=0))
     existing = _partitions(settings, admin)
     wanted = list(topics)
+    new = {topic.name: _new_topic(settings, topic, configuration or {}) for topic in wanted}
     for topic in wanted:
         if existing.get(topic.name, topic.partitions) < topic.partitions:
             raise ConfigurationError(
                 f"Kafka topic {topic.name} at {settings.bootstrap_servers} has {existing[topic.name]} partitions and "
                 f"needs {topic.partitions}: add partitions with kafka-topics --alter, or delete the topic if empty."
             )
-    missing = [topic for topic in wanted if topic.name not in existing]
+    _follow(settings, admin, [topic for name, topic in new.items() if name in existing])
+    missing = [topic for name, topic in new.items() if name not in existing]
     if not missing:
         return
-    futures = admin.create_topics(
-        [_new_topic(settings, topic, configuration or {}) for topic in missing], operation_timeout=ADMIN_TIMEOUT_SECONDS
-    )
-    for name, future in futures.items():
+    for name, future in admin.create_topics(missing, operation_timeout=ADMIN_TIMEOUT_SECONDS).items():
         _await_creation(settings, name, future)
-    log.info("topics created", topics=[topic.name for topic in missing])
+    log.info("topics created", topics=[topic.topic for topic in missing])
 
 
 def _partitions(settings: Settings, admin: AdminClient) -> dict[str, int]:
@@ -91,6 +95,45 @@ def _partitions(settings: Settings, admin: AdminClient) -> dict[str, int]:
     except KafkaException as error:
         raise UnavailableError("Kafka", settings.bootstrap_servers, error.args[0]) from error
     return {name: len(topic.partitions) for name, topic in metadata.topics.items()}
+
+
+def _follow(settings: Settings, admin: AdminClient, topics: Sequence[NewTopic]) -> None:
+    """Bring existing topics into line. Where we may not, they stay as they are and the log says so."""
+    if not topics:
+        return
+    wanted = {ConfigResource(ConfigResource.Type.TOPIC, topic.topic): topic.config or {} for topic in topics}
+    try:
+        found = {topic: future.result() for topic, future in admin.describe_configs(list(wanted)).items()}
+        changes = {topic: _differences(wanted[topic], entries) for topic, entries in found.items()}
+        _alter(admin, {topic.name: change for topic, change in changes.items() if change})
+    except KafkaException as error:
+        reason: KafkaError = error.args[0]
+        if reason.code() != KafkaError.TOPIC_AUTHORIZATION_FAILED:
+            raise UnavailableError("Kafka", settings.bootstrap_servers, reason) from error
+        log.warning("topics are left as they are", reason=reason.str())
+
+
+def _differences(wanted: Mapping[str, str], found: Mapping[str, ConfigEntry]) -> dict[str, str]:
+    """What of `wanted` an existing topic is to be given."""
+    return {name: wanted[name] for name in FOLLOWED if name in wanted and found[name].value != wanted[name]}
+
+
+def _alter(admin: AdminClient, changes: Mapping[str, Mapping[str, str]]) -> None:
+    if not changes:
+        return
+    resources = [
+        ConfigResource(
+            ConfigResource.Type.TOPIC,
+            name,
+            incremental_configs=[
+                ConfigEntry(key, value, incremental_operation=AlterConfigOpType.SET) for key, value in change.items()
+            ],
+        )
+        for name, change in changes.items()
+    ]
+    for topic, future in admin.incremental_alter_configs(resources).items():
+        future.result()
+        log.info("topic changed", topic=topic.name, **changes[topic.name])
 
 
 def _new_topic(settings: Settings, topic: Topic, configuration: Mapping[str, str]) -> NewTopic:

@@ -64,7 +64,8 @@ def check_checkpoint(
     alarms.set(
         "readings_not_judged",
         f"Kafka deleted {found.vanished} records of {topics} before {stream} read them, as it was away longer than "
-        "they are kept: they were not judged. Find out why it was away, or raise kafka.retention_hours."
+        "they are kept: they were not judged. Find out why it was away, or raise kafka.retention_hours, which "
+        "`./ward up` gives to the topics."
         if found.vanished and not found.beyond
         else None,
     )

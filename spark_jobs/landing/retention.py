@@ -33,7 +33,8 @@ def check_retention(settings: Settings, ends: TopicEnds, topic: str, checkpoint:
     kind = f"{topic}_not_landed"
     detail = (
         f"Kafka deleted {found.vanished} records of {topic} before they were landed, as landing was away longer than "
-        "they are kept: they are not in Hive, and the audit names the ids. Raise kafka.retention_hours."
+        "they are kept: they are not in Hive, and the audit names the ids. Raise kafka.retention_hours, which "
+        "`./ward up` gives to the topics."
     )
     if found.vanished:
         log.error("records lost", topic=topic, records=found.vanished)

@@ -18,7 +18,7 @@ import orjson
 import pymysql
 import pytest
 from confluent_kafka import OFFSET_BEGINNING, Consumer, Message, Producer, TopicPartition
-from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin import AdminClient, ConfigResource  # type: ignore[attr-defined]
 
 from clinical.messages import READING_FIELDS
 from clinical.topics import Topic
@@ -511,3 +511,17 @@ def test_bootstrap_may_run_again_and_a_topic_with_too_few_partitions_is_refused(
     bootstrap(stack)
     with pytest.raises(ConfigurationError, match=f"{bench.readings} .* has 3 partitions and needs 4"):
         create_topics(stack, [Topic(bench.readings, 4)])
+
+
+def test_an_existing_topic_gets_the_retention_that_the_settings_name_now(stack: Settings, bench: Bench) -> None:
+    hours = stack.kafka.retention_hours + 1
+    longer = stack.model_copy(update={"kafka": stack.kafka.model_copy(update={"retention_hours": hours})})
+    create_topics(longer, [Topic(bench.readings, 3)])
+    topic = ConfigResource(ConfigResource.Type.TOPIC, bench.readings)
+    admin = AdminClient(kafka_config(stack))
+
+    def is_kept_longer() -> bool:
+        (future,) = admin.describe_configs([topic]).values()
+        return bool(future.result()["retention.ms"].value == str(hours * 3_600_000))
+
+    await_that(is_kept_longer, "the longer retention")
