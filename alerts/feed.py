@@ -11,7 +11,7 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaExcepti
 from alerts.batch import Offsets, Record
 from alerts.level import Level
 from alerts.store import CONSUMER
-from clinical.topics import DEAD_LETTER_HEADERS, dead_letter_topic
+from clinical.topics import CUT, DEAD_LETTER_HEADERS, LETTER_KEY_BYTES, LETTER_VALUE_BYTES, dead_letter_topic
 from infra.clients import kafka_config
 from infra.errors import UnavailableError
 from infra.log import get_logger
@@ -146,8 +146,8 @@ class Feed:
     def set_aside(self, malformed: Iterable[tuple[Record, str]]) -> None:
         """Put messages with the reason into the dead-letter topic, and wait until Kafka has them.
 
-        The original bytes are the value, the original key the key; the headers are DEAD_LETTER_HEADERS. Raises
-        UnavailableError when Kafka does not take them.
+        The original bytes are the value, the original key the key, cut where Kafka's client would refuse them; the
+        headers are DEAD_LETTER_HEADERS and CUT. Raises UnavailableError when Kafka does not take them.
         """
         letters = list(malformed)
         if not letters:
@@ -158,8 +158,8 @@ class Feed:
         for record, reason in letters:
             self._producer.produce(
                 self._dead_letters,
-                key=record.key,
-                value=record.value,
+                key=record.key and record.key[:LETTER_KEY_BYTES],
+                value=record.value and record.value[:LETTER_VALUE_BYTES],
                 headers=dead_letter_headers(record, reason),
                 on_delivery=lambda error, _message: failures.append(error) if error else None,
             )
@@ -263,6 +263,8 @@ def _record(message: Message) -> Record:
 
 
 def dead_letter_headers(record: Record, reason: str) -> list[tuple[str, str | bytes | None]]:
-    """Headers that say why a message was set aside and where it came from."""
+    """Headers that say why a message was set aside, where it came from, and whether it is cut."""
     values = (reason, record.topic, str(record.partition), str(record.offset))
-    return list(zip(DEAD_LETTER_HEADERS, values, strict=True))
+    key, value = len(record.key or b""), len(record.value or b"")
+    cut = str(key + value) if key > LETTER_KEY_BYTES or value > LETTER_VALUE_BYTES else ""
+    return [*zip(DEAD_LETTER_HEADERS, values, strict=True), (CUT, cut)]

@@ -21,9 +21,17 @@ PARTLY_READ = "partly-read"
 """A further header of a reading that was set aside: the attributes that were left out of it when it was stored (to send
 it again would double it), empty when it was not stored."""
 
+LETTER_VALUE_BYTES, LETTER_KEY_BYTES = 900_000, 1_000
+"""The most that a dead letter holds of a message. With its headers it is then below 1,000,000 bytes, which all clients
+and brokers take as they come; a message that came in compressed may be of any size."""
+
+CUT = "cut"
+"""A further header of a dead letter: how many bytes key and value of the message had, where the letter holds only their
+beginnings, else empty."""
+
 
 def dead_letter_topic(consumer: str) -> str:
-    """The topic for what `consumer` could not read: the original key and bytes, with DEAD_LETTER_HEADERS."""
+    """The topic for what `consumer` could not read: the original key and bytes, with DEAD_LETTER_HEADERS and CUT."""
     return f"{consumer}{DEAD_LETTER_SUFFIX}"
 
 

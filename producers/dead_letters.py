@@ -9,7 +9,7 @@ from typing import Any
 
 from confluent_kafka import Message
 
-from clinical.topics import DEAD_LETTER_SUFFIX, PARTLY_READ, TOPICS, dead_letter_topic
+from clinical.topics import CUT, DEAD_LETTER_SUFFIX, LETTER_VALUE_BYTES, PARTLY_READ, TOPICS, dead_letter_topic
 from infra.errors import ConfigurationError, WardError
 from infra.kafka_io import committed_messages
 from infra.settings import Settings
@@ -26,7 +26,7 @@ class DeadLetter:
     `name` is its place, `topic/partition/offset`; `source` the place where the message was read first: two letters of
     one source are the same message, set aside again after a crash or by another consumer. `partly_read`:
     the attributes that were left out, when all the rest of a reading was stored; None when that is not known. `key` and
-    `value` are the original.
+    `value` are the original, or its beginning where `cut` says how many bytes it had.
     """
 
     topic: str
@@ -37,6 +37,7 @@ class DeadLetter:
     source_topic: str
     source: str
     partly_read: str | None
+    cut: str
     key: bytes | None
     value: bytes | None
 
@@ -84,7 +85,7 @@ def replay(settings: Settings, letters: Sequence[DeadLetter], value: bytes | Non
 
     Each message once, ever, however often this is called, where it crashes or how many letters hold it; names in the
     result are sources. A reading of which all but some attributes was stored is refused with WardError, and nothing is
-    sent: to land it again would double it.
+    sent: to land it again would double it. So is a letter that is cut, unless a `value` takes its place.
     """
     for letter in letters:
         if letter.partly_read is None:
@@ -99,8 +100,13 @@ def replay(settings: Settings, letters: Sequence[DeadLetter], value: bytes | Non
             )
         if not letter.source_topic:
             raise WardError(f"{letter.name} does not say which topic it was read from, so it cannot be sent again.")
-    if value is not None and len(letters) != 1:
-        raise ConfigurationError("A corrected message takes the place of exactly one letter.")
+        if letter.cut and value is None:
+            raise WardError(
+                f"{letter.name} holds only the beginning of a message of {letter.cut} bytes: send a whole one in its "
+                f"place with --file. The original lies at {letter.source} as long as Kafka keeps it."
+            )
+    if value is not None:
+        _require_one_of_usual_size(letters, value)
     before = sent_sources(settings)
     items = [
         Item(letter.source, letter.source_topic, letter.key, letter.value if value is None else value)
@@ -109,6 +115,15 @@ def replay(settings: Settings, letters: Sequence[DeadLetter], value: bytes | Non
     ]
     sent = send_again(settings, items)
     return Sent(sent.now, sorted({letter.source for letter in letters}.difference(sent.now)))
+
+
+def _require_one_of_usual_size(letters: Sequence[DeadLetter], value: bytes) -> None:
+    if len(letters) != 1:
+        raise ConfigurationError("A corrected message takes the place of exactly one letter.")
+    if len(value) > LETTER_VALUE_BYTES:
+        raise ConfigurationError(
+            f"The corrected message has {len(value)} bytes, and Kafka may refuse more than {LETTER_VALUE_BYTES}."
+        )
 
 
 def _headers(message: Message) -> list[tuple[str, bytes | None]]:
@@ -131,6 +146,7 @@ def _letter(message: Message) -> DeadLetter:
         source_topic=headers.get("topic", ""),
         source="/".join(headers.get(part, "?") for part in ("topic", "partition", "offset")),
         partly_read=headers.get(PARTLY_READ, None if topic == READINGS_SET_ASIDE else ""),
+        cut=headers.get(CUT, ""),
         key=message.key(),
         value=message.value(),
     )

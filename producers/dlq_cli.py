@@ -68,6 +68,8 @@ def show(letter: Annotated[str, typer.Argument(metavar="LETTER", help="as `./war
     console.print(f"[bold]read from[/]  {escape(found.source)} (topic/partition/offset)")
     if found.partly_read:
         console.print(f"[bold]stored[/]     yes, all but {escape(found.partly_read)}")
+    if found.cut:
+        console.print(f"[bold]cut[/]        only the beginning of {escape(found.cut)} bytes is here")
     console.print(f"[bold]key[/]        {escape(_readable(found.key))}")
     console.print("[bold]message[/]")
     print(_readable(found.value))
@@ -87,11 +89,12 @@ def replay_letters(
         raise ConfigurationError("Name the letters to send, or give --all.")
     settings = load_settings()
     if every:
-        chosen = [letter for letter in _letters(topic) if letter.source_topic]
-        partly = [letter for letter in chosen if letter.partly_read != ""]
-        chosen = [letter for letter in chosen if letter.partly_read == ""]
+        waiting = [letter for letter in _letters(topic) if letter.source_topic]
+        partly = [letter for letter in waiting if letter.partly_read != ""]
+        cut = [letter for letter in waiting if letter.partly_read == "" and letter.cut]
+        chosen = [letter for letter in waiting if letter.partly_read == "" and not letter.cut]
     else:
-        chosen, partly = find_letters(settings, list(dict.fromkeys(letters or []))), []
+        chosen, partly, cut = find_letters(settings, list(dict.fromkeys(letters or []))), [], []
     sent = replay(settings, chosen, file.read_bytes() if file else None)
     console = _console()
     console.print(f"{len(sent.now)} sent again.")
@@ -99,6 +102,8 @@ def replay_letters(
         console.print(f"{len(sent.before)} had been sent again before and were left alone.")
     if partly:
         console.print(f"{len(partly)} were left alone: their readings are stored, or may be.")
+    if cut:
+        console.print(f"{len(cut)} were left alone: only their beginnings are here. See `./ward dlq show`.")
 
 
 def _letters(topics: list[str] | None) -> list[DeadLetter]:
@@ -110,7 +115,9 @@ def _state(letter: DeadLetter, known: set[str]) -> str:
         return "sent again"
     if letter.partly_read is None:
         return "not known whether stored"
-    return "partly stored" if letter.partly_read else "waits"
+    if letter.partly_read:
+        return "partly stored"
+    return "cut" if letter.cut else "waits"
 
 
 def _short(error: str) -> str:

@@ -8,7 +8,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from clinical.tables import REJECTED_READINGS, VITAL_READINGS, StoredColumn, StoredTable
-from clinical.topics import DEAD_LETTER_HEADERS, PARTLY_READ
+from clinical.topics import CUT, DEAD_LETTER_HEADERS, LETTER_KEY_BYTES, LETTER_VALUE_BYTES, PARTLY_READ
 from spark_jobs.transforms.readings import KAFKA_COLUMNS
 from spark_jobs.transforms.sql import computed_once, require_columns, struct, text, text_fields, time_of
 
@@ -125,9 +125,18 @@ def _problem(table: StoredTable) -> str:
 def _dead_letters(df: DataFrame, error: str, further: Mapping[str, str] | None = None) -> DataFrame:
     """Kafka's sink columns: the original key and bytes, with the error and the source's place in the headers.
 
-    `further`: more headers, name and expression.
+    Both are cut where Kafka's client would refuse the letter, which would end the query at each start. `further`: more
+    headers, name and expression.
     """
+    raw = "CAST(raw AS BINARY)"
+    size = f"coalesce(octet_length(key), 0) + coalesce(octet_length({raw}), 0)"
+    is_cut = f"octet_length(key) > {LETTER_KEY_BYTES} OR octet_length({raw}) > {LETTER_VALUE_BYTES}"
+    cut = f"CASE WHEN {is_cut} THEN CAST({size} AS STRING) ELSE '' END"
     values = (error, "topic", "CAST(partition AS STRING)", "CAST(offset AS STRING)")
-    headers = dict(zip(DEAD_LETTER_HEADERS, values, strict=True)) | dict(further or {})
+    headers = dict(zip(DEAD_LETTER_HEADERS, values, strict=True)) | {CUT: cut} | dict(further or {})
     pairs = ", ".join(struct(key=text(key), value=f"CAST({value} AS BINARY)") for key, value in headers.items())
-    return df.selectExpr("key", "CAST(raw AS BINARY) AS value", f"array({pairs}) AS headers")
+    return df.selectExpr(
+        f"substring(key, 1, {LETTER_KEY_BYTES}) AS key",
+        f"substring({raw}, 1, {LETTER_VALUE_BYTES}) AS value",
+        f"array({pairs}) AS headers",
+    )

@@ -14,7 +14,7 @@ import pytest
 from confluent_kafka import Producer
 from typer.testing import CliRunner
 
-from clinical.topics import DEAD_LETTER_HEADERS, PARTLY_READ, VITAL_INFO, dead_letter_topic
+from clinical.topics import DEAD_LETTER_HEADERS, LETTER_VALUE_BYTES, PARTLY_READ, VITAL_INFO, dead_letter_topic
 from infra.clients import devices_connection, hive_connection, kafka_config
 from infra.settings import Settings
 from producers.dead_letters import DeadLetter, dead_letters
@@ -105,6 +105,25 @@ def test_a_message_that_could_not_be_read_is_listed_shown_corrected_and_sent_aga
     publish(stack, patient, orjson.dumps(a_reading(patient, heart_rate=73)))
     await_condition(lambda: len(landed(stack, patient)) > 1, 300, "the next reading did not land", 2)
     assert len(landed(stack, patient)) == 2
+
+
+def test_a_message_too_large_for_a_letter_is_cut_and_holds_nothing_up(
+    stack: Settings, patient: str, await_condition: Await
+) -> None:
+    large = b"{" + b" " * 3_000_000
+    producer = Producer(kafka_config(stack, **{"compression.type": "gzip", "message.max.bytes": 8_000_000}))
+    producer.produce(VITAL_INFO, key=patient.encode(), value=large)
+    assert producer.flush(30) == 0
+    good = a_reading(patient)
+    publish(stack, patient, orjson.dumps(good))
+    (letter,) = await_condition(lambda: letters_of(stack, patient), 300, "no dead letter", 1)
+    assert letter.value == large[:LETTER_VALUE_BYTES]
+    assert letter.cut == str(len(patient) + len(large))
+    await_condition(
+        lambda: landed(stack, patient) == [(good["reading_id"], 72)], 300, "the reading behind it did not land", 2
+    )
+    refused = CliRunner().invoke(app, ["replay", letter.name])
+    assert "holds only the beginning" in str(refused.exception)
 
 
 def test_a_reading_that_was_stored_but_for_an_attribute_is_not_sent_again(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -112,7 +113,10 @@ def test_a_dead_letter_says_why_and_where_from() -> None:
         "topic": DOCTORS_QUEUE,
         "partition": "1",
         "offset": "7",
+        "cut": "",
     }
+    large = replace(record(b"{", 7), value=b"{" * 2_000_000, key=b"P1")
+    assert dict(dead_letter_headers(large, "not JSON"))["cut"] == "2000002"
 
 
 def test_values_and_breaches_come_out_in_their_order_and_a_reading_of_no_use_is_left_out() -> None:

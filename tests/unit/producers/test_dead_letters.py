@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from infra.errors import ConfigurationError, WardError
 from infra.settings import Settings
 from producers import dead_letters as module
 from producers.dead_letters import DeadLetter, newest_of_each, replay, sent_sources
@@ -22,6 +23,7 @@ LETTER = DeadLetter(
     source_topic="vital-info",
     source="vital-info/2/400",
     partly_read="",
+    cut="",
     key=b"P1",
     value=b"{}",
 )
@@ -64,6 +66,16 @@ def test_a_letter_that_an_older_version_sent_counts_for_its_message(kafka: Kafka
     kafka.notes = {LETTER.name}
     assert LETTER.source in sent_sources(Settings())
     assert replay(Settings(), [REPEAT, OTHER]) == ([OTHER.source], [LETTER.source])
+
+
+def test_a_cut_letter_is_sent_only_as_a_corrected_message_of_usual_size(kafka: Kafka) -> None:
+    cut = replace(LETTER, cut="2000000")
+    with pytest.raises(WardError, match="beginning of a message of 2000000 bytes"):
+        replay(Settings(), [cut])
+    with pytest.raises(ConfigurationError, match="1000000 bytes"):
+        replay(Settings(), [cut], b"x" * 1_000_000)
+    replay(Settings(), [cut], b"{}")
+    assert [(item.name, item.value) for item in kafka.sent] == [(LETTER.source, b"{}")]
 
 
 def test_of_a_message_that_was_set_aside_twice_the_newest_letter_counts() -> None:

@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 from pyspark.sql import DataFrame, Row, SparkSession
+from pyspark.sql import functions as F
 
 from clinical.tables import BREACHES, DERIVED_VITALS, REJECTED_READINGS, VITAL_READINGS, StoredTable
+from clinical.topics import LETTER_KEY_BYTES, LETTER_VALUE_BYTES
 from infra.errors import ConfigurationError
 from infra.settings import Readings
 from spark_jobs.transforms.landing import (
@@ -147,6 +149,18 @@ def test_a_dead_letter_keeps_the_key_and_every_byte(spark: SparkSession, value: 
     assert headers(letter)["partition"] == "2"
     assert headers(letter)["offset"] == "0"
     assert headers(letter)["error"]
+
+
+def test_a_dead_letter_that_kafka_would_refuse_holds_the_beginning_and_says_so(spark: SparkSession) -> None:
+    df = messages(spark, b"x" * 2_000_000, b"y" * LETTER_VALUE_BYTES)
+    large, whole = reading_dead_letters(parse_readings(df, Readings())).orderBy("value").collect()
+    assert bytes(large["value"]) == b"x" * LETTER_VALUE_BYTES
+    assert headers(large)["cut"] == "2000002"
+    assert bytes(whole["value"]) == b"y" * LETTER_VALUE_BYTES
+    assert headers(whole)["cut"] == ""
+    long_key = parse_readings(df.limit(1).withColumn("key", F.repeat(F.lit("k"), 5000).cast("binary")), Readings())
+    (letter,) = reading_dead_letters(long_key).collect()
+    assert bytes(letter["key"]) == b"k" * LETTER_KEY_BYTES
 
 
 def test_a_dead_letter_says_whether_the_rest_of_the_reading_was_stored(spark: SparkSession) -> None:
