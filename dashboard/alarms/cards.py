@@ -108,6 +108,10 @@ class Rows(Generic[L]):
         self._empty = ui.label(empty).classes("ward-alarms-none")
         self._list = ui.element("ul").classes("ward-alarms-list")
 
+    def when_empty(self, text: str) -> None:
+        """What is said instead of a row from now on."""
+        self._empty.set_text(text)
+
     def show(self, lines: Mapping[str, L]) -> None:
         """Show these and no others."""
         wanted = list(lines)

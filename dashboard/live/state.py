@@ -25,6 +25,9 @@ TIDY_SECONDS = 5.0
 OF_A_BED = (NO_SIGNAL, BATTERY_LOW)
 """Kinds of technical alarms about a patient's devices; their key names the patient."""
 
+OF_ALARMS = ("judging", "alarms")
+"""Problems with which an alarm may be missing from what is shown."""
+
 
 @dataclass(frozen=True)
 class Contact:
@@ -134,10 +137,11 @@ class LiveState:
             else:
                 self._wards.problems[source] = sentence
 
-    def problem(self, source: str) -> str | None:
-        """Why `source` cannot be read now; None: it can."""
+    def problem(self, *sources: str) -> str | None:
+        """Why these cannot be read now, a sentence for each; None: they can."""
         with self._lock:
-            return self._wards.problems.get(source)
+            problems = self._wards.problems
+            return " ".join(problems[source] for source in sources if source in problems) or None
 
     def short_trends(self) -> set[tuple[str, str]]:
         """Patients and attributes with fewer values than a trend line has, once all has been taken that was sent before

@@ -25,11 +25,12 @@ from dashboard.alarms.view import (
     silence_lines,
     steps_of,
 )
-from dashboard.following import keep_fresh
+from dashboard.following import keep_fresh, tell_problems
 from dashboard.frame import problems_told, ward_page
-from dashboard.live.state import patient_of
+from dashboard.live.state import OF_ALARMS, patient_of
 from dashboard.roles import Permission
 from dashboard.visit import NotFoundError, Visit, in_thread
+from infra.errors import WardError
 
 ALARM_ID = re.compile(r"[0-9a-f]{32}")
 HISTORY_EVERY_SECONDS = 2.0
@@ -39,12 +40,19 @@ HEADLINES: dict[Place, tuple[str, str]] = {
     "technical": ("Technical", "✓ Nothing technical is wrong."),
     "ended": ("Over within 12 hours", "Nothing was."),
 }
+NOT_KNOWN: dict[Place, str] = {
+    "active": "Nothing is known of alarms at the moment.",
+    "technical": "Nothing is known of technical alarms at the moment.",
+}
+"""In place of good news, while nobody judges or the alarms cannot be read."""
+
 EVERY_WARD = {"": "All wards"}
 
 
 @ward_page("/alarms", "Alarms", Permission.SEE_WARD)
 async def alarms(visit: Visit) -> None:
     """All alarms, the most urgent first; renewed each second."""
+    await tell_problems(visit.house.live, *OF_ALARMS)
     page = AlarmsPage(visit)
     await keep_fresh(LOOK_EVERY_SECONDS, page.renew)
 
@@ -54,6 +62,7 @@ async def alarm(visit: Visit, alarm_id: str) -> None:
     """One alarm with every step of it."""
     found = await in_thread(_load, visit, alarm_id)
     await in_thread(visit.record, "view alarm", patient_of(found[0]), f"alarm {alarm_id}")
+    await tell_problems(visit.house.live, *OF_ALARMS)
     page = AlarmPage(visit, alarm_id)
     await keep_fresh(HISTORY_EVERY_SECONDS, page.renew)
 
@@ -90,10 +99,19 @@ class AlarmsPage:
 
     async def renew(self) -> None:
         """Look, and show what is news."""
-        seen = await self._look.everything.get()
+        try:
+            seen = await self._look.everything.get()
+        except WardError:
+            self._say_when_empty(is_known=False)
+            raise
+        self._say_when_empty(is_known=self._visit.house.live.problem(*OF_ALARMS) is None)
         if seen != self._seen:
             self._seen = seen
             self._show()
+
+    def _say_when_empty(self, is_known: bool) -> None:
+        for place, not_known in NOT_KNOWN.items():
+            self._rows[place].when_empty(HEADLINES[place][1] if is_known else not_known)
 
     def _show(self) -> None:
         seen = self._seen

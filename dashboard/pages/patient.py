@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from nicegui import ui
 
-from dashboard.following import keep_fresh
+from dashboard.following import tell_problems
 from dashboard.frame import complain, ward_page
 from dashboard.live.register import RECENT
+from dashboard.live.state import OF_ALARMS
 from dashboard.patient.admissions import Patient
 from dashboard.patient.alarms_panel import AlarmsPanel
 from dashboard.patient.chart_panel import ChartPanel
@@ -18,7 +19,6 @@ from dashboard.visit import NotFoundError, Visit, in_thread
 from infra.errors import UnavailableError, WardError
 
 LONGEST_ID = 190
-LOOK_SECONDS = 5.0
 
 
 @ward_page("/patients/{patient_id:path}", "Patient", Permission.SEE_WARD, in_menu=False)
@@ -31,19 +31,13 @@ async def patient(visit: Visit, patient_id: str) -> None:
     found, problem = await in_thread(_look_up, room, patient_id)
     if problem is not None:
         complain(problem)
-    await keep_fresh(LOOK_SECONDS, lambda: _require_written(visit))
+    await tell_problems(visit.house.live, *OF_ALARMS, RECENT)
     contact = ContactPanel(visit, room, patient_id, found)
     with ui.element("div").classes("ward-patient-columns"):
         await contact.build()
         await AlarmsPanel(visit, room, patient_id).build()
     await ChartPanel(visit, room, patient_id, lambda: contact.patient).build()
     await ReadingsPanel(visit, room, patient_id).build()
-
-
-async def _require_written(visit: Visit) -> None:
-    """Raises WardError while charts and lists may lack the newest readings."""
-    if (sentence := visit.house.live.problem(RECENT)) is not None:
-        raise WardError(sentence)
 
 
 def _look_up(room: Room, patient_id: str) -> tuple[Patient | None, WardError | None]:

@@ -13,13 +13,16 @@ from nicegui import ui
 from alerts.alarms_table import AlarmRow
 from clinical.ages import age_years
 from clinical.vitals import JUDGED
+from dashboard.following import PATIENCE_SECONDS, Freshness
 from dashboard.frame import problems_told
+from dashboard.live.state import OF_ALARMS
 from dashboard.patient import chart
 from dashboard.patient.admissions import Patient
 from dashboard.patient.bands import Band, bands_of
 from dashboard.patient.curve import Curve, Span
 from dashboard.patient.export import curve_csv, file_name
 from dashboard.patient.fresh import curve_with_live
+from dashboard.patient.hourly import ANSWER_SECONDS
 from dashboard.patient.html import alarms_html, bands_html
 from dashboard.patient.panel import Panel
 from dashboard.patient.room import Room
@@ -44,6 +47,11 @@ class Shown:
     alarms: list[AlarmRow]
 
 
+def oldest_seconds(span: Span) -> float:
+    """How old a chart may be before it is said: it is read anew so often, and that takes some time."""
+    return AGAIN_SECONDS[span] + (ANSWER_SECONDS if span is Span.MONTH else PATIENCE_SECONDS)
+
+
 class ChartPanel(Panel):
     """`patient` gives the contact data as they are now: the age chooses the bands."""
 
@@ -55,6 +63,7 @@ class ChartPanel(Panel):
         self._landed: Curve | None = None
         self._due = self._whole_due = 0.0
         self._reading: asyncio.Task[Shown] | None = None
+        self._freshness = Freshness()
 
     def _title(self) -> str:
         return "Chart"
@@ -84,6 +93,7 @@ class ChartPanel(Panel):
 
     async def _choose(self) -> None:
         self._shown = self._reading = self._chart = None
+        self._freshness = Freshness()
         self._due = 0.0
         self._place.clear()
         for told in (self._bands, self._alarms):
@@ -92,6 +102,11 @@ class ChartPanel(Panel):
         await self.again()
 
     async def _look(self) -> None:
+        await self._read_on()
+        self._show_alarms()
+        self._freshness.require(time.monotonic(), oldest_seconds(Span[str(self._span.value)]))
+
+    async def _read_on(self) -> None:
         """Hive may take longer than anybody wants to wait here: what it gives is shown by a later look."""
         attribute, span = str(self._vital.value), Span[str(self._span.value)]
         if self._reading is None:
@@ -107,7 +122,12 @@ class ChartPanel(Panel):
         self._reading = None
         self._due = time.monotonic() + AFTER_FAILURE_SECONDS
         self._loading.set_visibility(False)
-        found = reading.result()
+        try:
+            found = reading.result()
+        except WardError as error:
+            self._freshness.failed(error)
+            return
+        self._freshness.read(time.monotonic())
         self._due = time.monotonic() + AGAIN_SECONDS[span]
         if self._shown is None or self._differs(found):
             self._show(found)
@@ -151,10 +171,17 @@ class ChartPanel(Panel):
         self._chart.props["aria-label"] = summary
         self._summary.set_text(summary)
         self._bands.set_content(bands_html(found.bands, found.age_is_known))
-        self._alarms.set_content(
-            alarms_html("Alarms in that time", found.alarms, house.zone, self._visit.sees_identity)
-        )
         self._shown = found
+
+    def _show_alarms(self) -> None:
+        """At each look: whether none is good news depends on what is judged now."""
+        if self._shown is None:
+            return
+        house = self._visit.house
+        is_known = house.live.problem(*OF_ALARMS) is None
+        self._alarms.set_content(
+            alarms_html("Alarms in that time", self._shown.alarms, house.zone, self._visit.sees_identity, is_known)
+        )
 
     async def _export(self) -> None:
         shown = self._shown

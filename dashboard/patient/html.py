@@ -13,6 +13,8 @@ from dashboard.patient.bands import Band
 from dashboard.patient.chart import LOOKS, look_of
 from dashboard.patient.table import DOUBTED, Table
 
+NOT_KNOWN = "Nothing is known of alarms at the moment."
+
 
 def patient_path(patient_id: str) -> str:
     """The address of a patient's page."""
@@ -31,8 +33,11 @@ def readings_html(table: Table) -> str:
     return table_html("Last readings", table.header, table.rows)
 
 
-def alarms_html(name: str, alarms: Iterable[AlarmRow], zone: ZoneInfo, sees_identity: bool) -> str:
-    """Alarms with their severity by shape, text and colour; who acknowledged one, for those who may see names."""
+def alarms_html(name: str, alarms: Iterable[AlarmRow], zone: ZoneInfo, sees_identity: bool, is_known: bool) -> str:
+    """Alarms with their severity by shape, text and colour; who acknowledged one, for those who may see names.
+
+    `is_known`: whether there would be more if there were; else none is no good news.
+    """
     rows = [
         [
             _severity(alarm),
@@ -43,6 +48,8 @@ def alarms_html(name: str, alarms: Iterable[AlarmRow], zone: ZoneInfo, sees_iden
         ]
         for alarm in alarms
     ]
+    if not rows and not is_known:
+        return f"<p>{NOT_KNOWN}</p>"
     if not rows:
         return '<p class="ward-patient-fine"><span aria-hidden="true">✓</span> none</p>'
     return scrolling_html(name, ("Severity", "What", "State", "Since", "Ended"), rows)

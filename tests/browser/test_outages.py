@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import expect
 
+from dashboard.live.register import NOT_JUDGED
+from dashboard.patient.html import NOT_KNOWN
 from infra.settings import Settings
 from infra.supervise import processes
 from tests.browser.beds import SEEN_MS, Bed
@@ -48,6 +50,24 @@ def test_without_the_producer_every_page_says_that_its_data_is_old(stack: Settin
     for page in (board, alarms):
         expect(page.get_by_text(OLD)).to_be_hidden(timeout=SEEN_MS)
     expect(tile).to_have_class(re.compile("ward-t-fine"), timeout=SEEN_MS)
+
+
+def test_while_nobody_judges_no_page_says_that_there_is_no_alarm(stack: Settings, sign_in: SignIn, bed: Bed) -> None:
+    alarms, patient = sign_in("doctor"), sign_in("nurse")
+    alarms.goto("/alarms")
+    patient.goto(f"/patients/{bed.patient_id}")
+    open_alarms = patient.locator(".ward-patient-card", has=patient.get_by_text("Open alarms"))
+    expect(open_alarms.get_by_text("none")).to_be_visible(timeout=SEEN_MS)
+    for page in (alarms, patient):
+        expect(page.get_by_text(NOT_JUDGED)).to_be_hidden(timeout=SEEN_MS)
+    with held_still(stack, "alert-engine"):
+        for page in (alarms, patient):
+            expect(page.get_by_text(NOT_JUDGED)).to_be_visible(timeout=SEEN_MS)
+        expect(open_alarms.get_by_text(NOT_KNOWN)).to_be_visible(timeout=SEEN_MS)
+        expect(alarms.get_by_text("✓")).to_have_count(0, timeout=SEEN_MS)
+    for page in (alarms, patient):
+        expect(page.get_by_text(NOT_JUDGED)).to_be_hidden(timeout=SEEN_MS)
+    expect(open_alarms.get_by_text("none")).to_be_visible(timeout=SEEN_MS)
 
 
 def test_a_killed_page_comes_back_by_itself_and_shows_the_same_to_who_was_logged_in(
