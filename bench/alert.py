@@ -22,8 +22,9 @@ import numpy as np
 
 from alerts.inbox import received_mails
 from bench.figures import Figure, Report, Size
+from bench.held import Held, held_figure
 from bench.own_ward import OwnWard, own_ward, patients_of
-from bench.ward_writer import Load, writing
+from bench.ward_writer import Load, writing, written
 from infra.clients import alerts_connection, devices_connection
 from infra.errors import WardError
 from infra.settings import Settings, load_settings
@@ -88,9 +89,9 @@ def measure(size: Size) -> Report:
             background.require_alive()
             mailed = _mailed(settings, ward, committed)
             require_one_each(committed, mailed, _in_the_inbox(settings, ward))
-            background.stop()
+            load_held = written(background.stop()).held(plan.rate)
         size.say("discharging everybody …")
-    return report(committed, {patient: one for patient, [one] in mailed.items()}, plan, size.seed)
+    return report(committed, {patient: one for patient, [one] in mailed.items()}, load_held, plan, size.seed)
 
 
 def _stand_still(settings: Settings, ward: OwnWard, plan: Plan, seed: int) -> dict[str, int]:
@@ -149,7 +150,7 @@ def require_one_each(
         )
 
 
-def report(committed: Mapping[str, int], mailed: Mapping[str, Mailed], plan: Plan, seed: int) -> Report:
+def report(committed: Mapping[str, int], mailed: Mapping[str, Mailed], load: Held, plan: Plan, seed: int) -> Report:
     """The delays, as a table."""
     delays = [(mailed[patient].mailed_at - at) / 1000 for patient, at in committed.items()]
     p50, p99 = (float(np.percentile(delays, share)) for share in (50, 99))
@@ -158,6 +159,7 @@ def report(committed: Mapping[str, int], mailed: Mapping[str, Mailed], plan: Pla
         Figure(
             "patients with one mail each", f"{len(mailed)} of {len(committed)}", "all", len(mailed) == len(committed)
         ),
+        held_figure("readings beside them", [load]),
         Figure("commit to inbox, p50", f"{p50:.2f} s", f"under {P50_SECONDS:g} s", p50 < P50_SECONDS),
         Figure("commit to inbox, p99", f"{p99:.2f} s", f"under {P99_SECONDS:g} s", p99 < P99_SECONDS),
         Figure("commit to inbox, longest", f"{max(delays):.2f} s"),

@@ -20,6 +20,7 @@ import numpy as np
 from bench.detection_run import DetectionRun, detection_run
 from bench.detection_stage import stage
 from bench.figures import Figure, Report, Size
+from bench.held import Held, held_figure
 from bench.messages import BREACHES_EVERY, PATIENTS
 from bench.rounds import ROUNDS, TINY_ROUNDS, Goal, Measure, Samples, alternate, lines, ratio
 from bench.scratch import apart, random_suffix
@@ -52,9 +53,11 @@ TINY = Plan(
 
 @dataclass
 class Delays:
-    """All delays (ms) of each contender and rate, over the rounds, and how many epochs ended meanwhile."""
+    """All delays (ms) of each contender and rate, over the rounds; its loads, also of edits; and how many epochs ended
+    meanwhile."""
 
     of: dict[tuple[str, int], list[int]] = field(default_factory=dict)
+    loads: dict[tuple[str, int], list[Held]] = field(default_factory=dict)
     epochs: dict[tuple[str, int], int] = field(default_factory=dict)
 
     def percentile(self, mode: str, rate: int, share: float) -> float:
@@ -105,6 +108,7 @@ def _round(run: DetectionRun, mode: str, plan: Plan, seconds: float, delays: Del
         size.say(f"  {mode}: {rate:,} readings/s for {plan.warm_seconds:.0f} + {seconds:.0f} s …")
         steady = run.steady(rate, plan.warm_seconds, seconds)
         delays.of.setdefault((mode, rate), []).extend(steady.delays_ms)
+        delays.loads.setdefault((mode, rate), []).append(steady.held)
         delays.epochs[mode, rate] = delays.epochs.get((mode, rate), 0) + steady.epochs
         p50, p99 = np.percentile(steady.delays_ms, (50, 99))
         found |= {p50_at(rate).name: float(p50), p99_at(rate).name: float(p99), cores_at(rate).name: steady.cores}
@@ -112,6 +116,7 @@ def _round(run: DetectionRun, mode: str, plan: Plan, seconds: float, delays: Del
     if mode == OWN:
         size.say("  and a threshold is edited under that …")
         edited = run.edited(plan.rates[-1], plan.edit_before_seconds, plan.edit_after_seconds)
+        delays.loads[mode, plan.rates[-1]].append(edited.held)
         found |= {IN_FORCE.name: edited.in_force, CAUGHT_UP.name: edited.caught_up}
     return found
 
@@ -121,6 +126,7 @@ def _figures_at(rate: int, samples: Samples, delays: Delays) -> list[Figure]:
     epochs, longest = delays.epochs[OWN, rate], max(delays.of[OWN, rate])
     is_goal = rate == Plan().rates[-1]
     return [
+        *(held_figure(f"load of {mode} at {rate:,}/s", delays.loads[mode, rate]) for mode in (OWN, PEER)),
         *lines(samples, p50_at(rate)),
         ratio(samples, p50_at(rate), PEER, OWN, Goal(LEAST_TIMES, at_least=True)),
         *lines(samples, p99_at(rate)),

@@ -12,10 +12,11 @@ from pathlib import Path
 from bench.breach_log import BreachLog, Seen, breach_log, require_exactly
 from bench.detection_job import place_of
 from bench.detection_stage import edit_message
+from bench.held import Held
 from bench.messages import BREACHES_EVERY, Messages, breaches_of
 from bench.programs import Program, job
 from bench.scratch import APPEND_TIME, own_topics
-from bench.traffic import own_producer
+from bench.traffic import held, own_producer
 from clinical.topics import DERIVED_VITALS, DOCTORS_QUEUE, TOPICS, VITAL_INFO, Topic
 from infra.checkpoints import read_checkpoint
 from infra.clients import hdfs
@@ -31,8 +32,9 @@ EDITED_ATTRIBUTE = "heart_rate"
 @dataclass(frozen=True)
 class Steady:
     """What a steady rate gave. `delays_ms`: of each breach after the warm-up; `epochs`: ended meanwhile; `cores`: that
-    the process and its JVM used."""
+    the process and its JVM used; `held`: the load."""
 
+    held: Held
     delays_ms: list[int]
     epochs: int
     cores: float
@@ -41,8 +43,10 @@ class Steady:
 
 @dataclass(frozen=True)
 class Edited:
-    """Seconds from an edit of a threshold until the first breach by it, and until breaches no longer came late."""
+    """Seconds from an edit of a threshold until the first breach by it, and until breaches no longer came late; and the
+    load meanwhile."""
 
+    held: Held
     in_force: float
     caught_up: float
 
@@ -86,12 +90,12 @@ class DetectionRun:
         with self._traffic(rate, numbers) as traffic:
             time.sleep(warm_seconds)  # what is compiled and filled at the beginning is not what is measured
             begun, used, epoch = time.monotonic(), self._detection.processor_seconds(), self._epoch()
-            traffic.finish(seconds + TRAFFIC_SECONDS)
+            load = held(traffic.finish(seconds + TRAFFIC_SECONDS))
             cores = (self._detection.processor_seconds() - used) / (time.monotonic() - begun)
             epochs = self._epoch() - epoch
         seen = self._settled(before, numbers, repeats_allowed=False)
         counted = [one.delay_ms for one in seen if int(one.source_id) >= numbers.start + rate * warm_seconds]
-        return Steady(counted, epochs, cores, self._detection.memory_bytes())
+        return Steady(load, counted, epochs, cores, self._detection.memory_bytes())
 
     def edited(self, rate: int, before_seconds: float, after_seconds: float) -> Edited:
         """A threshold's message edited under this rate. What is judged again by the restart is published again."""
@@ -102,12 +106,12 @@ class DetectionRun:
             time.sleep(before_seconds)  # the edit comes when all is under way
             at = time.time_ns() // 1_000_000
             edit_message(self._settings, row, message)
-            traffic.finish(after_seconds + TRAFFIC_SECONDS)
+            load = held(traffic.finish(after_seconds + TRAFFIC_SECONDS))
         seen = self._settled(before, numbers, repeats_allowed=True)
         by_edit = [one.appended_at for one in seen if one.alert_message == message]
         if not by_edit:
             raise WardError(f"An edited threshold was not in force {after_seconds:.0f} s after the edit.")
-        return Edited((min(by_edit) - at) / 1000, (_caught_up(seen, at) - at) / 1000)
+        return Edited(load, (min(by_edit) - at) / 1000, (_caught_up(seen, at) - at) / 1000)
 
     def _take(self, rate: int, seconds: float) -> range:
         """Numbers of so many readings that were not used yet, beginning with a breaching one."""

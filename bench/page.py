@@ -23,11 +23,12 @@ import numpy.typing as npt
 from bench.boards import delays_ms, require_known
 from bench.boards_client import opening, read_arrivals, read_progress
 from bench.figures import Figure, Report, Size
+from bench.held import Held, held_figure
 from bench.own_ward import OwnWard, own_ward
 from bench.page_login import logged_in
 from bench.page_readings import ShownReadings
 from bench.programs import Program
-from bench.ward_writer import Load, writing
+from bench.ward_writer import Load, writing, written
 from bench.watching import Seen, Watch
 from dashboard.roles import Role
 from infra.errors import WardError
@@ -120,9 +121,9 @@ def measure(size: Size) -> Report:
                     else:
                         spans.without.append(run.without())
                     time.sleep(plan.settle_seconds)  # the server tells nobody when it has forgotten a page
-            writer.stop()
+            load_held = written(writer.stop()).held(plan.patients)
         size.say("waiting until every alarm is over …")
-    return report(spans, {"seed": size.seed, **vars(plan)})
+    return report(spans, load_held, {"seed": size.seed, **vars(plan)})
 
 
 class _Run:
@@ -177,7 +178,7 @@ def behind(newest: Mapping[str, int], shown: Mapping[str, int]) -> list[str]:
     return [patient for patient, inserted_at in newest.items() if shown.get(patient, 0) < inserted_at]
 
 
-def report(spans: Spans, setting: Mapping[str, Any]) -> Report:
+def report(spans: Spans, load: Held, setting: Mapping[str, Any]) -> Report:
     """The table."""
     late = np.concatenate([span.late_ms.ravel() for span in spans.open if span.late_ms is not None])
     boards, patients = int(setting["boards"]), min(span.patients for span in spans.open)
@@ -192,6 +193,7 @@ def report(spans: Spans, setting: Mapping[str, Any]) -> Report:
             "all",
             patients == setting["patients"],
         ),
+        held_figure("load", [load]),
         Figure(CAME, f"{len(late) // boards:,}"),
         Figure("commit to board, p50", f"{p50:,.0f} ms"),
         Figure("commit to board, p99", f"{p99:,.0f} ms", f"under {LATE_MS:,.0f} ms", p99 < LATE_MS),

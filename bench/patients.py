@@ -18,6 +18,7 @@ from bench.curves import CURVES, Line, Panel, draw
 from bench.detection_run import Steady, detection_run
 from bench.detection_stage import stage
 from bench.figures import Figure, Report, Size
+from bench.held import held_figure
 from bench.scratch import apart, random_suffix
 from infra.settings import load_settings
 
@@ -81,7 +82,7 @@ def draw_curve(points: Sequence[Point]) -> None:
 
 
 def report(points: list[Point], setting: dict[str, Any]) -> Report:
-    """Two lines a point."""
+    """Three lines a point."""
     figures = [figure for point in points for figure in _figures(point)]
     return Report("Detection against the number of patients", figures, setting, {"points": list(map(_details, points))})
 
@@ -95,6 +96,7 @@ def _figures(point: Point) -> list[Figure]:
             f"{point.percentile(50):,.0f}, {point.percentile(99):,.0f} ms",
         ),
         Figure("  memory, cores in use", f"{steady.memory_bytes / MIB:,.0f} MiB, {steady.cores:.2f}"),
+        held_figure("  load", [steady.held]),
     ]
 
 

@@ -22,6 +22,7 @@ from pymysql.cursors import SSCursor
 
 from bench.curves import CURVES, Line, Panel, draw
 from bench.figures import Figure, Report, Size
+from bench.held import Held, held_figure
 from bench.own_ward import OwnWard, own_ward
 from bench.ward_writer import Load, Written, writing, written
 from bench.watching import LEAST_WINDOWS, Seen, Watch
@@ -80,7 +81,12 @@ class Step:
     @property
     def is_flat(self) -> bool:
         """Whether every stream kept up, and the simulator did."""
-        return max(self.growths.values()) < FLAT_SHARE * self.rate and self.written.behind_seconds < 1
+        return max(self.growths.values()) < FLAT_SHARE * self.rate and self.held.is_held
+
+    @property
+    def held(self) -> Held:
+        """The load."""
+        return self.written.held(self.rate)
 
     def percentile(self, share: float) -> float:
         """Of the breaches' delays, ms; NaN without any."""
@@ -203,9 +209,10 @@ def _figures(step: Step) -> list[Figure]:
         Figure(
             "  lag that grew most",
             f"{worst}, {grew:+,.0f} a second",
-            f"under {FLAT_SHARE * step.rate:,.0f}, and load on time",
+            f"under {FLAT_SHARE * step.rate:,.0f}, and load held",
             step.is_flat,
         ),
+        held_figure("  load", [step.held]),
         Figure(
             "  breaches in doctors-queue, p50, p99",
             f"{step.percentile(50):,.0f}, {step.percentile(99):,.0f} ms, of {len(seen.delays_ms):,}",

@@ -1,8 +1,8 @@
 """Readings at a steady rate, from a process of its own: python -m bench.traffic TOPIC RATE FIRST END
 
 It sends the readings FIRST to END (not included), RATE of them a second, each stamped when it is handed to the Kafka
-client. What falls behind the clock is sent as soon as possible. At the end it prints, as JSON, how long it took and how
-far it was behind at most.
+client. What falls behind the clock is sent as soon as possible. At the end it prints, as JSON, how many these were, how
+long it took, and how far it was behind the clock when it handed over the last; `held` reads it.
 """
 
 from __future__ import annotations
@@ -10,9 +10,11 @@ from __future__ import annotations
 import json
 import sys
 import time
+from dataclasses import asdict
 
 from confluent_kafka import KafkaError, Message, Producer
 
+from bench.held import Held
 from bench.messages import Messages
 from infra.clients import kafka_config
 from infra.errors import WardError
@@ -28,7 +30,7 @@ def own_producer(settings: Settings, **extra: object) -> Producer:
     return Producer(kafka_config(settings, **{**config, **extra}))
 
 
-def send(settings: Settings, topic: str, rate: int, numbers: range) -> dict[str, float]:
+def send(settings: Settings, topic: str, rate: int, numbers: range) -> Held:
     """Send these readings, `rate` a second. Raises WardError when Kafka did not take all of them."""
     failures: list[KafkaError] = []
 
@@ -38,12 +40,11 @@ def send(settings: Settings, topic: str, rate: int, numbers: range) -> dict[str,
 
     producer = own_producer(settings, **{"linger.ms": 1, "on_delivery": delivered})
     messages = Messages()
-    sent, behind, begun = 0, 0.0, time.monotonic()
+    sent, begun = 0, time.monotonic()
     while sent < len(numbers):
         passed = time.monotonic() - begun
         due = min(int(passed * rate), len(numbers))
         if due > sent:
-            behind = max(behind, passed - (sent + 1) / rate)
             at = time.time_ns() // 1_000_000
             for number in numbers[sent:due]:
                 key, value = messages.of(number, at)
@@ -51,14 +52,20 @@ def send(settings: Settings, topic: str, rate: int, numbers: range) -> dict[str,
             sent = due
         producer.poll(0)
         time.sleep(TICK_SECONDS)
+    seconds = time.monotonic() - begun
     if producer.flush(FLUSH_SECONDS) or failures:
         raise WardError(f"Kafka did not take all readings: {failures[0] if failures else 'no answer'}.")
-    return {"seconds": time.monotonic() - begun, "behind_seconds": behind}
+    return Held(rate, sent, seconds, seconds - sent / rate)
+
+
+def held(logged: str) -> Held:
+    """What the process says at its end, given all that it logged."""
+    return Held(**json.loads(logged.splitlines()[-1]))
 
 
 def main(topic: str, rate: str, first: str, end: str) -> None:
     """Command line."""
-    print(json.dumps(send(load_settings(), topic, int(rate), range(int(first), int(end)))))
+    print(json.dumps(asdict(send(load_settings(), topic, int(rate), range(int(first), int(end))))))
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from bench.held import Held
 from bench.own_ward import patients_of
 from bench.programs import Program, job
 from infra.settings import load_settings
@@ -39,6 +40,10 @@ class Written:
     behind_seconds: float
     first_id: int
     last_id: int
+
+    def held(self, rate: int) -> Held:
+        """The load that this was, of so many rows a second that were to be."""
+        return Held(rate, self.rows, self.seconds, self.behind_seconds)
 
 
 @dataclass(frozen=True)

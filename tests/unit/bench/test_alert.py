@@ -5,7 +5,10 @@ from __future__ import annotations
 import pytest
 
 from bench.alert import TINY, Mailed, report, require_one_each
+from bench.held import Held
 from infra.errors import WardError
+
+LOAD = Held(20, 200, 10.0, 0.0)
 
 
 def mailed(patient: str, notification: str = "n") -> Mailed:
@@ -22,7 +25,7 @@ def test_a_patient_without_a_mail_or_with_two_or_a_mail_that_did_not_arrive_is_a
 
 
 def test_a_delay_is_told_with_its_steps() -> None:
-    figures = {one.name: one for one in report({"P1": 1_000}, {"P1": mailed("P1")}, TINY, 1).figures}
+    figures = {one.name: one for one in report({"P1": 1_000}, {"P1": mailed("P1")}, LOAD, TINY, 1).figures}
     assert (figures["commit to inbox, p50"].value, figures["commit to inbox, p50"].met) == ("0.40 s", True)
     assert figures["  outbox to SNS, p50 and p99"].value == "0.05 s and 0.05 s"
     assert figures["  SNS to inbox, p50 and p99"].value == "0.25 s and 0.25 s"

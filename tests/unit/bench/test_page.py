@@ -9,10 +9,12 @@ import orjson
 import pytest
 
 from bench.boards import BoardView, Inserted, delays_ms, read_page, require_known
+from bench.held import Held
 from bench.page import RATIO, TINY, Span, Spans, behind, report
 from bench.watching import Cost, Seen
 from infra.errors import WardError
 
+LOAD = Held(200, 20_000, 100.0, 0.0)
 PATIENTS = ["W-1", "W-2"]
 READINGS = [Inserted(1, "W-1", 1_000), Inserted(2, "W-2", 1_005), Inserted(3, "W-1", 1_500)]
 ROWS = np.array(
@@ -38,7 +40,7 @@ def span(delays: list[int], cores: float = 0.2, memory: int = 150_000_000, late:
 
 
 def met(spans: Spans) -> dict[str, bool | None]:
-    return {one.name: one.met for one in report(spans, vars(TINY)).figures}
+    return {one.name: one.met for one in report(spans, LOAD, vars(TINY)).figures}
 
 
 def test_a_page_s_board_and_how_it_connects_are_read_from_its_html() -> None:
