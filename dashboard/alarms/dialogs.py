@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from nicegui import ui
 
@@ -17,6 +17,7 @@ from dashboard.alarms.acts import AckForm, Outcome, SilenceForm, acknowledge, si
 from dashboard.alarms.view import Line
 from dashboard.frame import problems_told
 from dashboard.roles import Permission
+from dashboard.sending import Sending
 from dashboard.visit import Visit, in_thread
 
 DURATIONS = {
@@ -29,26 +30,6 @@ DURATIONS = {
     "7d": "7 days",
 }
 DEFAULT_DURATION = "1h"
-
-
-@dataclass
-class Sending:
-    """Lets a form that is open be sent once: not while it is being sent, and not when it has been."""
-
-    is_open: bool = False
-    is_busy: bool = False
-
-    def begin(self) -> bool:
-        """Whether it may be sent now."""
-        if not self.is_open or self.is_busy:
-            return False
-        self.is_busy = True
-        return True
-
-    def end(self, is_done: bool) -> None:
-        """It was sent, or what was typed must be corrected."""
-        self.is_busy = False
-        self.is_open = self.is_open and not is_done
 
 
 class AckDialog:

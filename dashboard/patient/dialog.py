@@ -12,13 +12,17 @@ from dashboard.frame import problems_told
 from dashboard.patient import form
 from dashboard.patient.admissions import Admissions, InvalidError, Patient
 from dashboard.roles import Permission
+from dashboard.sending import Sending
 from dashboard.visit import Visit
 
 HINTS = {"date_of_birth": ", as 1961-02-28", "phone": ", as +47 22 33 44 55"}
 
 
 class PatientForm:
-    """A dialog. `before`: the patient as it was opened for, None for a new one; `done` is told what was written."""
+    """A dialog. `before`: the patient as it was opened for, None for a new one; `done` is told what was written.
+
+    A second click on Save does nothing a second time.
+    """
 
     def __init__(
         self,
@@ -33,6 +37,7 @@ class PatientForm:
         self._admissions = admissions
         self._before = before
         self._done = done
+        self._sending = Sending(is_open=True)
         self._elements: dict[str, ValidationElement[str | None]] = {}
         title = "New patient" if before is None else "Change patient"
         with (
@@ -45,7 +50,7 @@ class PatientForm:
                     self._elements[field.name] = self._element(field, wards)
             self._wrong = ui.label().classes("ward-wrong ward-patient-whole").props('role="alert"')
             with ui.row().classes("ward-patient-whole"):
-                ui.button("Save", on_click=self._save)
+                self._send = ui.button("Save", on_click=self._save)
                 ui.button("Cancel", on_click=self._dialog.close).props("outline")
 
         # Only when it has vanished from the screen: what its buttons began may still speak through it.
@@ -69,30 +74,34 @@ class PatientForm:
         return ui.input(label, value=value).props('autocomplete="off"')
 
     async def _save(self) -> None:
+        if not self._sending.begin():
+            return
+        self._send.disable()
+        written: Patient | None = None
+        try:
+            with problems_told():
+                written = await self._write()
+        finally:
+            self._sending.end(written is not None)
+            self._send.enable()
+        if written is not None:
+            self._dialog.close()
+            self._done(written)
+
+    async def _write(self) -> Patient | None:
+        """What was written; None when it was typed wrong, which is told in the form. Raises WardError."""
         typed = {name: element.value for name, element in self._elements.items()}
         today = datetime.now(self._visit.house.zone).date()
         for element in self._elements.values():
             element.error = None
         self._wrong.set_text("")
-        with problems_told():
-            try:
-                if self._before is None:
-                    written = await self._visit.act(
-                        Permission.EDIT_PATIENTS, self._admissions.create, typed, today, self._visit.record
-                    )
-                else:
-                    written = await self._visit.act(
-                        Permission.EDIT_PATIENTS,
-                        self._admissions.change,
-                        self._before,
-                        typed,
-                        today,
-                        self._visit.record,
-                    )
-            except InvalidError as error:
-                for name, sentence in error.problems.items():
-                    self._elements[name].error = sentence
-                self._wrong.set_text("Not saved: see what is wrong in the fields.")
-                return
-            self._dialog.close()
-            self._done(written)
+        act, admissions, record = self._visit.act, self._admissions, self._visit.record
+        try:
+            if self._before is None:
+                return await act(Permission.EDIT_PATIENTS, admissions.create, typed, today, record)
+            return await act(Permission.EDIT_PATIENTS, admissions.change, self._before, typed, today, record)
+        except InvalidError as error:
+            for name, sentence in error.problems.items():
+                self._elements[name].error = sentence
+            self._wrong.set_text("Not saved: see what is wrong in the fields.")
+            return None

@@ -10,7 +10,7 @@ import pytest
 
 from alerts.alarms_table import RISEN
 from dashboard.alarms.acts import NOT_YET, AckForm, SilenceForm, acknowledge, scope_of, silence
-from dashboard.alarms.dialogs import DURATIONS, Sending
+from dashboard.alarms.dialogs import DURATIONS
 from dashboard.roles import Permission, Role
 from dashboard.visit import NotAllowedError
 from infra.errors import ConfigurationError, UnavailableError, WardError
@@ -138,13 +138,3 @@ def test_every_duration_that_is_offered_can_be_chosen(nurse: OpenVisit) -> None:
         with pytest.raises(ConfigurationError, match="secret"):
             silence(nurse, replace(SILENCE, duration=duration))
     assert len(nurse.recorded) == len(DURATIONS)
-
-
-def test_a_form_is_sent_once_while_it_is_open() -> None:
-    sending = Sending(is_open=True)
-    assert sending.begin()
-    assert not sending.begin()
-    sending.end(is_done=False)
-    assert sending.begin()
-    sending.end(is_done=True)
-    assert not sending.begin()
