@@ -55,6 +55,7 @@ class Desk:
         self._patient = ""
         self._age = ALL_AGES
         self._editing: str | None = None
+        self._stale_for: TableState | None = None
         self._buttons: dict[str, ui.button] = {}
         self._build()
         self._choose_first_age()
@@ -167,9 +168,7 @@ class Desk:
         self._close_editor()
         self._editing = row_key
         with self._editor:
-            show_editor(
-                row_key, self._draft.cells[row_key], lambda cells: self._set(row_key, cells), self._close_editor
-            )
+            show_editor(row_key, self._draft.cells[row_key], lambda cells: self._set(row_key, cells), self._edited)
 
     def _edited(self) -> None:
         row_key = self._editing
@@ -249,8 +248,12 @@ class Desk:
     def _begin_draft(self, base: TableState) -> None:
         self._draft = Draft(base, self._visit.account.name)
         self._close_editor()
-        self._stale.clear()
+        self._forget_stale()
         self._changed()
+
+    def _forget_stale(self) -> None:
+        self._stale.clear()
+        self._stale_for = None
 
     # History and undo
 
@@ -317,8 +320,8 @@ class Desk:
 
     async def _saved(self, draft: Draft) -> None:
         visit, settings = self._visit, self._settings
-        reason = str(self._panel.reason.value)
-        changed = (settings, draft.base, draft.edit(), visit.account.name, reason, visit.record)
+        reason, saved = str(self._panel.reason.value), draft.copy()
+        changed = (settings, saved.base, saved.edit(), visit.account.name, reason, visit.record)
         try:
             await visit.act(Permission.EDIT_THRESHOLDS, save, *changed)
         except RefusedError as error:
@@ -330,7 +333,17 @@ class Desk:
             return
         self._panel.reason.set_value("")
         ui.notify("Saved.", color="green-10")
-        self._begin_draft(await in_thread(read_state, settings))
+        now = await in_thread(read_state, settings)
+        left = draft.since(saved) if self._draft is draft else self._draft
+        self._go_on(left.moved_to(now))
+
+    def _go_on(self, draft: Draft) -> None:
+        """With what was edited while the rest was being saved; the editor stays, as what is typed there may be new."""
+        self._draft = draft
+        if self._editing not in draft.cells:
+            self._close_editor()
+        self._forget_stale()
+        self._changed()
 
     def _refuse(self, reasons: list[str], draft: Draft | None) -> None:
         """Say why nothing was saved; with the picture of what is wrong when it is the draft."""
@@ -369,6 +382,9 @@ class Desk:
             if editing in now.cells:
                 self._edit(str(editing))
             return
+        if now == self._stale_for:
+            return  # whoever is about to press its button must find it there, and hear it once
+        self._stale_for = now
         self._stale.clear()
         with self._stale, ui.element("div").classes("ward-problem").props('role="alert"'):
             rows = differing(draft.base, now)

@@ -7,7 +7,7 @@ began from; when the table has changed since, the edit is refused.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from clinical.thresholds import CSV_COLUMNS, ThresholdProblem, ThresholdRow, parse_rows, read_table
 from hbase.edits import EDITABLE, Edit, Group, companions, group_of, plan_add
@@ -121,6 +121,18 @@ class Draft:
         """Move the neighbouring bands along, if that makes the table right."""
         if whole := self.neighbours():
             self.cells = whole.applied_to(self.base.cells)
+
+    def copy(self) -> Draft:
+        """As it is now."""
+        draft = Draft(self.base, self.author)
+        draft.cells = {key: dict(row) for key, row in self.cells.items()}
+        return draft
+
+    def since(self, saved: Draft) -> Draft:
+        """Only what was changed after it was as `saved`."""
+        draft = self.copy()
+        draft.base = replace(saved.base, cells=saved.cells)
+        return draft
 
     def moved_to(self, now: TableState) -> Draft:
         """The same changes on a newer table; those of rows that are gone fall away."""

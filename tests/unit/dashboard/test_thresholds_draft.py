@@ -18,6 +18,19 @@ def draft() -> Draft:
     return Draft(BASE, "ops")
 
 
+def test_what_was_edited_while_the_rest_was_saved_is_what_is_left() -> None:
+    one = draft()
+    one.set("spo2#004", {"alert_flag": "0"})
+    one.delete("heart_rate#040")
+    saved = one.copy()
+    one.set("spo2#004", {"delay_seconds": "77"})
+    one.set("heart_rate#041", {"low_value": "126"})
+    now = edited(BASE, saved.edit(), "ops")
+    left = one.since(saved).moved_to(now)
+    assert left.edit() == Edit({"spo2#004": {"delay_seconds": "77"}, "heart_rate#041": {"low_value": "126"}})
+    assert not saved.since(saved).moved_to(now)
+
+
 def test_an_untouched_draft_changes_nothing() -> None:
     one = draft()
     one.set("spo2#004", {"high_value": "91", "delay_seconds": BASE.cells["spo2#004"]["delay_seconds"]})
