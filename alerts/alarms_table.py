@@ -122,6 +122,17 @@ def list_alarms(cursor: Cursor, choice: Choice, limit: int) -> list[AlarmRow]:
     return _rows(cursor)
 
 
+def list_of_vital(cursor: Cursor, patient_id: str, attribute: str, span: tuple[int, int], limit: int) -> list[AlarmRow]:
+    """Alarms of a patient's vital that were active in that span (from, to), the newest first. At most `limit`."""
+    begin, end = span
+    cursor.execute(
+        f"SELECT {COLUMNS} FROM alarms WHERE patient_id = %s AND attribute = %s AND raised_at <= %s"
+        " AND (ended_at IS NULL OR ended_at >= %s) ORDER BY last_breach_at DESC LIMIT %s",
+        (patient_id, attribute, end, begin, limit),
+    )
+    return _rows(cursor)
+
+
 def list_ended(cursor: Cursor, since: int, limit: int) -> list[AlarmRow]:
     """Alarms of which somebody was told and which ended after `since`, the newest end first. At most `limit`."""
     cursor.execute(

@@ -39,12 +39,13 @@ WHOLE_SECONDS = 60.0
 
 @dataclass(frozen=True)
 class Shown:
-    """What a chart is made of."""
+    """What a chart is made of. `alarms_are_cut`: there were more alarms, older ones."""
 
     curve: Curve
     bands: list[Band]
     age_is_known: bool
     alarms: list[AlarmRow]
+    alarms_are_cut: bool = False
 
 
 def oldest_seconds(span: Span) -> float:
@@ -156,7 +157,7 @@ class ChartPanel(Panel):
         born = patient.date_of_birth if patient else None
         age = None if born is None else age_years(datetime.now(UTC).date(), born)
         bands = bands_of(self._room.limits.rows(), attribute, self._patient_id, age)
-        return Shown(curve, bands, age is not None, self._room.sources.alarms_of(curve, self._patient_id))
+        return Shown(curve, bands, age is not None, *self._room.sources.alarms_of(curve, self._patient_id))
 
     def _show(self, found: Shown) -> None:
         house = self._visit.house
@@ -179,9 +180,10 @@ class ChartPanel(Panel):
             return
         house = self._visit.house
         is_known = house.live.problem(*OF_ALARMS) is None
-        self._alarms.set_content(
-            alarms_html("Alarms in that time", self._shown.alarms, house.zone, self._visit.sees_identity, is_known)
-        )
+        alarms = self._shown.alarms
+        told = alarms_html("Alarms in that time", alarms, house.zone, self._visit.sees_identity, is_known)
+        cut = f"<p>There were more than {len(alarms)}: the newest are shown.</p>" if self._shown.alarms_are_cut else ""
+        self._alarms.set_content(f"{cut}{told}")
 
     async def _export(self) -> None:
         shown = self._shown

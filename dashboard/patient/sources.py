@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from alerts.alarms_table import AlarmRow, Choice, list_alarms
+from alerts.alarms_table import AlarmRow, Choice, list_alarms, list_of_vital
 from clinical.vitals import DERIVED
 from dashboard.database import alerts_cursor
 from dashboard.live.state import patient_of
@@ -78,16 +78,12 @@ class Sources:
         ]
         return [*self._alarms(Choice(patient_id=patient_id)), *technical]
 
-    def alarms_of(self, curve: Curve, patient_id: str) -> list[AlarmRow]:
-        """Alarms of that vital that were active in the time of the curve, the newest first."""
-        return [
-            alarm
-            for alarm in self._alarms(Choice(patient_id=patient_id, ended_too=True))
-            if alarm.attribute == curve.attribute
-            and alarm.raised_at is not None
-            and alarm.raised_at <= curve.end + AHEAD_MS
-            and (alarm.ended_at is None or alarm.ended_at >= curve.start)
-        ]
+    def alarms_of(self, curve: Curve, patient_id: str) -> tuple[list[AlarmRow], bool]:
+        """Alarms of that vital that were active in the time of the curve, the newest first; whether there are more."""
+        span = curve.start, curve.end + AHEAD_MS
+        with alerts_cursor(self._settings) as cursor:
+            found = list_of_vital(cursor, patient_id, curve.attribute, span, ALARMS_MOST + 1)
+        return found[:ALARMS_MOST], len(found) > ALARMS_MOST
 
     def is_known(self, patient_id: str) -> bool:
         """Whether there is an alarm or a recent reading of somebody of that id."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from unittest.mock import MagicMock
@@ -132,6 +133,12 @@ def test_a_chart_without_alarms_calls_that_good_news_only_while_somebody_judges(
     panel._visit.house.live.set_problem("judging", "Nobody judges.")
     asyncio.run(panel._look())
     assert "✓" not in panel._alarms.set_content.call_args[0][0]  # type: ignore[attr-defined]
+
+
+def test_that_there_were_more_alarms_than_are_shown_is_said(tmp_path: Path) -> None:
+    panel = Panel(tmp_path, lambda: replace(FOUND, alarms_are_cut=True))
+    asyncio.run(panel._look())
+    assert "There were more than 0: the newest are shown." in panel._alarms.set_content.call_args[0][0]  # type: ignore[attr-defined]
 
 
 def test_a_month_may_be_as_old_as_hive_takes() -> None:
