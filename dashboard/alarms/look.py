@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 
@@ -21,7 +21,7 @@ from infra.settings import Settings
 LOOK_EVERY_SECONDS = 1.0
 ANSWER_SECONDS = 5.0
 OPEN_MAX = 500
-ENDED_MAX = 50
+ENDED_MAX = 500
 ENDED_WITHIN_MS = 12 * 3_600_000
 NAMES_KEPT_SECONDS = 15.0
 
@@ -32,7 +32,7 @@ class Seen:
 
     `alarms`: the open ones, the most urgent first; `ended`: those that are over, the newest end first; `orders`:
     acknowledgements that wait for the engine; `silences`: those that hold or are to come, `in_force` the ids of those
-    that hold; `names`: of patients, only for those who may see them.
+    that hold; `names`: of patients, only for those who may see them; `alarms_are_cut`, `ended_are_cut`: there are more.
     """
 
     alarms: tuple[AlarmRow, ...] = ()
@@ -42,6 +42,8 @@ class Seen:
     in_force: frozenset[int] = frozenset()
     names: Mapping[str, str] | None = None
     wards: tuple[str, ...] = ()
+    alarms_are_cut: bool = False
+    ended_are_cut: bool = False
 
 
 class AlarmsLook:
@@ -62,8 +64,8 @@ class AlarmsLook:
             closing(alerts_connection(self._settings, read_timeout=ANSWER_SECONDS)) as connection,
             connection.cursor() as cursor,
         ):
-            alarms = tuple(list_alarms(cursor, Choice(), OPEN_MAX))
-            ended = tuple(list_ended(cursor, now - ENDED_WITHIN_MS, ENDED_MAX))
+            alarms, alarms_are_cut = cut(list_alarms(cursor, Choice(), OPEN_MAX + 1), OPEN_MAX)
+            ended, ended_are_cut = cut(list_ended(cursor, now - ENDED_WITHIN_MS, ENDED_MAX + 1), ENDED_MAX)
             orders = tuple(load_unhandled(cursor))
             silences = tuple(one for one in load_silences(cursor, now) if one.lifted_at is None)
             in_force = frozenset(one.silence_id for one in load_in_force(cursor, now))
@@ -71,7 +73,17 @@ class AlarmsLook:
         patients = {patient_of(one) if isinstance(one, AlarmRow) else one.patient_id for one in shown}
         self._read_contacts(frozenset(one for one in patients if one is not None))
         wards = self._wards | {one.ward for one in shown if one.ward}
-        return Seen(alarms, ended, orders, silences, in_force, dict(self._names), tuple(sorted(wards)))
+        return Seen(
+            alarms,
+            ended,
+            orders,
+            silences,
+            in_force,
+            dict(self._names),
+            tuple(sorted(wards)),
+            alarms_are_cut,
+            ended_are_cut,
+        )
 
     def _read_contacts(self, patients: frozenset[str]) -> None:
         """While the source of contacts is away, what it said before holds."""
@@ -83,6 +95,11 @@ class AlarmsLook:
         self._named = patients
         self._names = self._names if names is None else names
         self._wards = self._wards if wards is None else frozenset(wards)
+
+
+def cut(alarms: Sequence[AlarmRow], most: int) -> tuple[tuple[AlarmRow, ...], bool]:
+    """The first of them, and whether there are more."""
+    return tuple(alarms[:most]), len(alarms) > most
 
 
 def names_of(settings: Settings, patients: Collection[str]) -> dict[str, str] | None:

@@ -18,7 +18,7 @@ from alerts.message import UNKNOWN_WARD
 from alerts.orders import Order
 from alerts.silences import Silence, silenced_until
 from alerts.silences_cli import describe
-from dashboard.alarms.look import Seen
+from dashboard.alarms.look import ENDED_MAX, Seen
 from dashboard.live.state import patient_of
 
 Place = Literal["active", "acknowledged", "technical", "ended"]
@@ -106,6 +106,13 @@ def line_of(alarm: AlarmRow, seen: Seen, in_force: Iterable[Silence], eyes: Eyes
         may_acknowledge=eyes.acts and not_acknowledgeable(alarm) is None,
         may_silence=eyes.acts and is_clinical and place != "ended",
     )
+
+
+def count_told(count: int, is_cut: bool) -> str:
+    """How many of those that are over are shown; cut, of all wards only the newest were looked at."""
+    if not is_cut:
+        return f"{count}"
+    return f"the newest {count}" if count == ENDED_MAX else f"{count} of the newest {ENDED_MAX} of all wards"
 
 
 def silence_lines(seen: Seen, eyes: Eyes, zone: ZoneInfo, ward: str | None) -> list[SilenceLine]:

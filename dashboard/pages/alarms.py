@@ -19,6 +19,7 @@ from dashboard.alarms.view import (
     Line,
     Place,
     SilenceLine,
+    count_told,
     facts_of,
     line_of,
     lines,
@@ -123,11 +124,12 @@ class AlarmsPage:
         ward, zone = self._ward.value or None, self._visit.house.zone
         found = lines(seen, self._eyes, zone, ward)
         for place, some in found.items():
-            self._headlines[place].set_content(f"<h2>{HEADLINES[place][0]} ({len(some)})</h2>")
+            is_cut = place == "ended" and seen.ended_are_cut
+            self._headlines[place].set_content(f"<h2>{HEADLINES[place][0]} ({count_told(len(some), is_cut)})</h2>")
             self._rows[place].show({line.alarm_id: line for line in some})
         silences = silence_lines(seen, self._eyes, zone, ward)
         self._silences.show({str(line.silence_id): line for line in silences})
-        self._cut.set_visibility(len(seen.alarms) == OPEN_MAX)
+        self._cut.set_visibility(seen.alarms_are_cut)
         if self._eyes.acts:
             everything = (line for some in found.values() for line in some)
             self._ack.see(next((line for line in everything if line.alarm_id == self._ack.alarm_id), None))

@@ -12,8 +12,8 @@ from alerts.decide import WHO
 from alerts.orders import Order
 from alerts.silences import Silence
 from dashboard.alarms.html import facts_html, table_html
-from dashboard.alarms.look import Seen
-from dashboard.alarms.view import Eyes, Place, facts_of, lines, silence_lines, steps_of
+from dashboard.alarms.look import ENDED_MAX, Seen, cut
+from dashboard.alarms.view import Eyes, Place, count_told, facts_of, lines, silence_lines, steps_of
 from tests.unit.alerts.alarms_looked_at import alarm_row
 from tests.unit.alerts.breaches import RECORDED
 
@@ -127,3 +127,10 @@ def test_script_in_what_others_wrote_stays_text() -> None:
     for html in (facts_html([("Patient", evil)]), table_html(evil, (evil,), [(evil, evil, evil)])):
         assert "<script" not in html
         assert "&lt;script&gt;" in html
+
+
+def test_what_is_more_than_fits_is_not_told_as_a_count() -> None:
+    assert cut([ENDED] * 3, 3) == ((ENDED,) * 3, False)
+    assert cut([ENDED] * 4, 3) == ((ENDED,) * 3, True)
+    assert [count_told(7, False), count_told(ENDED_MAX, False)] == ["7", "500"]
+    assert [count_told(ENDED_MAX, True), count_told(7, True)] == ["the newest 500", "7 of the newest 500 of all wards"]
