@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from typing import Any
 
+from pymysql.connections import Connection
 from pymysql.cursors import Cursor
 
 from alerts.database import mysql_errors
@@ -16,11 +18,17 @@ ANSWER_SECONDS = 10.0
 
 
 @contextmanager
-def alerts_cursor(settings: Settings) -> Iterator[Cursor]:
-    """A cursor of a connection of its own, each statement a transaction. Raises UnavailableError."""
+def alerts_database(settings: Settings) -> Iterator[Connection[Any]]:
+    """A connection of its own, each statement a transaction. Raises UnavailableError."""
     with (
         mysql_errors(settings),
         closing(alerts_connection(settings, read_timeout=ANSWER_SECONDS)) as connection,
-        connection.cursor() as cursor,
     ):
+        yield connection
+
+
+@contextmanager
+def alerts_cursor(settings: Settings) -> Iterator[Cursor]:
+    """A cursor of such a connection."""
+    with alerts_database(settings) as connection, connection.cursor() as cursor:
         yield cursor

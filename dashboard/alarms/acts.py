@@ -10,11 +10,11 @@ from pymysql.cursors import Cursor
 from alerts.ack_desk import Desk, Placed, Wish
 from alerts.ack_html import MINUTES
 from alerts.alarms_table import RISEN, has_risen, not_acknowledgeable
-from alerts.commands import database
 from alerts.database import in_transaction, now_ms
 from alerts.entries import as_moment, author_of, reason_of
 from alerts.silences import Silence, add_silence, lift, load_silences
 from alerts.silences_cli import Scope, check_scope, check_times, describe
+from dashboard.database import alerts_database
 from dashboard.visit import Visit
 from infra.errors import ConfigurationError, WardError
 
@@ -100,7 +100,7 @@ def silence(visit: Visit, form: SilenceForm) -> Outcome:
         found = next(known, None)
         return found or add_silence(cursor, "silence", *scope, begins, ends, author, reason, now_ms())
 
-    with database(settings) as connection:
+    with alerts_database(settings) as connection:
         made = in_transaction(connection, work)
     return Outcome(f"Silence {made}: no mails about {_told(scope, ends, zone)}.", is_done=True)
 
@@ -108,7 +108,7 @@ def silence(visit: Visit, form: SilenceForm) -> Outcome:
 def end_silence(visit: Visit, silence_id: int) -> Outcome:
     """End a silence now. Raises WardError when it is over already, UnavailableError."""
     author, now = author_of(visit.account.name), now_ms()
-    with database(visit.house.settings) as connection:
+    with alerts_database(visit.house.settings) as connection:
         with connection.cursor() as cursor:
             found = {one.silence_id: one for one in load_silences(cursor, now)}
         one = found.get(silence_id)

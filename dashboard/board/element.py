@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -12,15 +14,22 @@ from nicegui.events import GenericEventArguments
 
 from dashboard.board.shared import SharedBoard
 from dashboard.live.state import LiveState
-from dashboard.visit import Visit, in_thread
+from dashboard.visit import Visit
 
 EVERY_SECONDS = 0.5
+REFRESHING = ThreadPoolExecutor(1, "board")
+"""Not of the pool of all pages: a server that hangs could take all of that, and the board asks none."""
 
 
 @lru_cache(maxsize=8)
 def shared_board(live: LiveState, zone: ZoneInfo) -> SharedBoard:
     """The one board of a process's live state."""
     return SharedBoard(live, zone)
+
+
+async def refresh(board: SharedBoard) -> None:
+    """Make anew what changed, beside whatever else waits for a server."""
+    await asyncio.get_running_loop().run_in_executor(REFRESHING, board.refresh)
 
 
 class BoardElement(Element, component="board.js"):
@@ -50,7 +59,7 @@ class BoardElement(Element, component="board.js"):
         has_left = self.id not in self.client.outbox.updates
         if self._is_shown and self.client.has_socket_connection and has_left:
             if self._board.is_due():
-                await in_thread(self._board.refresh)
+                await refresh(self._board)
             self._props["news"] = self._news()
             self.update()
 

@@ -8,7 +8,6 @@ from nicegui import ui
 
 from alerts.ack_desk import MysqlDesk
 from alerts.alarms_table import AlarmRow, Step, load_alarm, load_history
-from alerts.commands import database
 from dashboard.alarms.acts import end_silence
 from dashboard.alarms.cards import Card, Rows, SilenceRow
 from dashboard.alarms.dialogs import AckDialog, SilenceDialog, tell
@@ -26,6 +25,7 @@ from dashboard.alarms.view import (
     silence_lines,
     steps_of,
 )
+from dashboard.database import alerts_cursor
 from dashboard.following import keep_fresh, tell_problems
 from dashboard.frame import problems_told, ward_page
 from dashboard.live.state import OF_ALARMS, patient_of
@@ -211,7 +211,7 @@ def _load(visit: Visit, alarm_id: str) -> tuple[AlarmRow, list[Step], str]:
     settings = visit.house.settings
     row = None
     if ALARM_ID.fullmatch(alarm_id):
-        with database(settings) as connection, connection.cursor() as cursor:
+        with alerts_cursor(settings) as cursor:
             row = load_alarm(cursor, alarm_id)
             steps = load_history(cursor, alarm_id)
     if row is None:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dashboard.board.element import BoardElement, shared_board
+from dashboard.board.element import BoardElement, refresh, shared_board
 from dashboard.frame import ward_page
 from dashboard.roles import Permission
-from dashboard.visit import Visit, in_thread
+from dashboard.visit import Visit
 
 WARD_MAX = 200
 
@@ -13,5 +13,5 @@ WARD_MAX = 200
 @ward_page("/board", "Ward board", Permission.SEE_WARD, keeps_session=True)
 async def board(visit: Visit, ward: str = "") -> None:
     """The beds as they are now; of one ward, if the address names it."""
-    await in_thread(shared_board(visit.house.live, visit.house.zone).refresh)
+    await refresh(shared_board(visit.house.live, visit.house.zone))
     BoardElement(visit, ward[:WARD_MAX])

@@ -209,7 +209,10 @@ class Admissions:
 
     def _write(self, patient_id: str, work: Callable[[Cursor, ContactsTable], None]) -> Patient:
         """All of the work is written, or nothing; what the patient is then."""
-        with _errors(self._settings), closing(devices_connection(self._settings)) as connection:
+        with (
+            _errors(self._settings),
+            closing(devices_connection(self._settings, read_timeout=ANSWER_SECONDS)) as connection,
+        ):
             table = find_contacts_table(self._settings, connection)
             in_transaction(connection, lambda cursor: work(cursor, table))
             with connection.cursor() as cursor:

@@ -11,9 +11,15 @@ from clinical.ages import ADULT_YEARS
 from clinical.thresholds import ThresholdRow, limits_for
 from clinical.vitals import JUDGED
 from hbase import snapshots
+from infra.errors import UnavailableError
 from infra.settings import Settings
 
 KEPT_SECONDS = 10.0
+TURN_SECONDS = 10.0
+"""How long somebody who knows no table yet waits for the one who asks: who waits holds a thread of all pages."""
+
+Kept = tuple[float, list[ThresholdRow]]
+"""When a table was looked up, and its rows."""
 
 
 @dataclass(frozen=True)
@@ -37,16 +43,32 @@ class Limits:
     def __init__(self, settings: Settings, clock: Callable[[], float] = time.monotonic) -> None:
         self._settings = settings
         self._clock = clock
-        self._lock = threading.Lock()
-        self._kept: tuple[float, list[ThresholdRow]] | None = None
+        self._asking = threading.Lock()
+        self._kept: Kept | None = None
 
     def rows(self) -> list[ThresholdRow]:
-        """The table in force; empty when there never was one. Blocks; raises UnavailableError without HDFS."""
-        with self._lock:
-            if self._kept is None or self._clock() - self._kept[0] >= KEPT_SECONDS:
+        """The table in force; empty when there never was one. Blocks; raises UnavailableError without HDFS.
+
+        While one thread asks HDFS, the others get the table that was in force before, if it is known.
+        """
+        known = self._kept
+        if known is not None and self._is_fresh(known):
+            return known[1]
+        if not self._asking.acquire(timeout=0 if known is not None else TURN_SECONDS):
+            if known is not None:
+                return known[1]
+            raise UnavailableError("HDFS", self._settings.webhdfs_url, "it was asked and has not answered")
+        try:
+            known = self._kept
+            if known is None or not self._is_fresh(known):
                 newest = snapshots.latest(self._settings)
-                self._kept = self._clock(), newest.rows if newest else []
-            return self._kept[1]
+                known = self._kept = self._clock(), newest.rows if newest else []
+            return known[1]
+        finally:
+            self._asking.release()
+
+    def _is_fresh(self, kept: Kept) -> bool:
+        return self._clock() - kept[0] < KEPT_SECONDS
 
 
 def bands_of(rows: Iterable[ThresholdRow], attribute: str, patient_id: str, age_years: float | None) -> list[Band]:
