@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import quote
 
 from fastapi import Request, Response
 from fastapi.responses import HTMLResponse
@@ -144,6 +145,12 @@ def as_age(seconds: float) -> str:
     return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.0f} h"
 
 
+def login_address(scope: Mapping[str, Any]) -> str:
+    """Where somebody logs in who asked for this page (an ASGI scope), and is then sent to it."""
+    path, query = scope["path"], scope.get("query_string", b"").decode("latin-1")
+    return "/login" if path == "/" else f"/login?after={quote(f'{path}?{query}' if query else path)}"
+
+
 async def _end_with_session(visit: Visit, keeps_session: bool) -> None:
     try:
         lasts = await in_thread(visit.lasts, keeps_session)
@@ -151,8 +158,8 @@ async def _end_with_session(visit: Visit, keeps_session: bool) -> None:
         log.warning("cannot look up a session", reason=str(error))
         return
     if not lasts:
-        ui.navigate.to("/login")
         client = ui.context.client
+        ui.navigate.to(login_address(client.request.scope))
         await asyncio.sleep(LEAVE_SECONDS)
         # A browser has gone by itself; who stays is sent nothing more.
         if not client.is_deleted:

@@ -6,7 +6,7 @@ websocket through which all acts of a page go, must name this site as its origin
 
 from __future__ import annotations
 
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 
 from fastapi.responses import HTMLResponse, RedirectResponse
 from starlette.datastructures import Headers
@@ -14,7 +14,7 @@ from starlette.requests import cookie_parser
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from dashboard import sessions
-from dashboard.frame import VISIT
+from dashboard.frame import VISIT, login_address
 from dashboard.house import House
 from dashboard.html import sentence_page
 from dashboard.visit import Visit, in_thread
@@ -55,7 +55,7 @@ class Gate:
             return
         if path not in OPEN and not path.startswith(LIBRARY):
             try:
-                visit = await self._visit(headers)
+                visit = await self._visit(headers, _opens_page(scope))
             except WardError:
                 sentence = "Who you are cannot be looked up at the moment. Try again in a minute."
                 await _refuse(scope, receive, send, 503, "Not possible just now", sentence)
@@ -66,11 +66,11 @@ class Gate:
             scope[VISIT] = visit
         await self._app(scope, receive, _with_headers(send, keeps=path.startswith(LIBRARY)))
 
-    async def _visit(self, headers: Headers) -> Visit | None:
+    async def _visit(self, headers: Headers, is_act: bool) -> Visit | None:
         token = cookie(headers)
         if token is None:
             return None
-        name = await in_thread(sessions.user_of, self._house.settings, token, False)
+        name = await in_thread(sessions.user_of, self._house.settings, token, is_act)
         account = self._house.accounts.find(name) if name else None
         return Visit(self._house, account, token) if account else None
 
@@ -89,15 +89,18 @@ class Gate:
         if scope["type"] == "websocket" or scope["method"] not in SAFE or path.startswith(SOCKET):
             await _refuse(scope, receive, send, 401, "Not logged in", "Log in first.")
             return
-        query = scope.get("query_string", b"").decode("latin-1")
-        target = "/login" if path == "/" else f"/login?after={quote(f'{path}?{query}' if query else path)}"
-        await RedirectResponse(target, 303, {"cache-control": "no-store"})(scope, receive, send)
+        await RedirectResponse(login_address(scope), 303, {"cache-control": "no-store"})(scope, receive, send)
 
 
 def cookie(headers: Headers) -> str | None:
     """The session's token that a request brings."""
     # Python's own parser gives up at the first odd cookie, and those of all ports of a host come here.
     return cookie_parser(headers.get("cookie", "")).get(COOKIE) or None
+
+
+def _opens_page(scope: Scope) -> bool:
+    """Whether somebody opens a page, which is an act of theirs; what an open page asks for by itself is none."""
+    return scope["type"] == "http" and scope["method"] == "GET" and not scope["path"].startswith(SOCKET)
 
 
 def _origin_of(base: str) -> str:

@@ -1,7 +1,7 @@
 """Who is logged in: sessions in MySQL, so that they outlive the page and end everywhere at once.
 
 The cookie holds a random token and nothing else; the table holds its hash. A session ends `dashboard.idle_minutes`
-after the last act of its user, `dashboard.session_hours` after the login, or by logging out.
+after the last act of its user (opening a page is one), `dashboard.session_hours` after the login, or by logging out.
 """
 
 from __future__ import annotations

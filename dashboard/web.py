@@ -29,6 +29,10 @@ CSS = Path(__file__).with_name("ward.css")
 FORM_MAX_BYTES = 4096
 MENU_ORDER = ("/board", "/alarms", "/patients", "/compare", "/thresholds", "/system")
 WRONG = "The user name or the password is wrong."
+NOT_ENDED = (
+    "Your session could not be ended on the server: it ends there {:g} minutes after its last act. Close every page of "
+    "it that is open elsewhere, as an open board keeps it."
+)
 RECONNECT_SECONDS = 30.0
 THREADS = 32
 """For what waits for servers, of all open pages: of NiceGUI's own pool one server that hangs would take all."""
@@ -112,13 +116,15 @@ class Logins:
         return sessions.begin(self._house.settings, account.name)
 
     async def log_out(self, request: Request) -> Response:
-        """End the session on every page that it has open."""
+        """End the session on every page that it has open; where that is not possible, in this browser."""
+        answer: Response = RedirectResponse("/login", 303)
         if token := cookie(request.headers):
             try:
                 await in_thread(sessions.end, self._house.settings, token)
             except UnavailableError as error:
                 log.warning("a session could not be ended", reason=str(error))
-        answer = RedirectResponse("/login", 303)
+                minutes = self._house.settings.dashboard.idle_minutes
+                answer = HTMLResponse(sentence_page("Logged out in this browser only", NOT_ENDED.format(minutes)), 503)
         answer.delete_cookie(COOKIE, httponly=True, samesite="lax")
         return answer
 

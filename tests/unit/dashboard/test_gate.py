@@ -90,6 +90,25 @@ def test_the_ward_that_an_address_chose_is_still_chosen_after_the_login(client: 
     assert parse_qs(urlsplit(location).query) == {"after": ["/board?ward=Ward+7%26a"]}
 
 
+def test_opening_a_page_is_an_act_and_what_an_open_page_asks_for_is_none(
+    nurse: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    acts: list[bool] = []
+
+    def user_of(_settings: Settings, token: str, is_act: bool) -> str | None:
+        acts.append(is_act)
+        return TOKENS.get(token)
+
+    monkeypatch.setattr(sessions, "user_of", user_of)
+    nurse.get("/board")
+    nurse.get("/_nicegui/library.js")
+    nurse.get(SOCKET)
+    nurse.post("/board", headers={"origin": "http://testserver"})
+    with nurse.websocket_connect(SOCKET, headers={"origin": "http://testserver"}):
+        pass
+    assert acts == [True, False, False, False]
+
+
 def test_what_is_asked_for_is_no_address_of_another_site_after_the_login(client: TestClient) -> None:
     assert client.get("//evil.example/board").headers["location"].startswith("/login?after=")
 
