@@ -176,7 +176,7 @@ def _never_clears(row: ThresholdRow, normal: ThresholdRow) -> bool:
     vital = JUDGED[row.attribute]
     low = vital.low if normal.low_value is None else normal.low_value
     high = vital.high if normal.high_value is None else normal.high_value
-    return row.clear_margin > max(high - low, 0)
+    return row.clear_margin > max(high - low, Decimal(0))
 
 
 def _units(row: ThresholdRow, value: Decimal) -> int:
