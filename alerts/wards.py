@@ -84,7 +84,7 @@ def contacts_of(settings: Settings, patients: Collection[str]) -> dict[str, Stay
         if answer is None:
             return None
         for patient, name, left_at in answer.rows:
-            stays[str(patient)] = Stay(one_line(name) or None, epoch_ms(left_at, answer.types[2], settings))
+            stays[str(patient).strip()] = Stay(one_line(name) or None, epoch_ms(left_at, answer.types[2], settings))
     return stays
 
 

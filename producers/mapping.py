@@ -20,6 +20,9 @@ BLOOD_PRESSURE = "blood_pressure"
 
 INTEGER_TYPES = frozenset({"tinyint", "smallint", "mediumint", "int", "bigint"})
 NUMERIC_TYPES = INTEGER_TYPES | {"decimal", "float", "double"}
+OTHER_NUMBERS = frozenset({"decimal", "float", "double", "bit"})
+"""A driver gives these as something else than what people read: 12345.0, or a byte."""
+
 TIME_TYPES = frozenset({"datetime", "timestamp"})
 
 
@@ -43,7 +46,10 @@ class TimeColumn:
 
 @dataclass(frozen=True)
 class ColumnPlan:
-    """What to read. `attributes`: column, attribute, and whether the column's type is a number already."""
+    """What to read. `attributes`: column, attribute, and whether the column's type is a number already.
+
+    `numbered`: those of the columns for patient and device that are of OTHER_NUMBERS.
+    """
 
     key: str
     patient: str
@@ -51,6 +57,7 @@ class ColumnPlan:
     recorded_at: TimeColumn | None
     inserted_at: TimeColumn | None
     attributes: tuple[tuple[str, str, bool], ...]
+    numbered: frozenset[str] = frozenset()
 
 
 def split_table_name(table: str) -> tuple[str, str]:
@@ -76,10 +83,12 @@ def plan_columns(source: Source, columns: Sequence[Column]) -> ColumnPlan:
         for name, attribute in _check_attributes(source).items()
         if "attributes" in source.model_fields_set or attribute not in DEVICE or name.lower() in by_name
     }
+    patient = _column(source, by_name, "patient_column", source.patient_column)
+    device = _column(source, by_name, "device_column", source.device_column) if source.device_column else None
     return ColumnPlan(
         key=_key_column(source, by_name),
-        patient=_column(source, by_name, "patient_column", source.patient_column).name,
-        device=_column(source, by_name, "device_column", source.device_column).name if source.device_column else None,
+        patient=patient.name,
+        device=device.name if device else None,
         recorded_at=_time_column(source, by_name, "recorded_at_column", source.recorded_at_column),
         inserted_at=_time_column(source, by_name, "inserted_at_column", source.inserted_at_column),
         attributes=tuple(
@@ -89,6 +98,7 @@ def plan_columns(source: Source, columns: Sequence[Column]) -> ColumnPlan:
                 for name, attribute in attributes.items()
             )
         ),
+        numbered=frozenset(column.name for column in (patient, device) if column and column.type in OTHER_NUMBERS),
     )
 
 

@@ -157,12 +157,17 @@ def quoted_table(settings: Settings) -> str:
 def _expressions(plan: ColumnPlan) -> list[str]:
     return [
         _quote(plan.key),
-        _quote(plan.patient),
-        _quote(plan.device) if plan.device else "NULL",
+        _identity(plan, plan.patient),
+        _identity(plan, plan.device) if plan.device else "NULL",
         _milliseconds(plan.recorded_at),
         _milliseconds(plan.inserted_at),
         *(_quote(column) for column, _, _ in plan.attributes),
     ]
+
+
+def _identity(plan: ColumnPlan, name: str) -> str:
+    """An id, as the import of contacts writes it."""
+    return f"CAST({_quote(name)} + 0 AS CHAR)" if name in plan.numbered else _quote(name)
 
 
 def _milliseconds(column: TimeColumn | None) -> str:

@@ -25,6 +25,9 @@ _ARROW = {
     "BOOLEAN": pa.bool_(),
     "TIMESTAMP": pa.timestamp("us", "UTC"),
 }
+BLANKS = "".join(filter(str.isspace, map(chr, range(0x10000))))
+"""What the producer strips off both ends of a patient's id, as `str.strip` does."""
+
 RAW_SCHEMA = pa.schema([(name, pa.string()) for name in TYPES])
 """What Sqoop brings: every column as text."""
 
@@ -113,11 +116,13 @@ def _as_type(name: str, zone: str = "UTC") -> str:
         return f"TRY_CAST(CASE WHEN regexp_full_match(trim({name}), '[+-]?[0-9]+') THEN {name} END AS INTEGER)"
     if kind == "TIMESTAMP":
         return f"timezone('{zone}', TRY_CAST({name} AS TIMESTAMP))"
+    if name == KEY:
+        return f"trim({name}, '{BLANKS}')"
     return name if kind == "STRING" else f"TRY_CAST({name} AS {kind})"
 
 
 def _require_unique_ids(db: duckdb.DuckDBPyConnection) -> None:
-    repeated = _run(db, f"SELECT {KEY} FROM read GROUP BY {KEY} HAVING count(*) > 1 ORDER BY 1 LIMIT 1")
+    repeated = _run(db, f"SELECT {_as_type(KEY)} FROM read GROUP BY 1 HAVING count(*) > 1 ORDER BY 1 LIMIT 1")
     if repeated:
         raise ConfigurationError(
             f"The column mapped to {KEY} is not unique ({repeated[0][0]!r} occurs more than once): a patient needs one "

@@ -19,6 +19,7 @@ from infra.settings import Contacts, Settings
 
 KNOWN_COLUMNS = tuple(Contacts().columns)
 KEY = "patient_id"
+NUMBERS = frozenset({"tinyint", "smallint", "mediumint", "int", "bigint", "decimal", "float", "double", "bit"})
 MARK = "updated_at"
 TIME_COLUMNS = ("updated_at", "discharged_at")
 MARK_FORMAT = "%Y-%m-%d %H:%M:%S.%f"
@@ -96,9 +97,16 @@ class ContactsTable:
         mark = quoted(self.columns[MARK].name)
         return f"{key} IS NOT NULL AND ({mark} >= '{since}' OR {mark} IS NULL)"
 
+    def text_of(self, name: str) -> str:
+        """SQL that renders one of our columns as text, an id as the producer writes it: without zeros before it."""
+        column = self.columns[name]
+        if name == KEY and column.data_type in NUMBERS:
+            return f"CAST({quoted(column.name)} + 0 AS CHAR)"
+        return as_text(column)
+
     def query(self, names: Iterable[str], since: str | None) -> str:
         """The free-form query for Sqoop, which puts a condition of its own in place of `$CONDITIONS`."""
-        selected = ", ".join(f"{as_text(self.columns[name])} AS {name}" for name in names)
+        selected = ", ".join(f"{self.text_of(name)} AS {name}" for name in names)
         return f"SELECT {selected} FROM {quoted(self.table)} WHERE $CONDITIONS AND {self.predicate(since)}"
 
     def count(self, connection: Connection[Any], since: str | None) -> Counts:

@@ -84,7 +84,7 @@ def admitted(settings: Settings) -> dict[str, Contact]:
         cursor.execute(f"SELECT {identity}, {name}, {ward}, {left or 'NULL'} FROM {settings.contacts.table}{present}")
         kind, now = cursor.description[3][1], now_ms()
         return {
-            str(one): Contact(one_line(called), one_line(place))
+            str(one).strip(): Contact(one_line(called), one_line(place))
             for one, called, place, at in cursor.fetchall()
             if not Stay(None, epoch_ms(at, kind, settings)).has_left(now)
         }

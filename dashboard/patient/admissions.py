@@ -24,7 +24,7 @@ from dashboard.patient import form
 from infra.clients import devices_connection, reader_connection
 from infra.errors import ConfigurationError, UnavailableError, WardError
 from infra.settings import Settings
-from sqoop.source import MARK, MARK_FORMAT, ContactsTable, as_text, find_contacts_table, parse_mark, quoted
+from sqoop.source import MARK, MARK_FORMAT, ContactsTable, find_contacts_table, parse_mark, quoted
 
 DISCHARGED = "discharged_at"
 FORBIDDEN = (ER.TABLEACCESS_DENIED_ERROR, ER.COLUMNACCESS_DENIED_ERROR, ER.DBACCESS_DENIED_ERROR)
@@ -123,7 +123,7 @@ class Admissions:
         ]
         with self._reading() as (connection, table), connection.cursor() as cursor:
             names = [name for name in names if name in table.columns]
-            columns = {name: as_text(table.columns[name]) for name in names}
+            columns = {name: table.text_of(name) for name in names}
             searched = [columns[name] for name in names if name != DISCHARGED]
             conditions = [f"({' OR '.join(f'{column} LIKE %s' for column in searched)})", table.predicate(None)]
             if DISCHARGED in columns and not discharged_too:
@@ -142,7 +142,7 @@ class Admissions:
         with self._reading() as (connection, table), connection.cursor() as cursor:
             if "admitted_ward" not in table.columns:
                 return []
-            ward = as_text(table.columns["admitted_ward"])
+            ward = table.text_of("admitted_ward")
             cursor.execute(f"SELECT DISTINCT {ward} FROM {quoted(table.table)} WHERE {ward} <> '' ORDER BY 1")
             return [_text(row[0]) for row in cursor.fetchall()]
 
@@ -274,7 +274,7 @@ def _rows(cursor: Cursor, table: ContactsTable, patient_id: str, lock: bool = Fa
     """The rows that MySQL takes for that id; by its collation another case, or spaces at the end, may be the same."""
     names = list(table.columns)
     cursor.execute(
-        f"SELECT {', '.join(as_text(table.columns[name]) for name in names)} FROM {quoted(table.table)}"
+        f"SELECT {', '.join(map(table.text_of, names))} FROM {quoted(table.table)}"
         f" WHERE {quoted(table.columns['patient_id'].name)} = %s{' FOR UPDATE' if lock else ''}",
         (patient_id,),
     )

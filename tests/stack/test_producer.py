@@ -422,6 +422,14 @@ def test_a_foreign_table_works_by_settings_alone(make_bench: Callable[..., Bench
     assert all(began <= message["recorded_at"] <= time.time_ns() // 1_000_000 for message in messages)
 
 
+def test_an_id_that_is_no_integer_is_written_as_people_read_it(make_bench: Callable[..., Bench]) -> None:
+    bench = make_bench(CLINIC.replace("customerId INT", "customerId DECIMAL(20)"), **CLINIC_SOURCE)
+    bench.execute("INSERT INTO {table} (customerId, heartbeat) VALUES (12345678901234567890, 61), (7, 62)")
+    with bench.producing():
+        bench.await_ids([1, 2])
+    assert sorted(message["patient_id"] for message in bench.poll()) == ["12345678901234567890", "7"]
+
+
 def test_select_is_all_that_the_source_must_grant(bench: Bench) -> None:
     with reader_connection(bench.settings) as reader, reader.cursor() as cursor:
         with pytest.raises(pymysql.err.OperationalError, match="INSERT command denied"):

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from clinical.vitals import DEVICE
 from infra.errors import ConfigurationError
 from infra.settings import Source
 from producers.mapping import Column, plan_columns, split_table_name
+from producers.source import _expressions
 
 CLINIC = (
     Column("id", "int", nullable=False, unique=True),
@@ -122,3 +125,17 @@ def test_an_unknown_zone_is_refused() -> None:
 def test_a_table_is_named_with_its_database(table: str) -> None:
     with pytest.raises(ConfigurationError, match=r"database\.table"):
         split_table_name(table)
+
+
+@pytest.mark.parametrize(
+    ("kind", "asked_for"),
+    [
+        ("int", "`customerId`"),
+        ("varchar", "`customerId`"),
+        ("decimal", "CAST(`customerId` + 0 AS CHAR)"),
+        ("double", "CAST(`customerId` + 0 AS CHAR)"),
+    ],
+)
+def test_an_id_that_is_another_number_is_asked_for_as_people_read_it(kind: str, asked_for: str) -> None:
+    columns = [replace(column, type=kind) if column.name == "customerId" else column for column in CLINIC]
+    assert _expressions(plan_columns(clinic(), columns))[1] == asked_for

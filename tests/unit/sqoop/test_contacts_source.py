@@ -24,9 +24,14 @@ def test_a_name_with_a_backtick_stays_one_identifier() -> None:
 def test_every_column_is_asked_for_as_text_under_our_name() -> None:
     query = table(name=Column("full name", "varchar")).query(["patient_id", "name"], None)
     assert query == (
-        "SELECT CAST(`customerId` AS CHAR) AS patient_id, CAST(`full name` AS CHAR) AS name "
+        "SELECT CAST(`customerId` + 0 AS CHAR) AS patient_id, CAST(`full name` AS CHAR) AS name "
         "FROM `clinic`.`people` WHERE $CONDITIONS AND `customerId` IS NOT NULL"
     )
+
+
+def test_only_an_id_that_is_a_number_loses_the_zeros_before_it() -> None:
+    text = ContactsTable("clinic.people", {"patient_id": Column("mrn", "varchar"), "phone": Column("phone", "int")})
+    assert (text.text_of("patient_id"), text.text_of("phone")) == ("CAST(`mrn` AS CHAR)", "CAST(`phone` AS CHAR)")
 
 
 def test_a_bit_is_asked_for_as_a_number() -> None:

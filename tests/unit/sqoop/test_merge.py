@@ -7,7 +7,8 @@ import pyarrow as pa
 import pytest
 
 from infra.errors import ConfigurationError
-from sqoop.merge import RAW_SCHEMA, SCHEMA, TYPES, Changes, Merged, merge
+from producers import encoding
+from sqoop.merge import BLANKS, RAW_SCHEMA, SCHEMA, TYPES, Changes, Merged, merge
 
 NOTHING = RAW_SCHEMA.empty_table()
 
@@ -115,6 +116,19 @@ def test_a_delta_replaces_and_adds_rows() -> None:
 def test_a_full_import_drops_what_the_source_no_longer_has() -> None:
     merged = full(raw({"patient_id": "stays"}), patients({"patient_id": "stays"}, {"patient_id": "gone"}))
     assert (ids(merged), merged.changes) == (["stays"], Changes(rows=1, new=0, changed=0, deleted=1))
+
+
+def test_an_id_is_trimmed_as_the_producer_does() -> None:
+    base = patients({"patient_id": "p2", "phone": "2"})
+    merged = delta(
+        raw({"patient_id": " p1\u00a0\t"}, {"patient_id": "p2 ", "phone": "22"}), base, keys(**{"p1 ": None})
+    )
+    assert {row["patient_id"]: row["phone"] for row in merged.rows.to_pylist()} == {"p1": None, "p2": "22"}
+    padded = [f"{blank}p {number}{blank}" for number, blank in enumerate(BLANKS)]
+    rows: list[dict[str, str | None]] = [{"patient_id": one} for one in padded]
+    assert set(ids(full(raw(*rows)))) == set(map(encoding.text, padded))
+    with pytest.raises(ConfigurationError, match="'p1' occurs more than once"):
+        full(raw({"patient_id": "p1"}, {"patient_id": "p1 "}))
 
 
 def test_what_is_not_among_the_keys_goes_but_not_what_came_after_they_were_read() -> None:
