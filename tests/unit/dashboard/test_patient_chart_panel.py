@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from unittest.mock import MagicMock
 
 import pytest
@@ -45,6 +45,10 @@ class Panel(ChartPanel):
 
     async def again(self) -> None:
         await self._look()
+
+
+def alarms_told(panel: Panel) -> str:
+    return str(cast(MagicMock, panel._alarms).set_content.call_args[0][0])
 
 
 @pytest.fixture
@@ -109,12 +113,12 @@ def test_while_a_read_hangs_a_chart_that_is_too_old_says_so(
 @pytest.mark.parametrize("source", OF_ALARMS)
 def test_that_no_alarm_is_open_is_no_good_news_while_nobody_judges(tmp_path: Path, source: str) -> None:
     visit, room = visit_of(Role.NURSE, tmp_path), MagicMock(**{"sources.open_alarms.return_value": []})
-    panel = AlarmsPanel(visit, room, "p")
-    panel._list = MagicMock()
+    panel, shown = AlarmsPanel(visit, room, "p"), MagicMock()
+    panel._list = shown
 
     def said() -> str:
         asyncio.run(panel._look())
-        return str(panel._list.set_content.call_args[0][0])
+        return str(shown.set_content.call_args[0][0])
 
     assert "✓" in said()
     visit.house.live.set_problem(source, "Nobody judges.")
@@ -123,22 +127,22 @@ def test_that_no_alarm_is_open_is_no_good_news_while_nobody_judges(tmp_path: Pat
     room.sources.open_alarms.side_effect = UnavailableError("MySQL", "127.0.0.1:1", "refused")
     with pytest.raises(UnavailableError):
         said()
-    assert panel._list.set_content.call_args[0][0] == f"<p>{NOT_KNOWN}</p>"
+    assert shown.set_content.call_args[0][0] == f"<p>{NOT_KNOWN}</p>"
 
 
 def test_a_chart_without_alarms_calls_that_good_news_only_while_somebody_judges(tmp_path: Path) -> None:
     panel = Panel(tmp_path, lambda: FOUND)
     asyncio.run(panel._look())
-    assert "✓" in panel._alarms.set_content.call_args[0][0]  # type: ignore[attr-defined]
+    assert "✓" in alarms_told(panel)
     panel._visit.house.live.set_problem("judging", "Nobody judges.")
     asyncio.run(panel._look())
-    assert "✓" not in panel._alarms.set_content.call_args[0][0]  # type: ignore[attr-defined]
+    assert "✓" not in alarms_told(panel)
 
 
 def test_that_there_were_more_alarms_than_are_shown_is_said(tmp_path: Path) -> None:
     panel = Panel(tmp_path, lambda: replace(FOUND, alarms_are_cut=True))
     asyncio.run(panel._look())
-    assert "There were more than 0: the newest are shown." in panel._alarms.set_content.call_args[0][0]  # type: ignore[attr-defined]
+    assert "There were more than 0: the newest are shown." in alarms_told(panel)
 
 
 def test_a_month_may_be_as_old_as_hive_takes() -> None:
