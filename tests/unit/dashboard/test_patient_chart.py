@@ -106,7 +106,7 @@ def test_whatever_is_typed_is_shown_as_text() -> None:
         table_html(SCRIPT, [SCRIPT], [[SCRIPT]], [patient_path(SCRIPT)]),
         facts_html([(SCRIPT, SCRIPT)]),
         alarms_html(
-            "Alarms", [replace(alarm_row(), kind="technical", detail=SCRIPT, acknowledged_by=SCRIPT)], UTC, True
+            "Alarms", [replace(alarm_row(), kind="technical", detail=SCRIPT, acknowledged_by=SCRIPT)], UTC, True, True
         ),
         bands_html([replace(BANDS[0], text=SCRIPT)]),
     ]
@@ -131,7 +131,7 @@ def test_who_acknowledged_an_alarm_is_told_to_those_who_may_see_names_only() -> 
     alarm = replace(
         alarm_row(), phase="acknowledged", acknowledged_by="Dr Jane Doe", acknowledged_until=1_763_838_000_000
     )
-    assert "Dr Jane Doe" in alarms_html("Alarms", [alarm], UTC, True)
-    hidden = alarms_html("Alarms", [alarm], UTC, False)
+    assert "Dr Jane Doe" in alarms_html("Alarms", [alarm], UTC, True, True)
+    hidden = alarms_html("Alarms", [alarm], UTC, False, True)
     assert "acknowledged until" in hidden
     assert "Jane" not in hidden
