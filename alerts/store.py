@@ -21,8 +21,8 @@ CONSUMER = "alert-engine"
 SEEN_KEPT = 200_000
 """How many of the newest breaches are remembered to drop repeats.
 
-Detection repeats after a crash what it published since its last checkpoint (20 s by default); at 1,000 breaches a
-second that is a tenth of this. Counted and not timed, so that the length of an outage does not matter.
+Detection repeats after a crash what it published since its last checkpoint (a minute by default); at 1,000 breaches a
+second that is a third of this. Counted and not timed, so that the length of an outage does not matter.
 """
 
 STEPS = ("steps", 0)

@@ -36,7 +36,7 @@ ALARMS_MAX = 20_000
 NO_CONTACTS = "The contacts cannot be read at the moment: names, wards and discharges may be out of date."
 NOT_WRITTEN = "Recent readings are not written at the moment: charts and lists of a patient may lack the newest."
 NOT_JUDGED = "The readings are not judged at the moment: an alarm may be missing from this page."
-NO_ALARMS = "The alarms cannot be read at the moment: what the tiles say of alarms may be out of date."
+NO_ALARMS = "The alarms cannot be read at the moment: what is said of them may be out of date."
 
 log = get_logger("ward-page")
 
