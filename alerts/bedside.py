@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from clinical.device import is_believed
+from clinical.messages import ID_MAX
 from clinical.vitals import BATTERY, DERIVED, DEVICE, JUDGED, SIGNAL_QUALITY, VITALS, round_half_up
 from infra.settings import Readings
 
@@ -27,7 +28,6 @@ was away, is given them: without them a single spike would seem to have lasted u
 Two of them lie within the time after which a lone reading is believed."""
 
 DAY_MS = 86_400_000
-PATIENT_ID_MAX = 128
 PLAUSIBLE = {name: (float(vital.low), float(vital.high)) for name, vital in {**JUDGED, **DEVICE}.items()}
 
 
@@ -184,7 +184,7 @@ def _recorded_at(value: Value) -> int:
 
 def _is_patient(written: Any) -> bool:
     """Whether a breach could name this patient: of one that is longer than our tables hold nothing is judged."""
-    return written is not None and 0 < len(str(written)) <= PATIENT_ID_MAX
+    return written is not None and 0 < len(str(written)) <= ID_MAX
 
 
 def _object(message: bytes | None) -> Mapping[str, Any] | None:

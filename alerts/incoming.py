@@ -7,12 +7,11 @@ from typing import Annotated, Any, Literal, cast, get_type_hints
 import orjson
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
-from alerts.bedside import PATIENT_ID_MAX
 from clinical.lifecycle_events import breached
-from clinical.messages import Breach, TechnicalAlarm
+from clinical.messages import ID_MAX, Breach, TechnicalAlarm
 
 SHORT_TEXTS = {
-    "patient_id": PATIENT_ID_MAX,
+    "patient_id": ID_MAX,
     "breach_id": 64,
     "attribute": 64,
     "alarm_key": 400,

@@ -17,6 +17,10 @@ WATCHDOG_PATIENT = "wardwatch-watchdog"
 """Reserved: no patient, but the id under which Wardwatch sends itself a reading each minute, to see that an alarm would
 come through to SNS. Its readings and breaches have this Kafka key; they are never landed and never make an alarm."""
 
+ID_MAX = 128
+"""Characters of a patient's or device's id. A reading with a longer one is rejected, since what reads it holds no more:
+HBase as a key, MySQL in a column, Kafka in a breach."""
+
 READING_FIELDS: tuple[str, ...] = (
     "reading_id",
     "patient_id",

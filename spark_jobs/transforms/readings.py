@@ -8,7 +8,7 @@ from __future__ import annotations
 from pyspark.sql import DataFrame
 
 from clinical.device import PROBED
-from clinical.messages import READING_FIELDS, WATCHDOG_PATIENT
+from clinical.messages import ID_MAX, READING_FIELDS, WATCHDOG_PATIENT
 from clinical.tables import VITAL_TYPE
 from clinical.vitals import CONSCIOUSNESS, MEASURED, REPORTED, SIGNAL_QUALITY, VITALS, Vital
 from infra.settings import Readings
@@ -126,8 +126,8 @@ def _typed(df: DataFrame) -> DataFrame:
     fields = df.selectExpr(*kept[:-2], f"{raw} AS raw", f"{computed_once(text_fields(raw, READING_FIELDS))} AS m")
     typed = {
         "reading_id": "try_cast(m.reading_id AS BIGINT)",
-        "patient_id": "CASE WHEN trim(m.patient_id) != '' THEN m.patient_id END",
-        "device_id": "m.device_id",
+        "patient_id": f"CASE WHEN trim(m.patient_id) != '' AND NOT {_is_long('m.patient_id')} THEN m.patient_id END",
+        "device_id": f"CASE WHEN NOT {_is_long('m.device_id')} THEN m.device_id END",
         "recorded_at": time_of("m.recorded_at"),
         "inserted_at": f"coalesce({time_of('m.inserted_at')}, timestamp)",
         "recorded_at_is_receipt": "coalesce(lower(m.recorded_at_is_receipt) = 'true', false)",
@@ -142,7 +142,7 @@ def _typed(df: DataFrame) -> DataFrame:
 def _judged(df: DataFrame, readings: Readings) -> DataFrame:
     """Typed readings with what follows from them: `judged_at`, `accepted`, `has_problem`."""
     typed = _typed(df).selectExpr("*", f"{_judged_at(readings)} AS judged_at", f"{_accepted(readings)} AS accepted")
-    unread = " OR ".join(_is_unread(name) for name in REPORTED)
+    unread = " OR ".join(_is_unread(name) for name in (*REPORTED, "device_id"))
     return typed.selectExpr("*", f"NOT accepted OR {unread} AS has_problem")
 
 
@@ -159,6 +159,11 @@ def _accepted(readings: Readings) -> str:
     return f"{_IS_OBJECT} AND {required} AND NOT {_is_in_future(readings)} AND NOT {_is_too_old(readings)}"
 
 
+def _is_long(written: str) -> str:
+    """Whether an id has more characters than anything that reads it can hold."""
+    return f"coalesce(char_length({written}) > {ID_MAX}, false)"
+
+
 def _is_unread(name: str) -> str:
     """Whether the message has something there that was not accepted."""
     return f"(m.{name} IS NOT NULL AND {name} IS NULL)"
@@ -168,6 +173,7 @@ def _problems(readings: Readings) -> str:
     single = [_vital_problem(vital) for vital in MEASURED.values()] + [
         _word_problem("on_oxygen", "true or false"),
         _word_problem("consciousness", "one of " + ", ".join(CONSCIOUSNESS)),
+        _column_problem("device_id", text(f"The device_id has more than {ID_MAX} characters.")),
     ]
     found = f"filter(array({', '.join([*_whole_problems(readings), *single])}), problem -> problem IS NOT NULL)"
     return f"CAST(CASE WHEN has_problem THEN {found} ELSE array() END AS ARRAY<{PROBLEM_TYPE}>)"
@@ -181,7 +187,11 @@ def _whole_problems(readings: Readings) -> list[str]:
         _problem(f"NOT {_IS_OBJECT} OR raw IS NULL", text("The message is not a JSON object.")),
         _problem(f"{_IS_OBJECT} AND NOT {_IS_OURS}", text("The JSON object has none of a reading's fields.")),
         _problem(f"{_IS_OURS} AND reading_id IS NULL", text("The reading has no reading_id that is an integer.")),
-        _problem(f"{_IS_OURS} AND patient_id IS NULL", text("The reading has no patient_id.")),
+        _problem(
+            f"{_IS_OURS} AND patient_id IS NULL",
+            f"CASE WHEN {_is_long('m.patient_id')} THEN {text(f'The patient_id has more than {ID_MAX} characters.')}"
+            f" ELSE {text('The reading has no patient_id.')} END",
+        ),
         _problem(
             f"{_IS_OURS} AND recorded_at IS NULL",
             f"concat('recorded_at ', {written}, ' is no time in epoch milliseconds.')",

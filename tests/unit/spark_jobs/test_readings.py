@@ -9,7 +9,7 @@ from pyspark.sql import Row, SparkSession
 from pyspark.sql import functions as F
 
 from clinical.ages import age_years as python_age_years
-from clinical.messages import WATCHDOG_PATIENT
+from clinical.messages import ID_MAX, WATCHDOG_PATIENT
 from clinical.vitals import VITALS
 from infra.errors import ConfigurationError
 from infra.settings import Readings
@@ -90,6 +90,9 @@ MESSAGES: dict[str, Any] = {
     **{name: reading(recorded_at=value) for name, (value, _) in NO_TIMES.items()},
     "no insertion": reading(inserted_at=None),
     "many digits": reading(heart_rate=72.4996),
+    "long patient": reading(patient_id="P" * (ID_MAX + 1)),
+    "longest patient": reading(patient_id="é" * ID_MAX),
+    "long device": reading(device_id="D" * 1_000_000),
     "glucose with unit": reading(glucose="12 mmol"),
 }
 
@@ -137,6 +140,21 @@ def test_a_reading_without_a_patient_is_rejected_but_keeps_its_id_for_the_audit(
     row = parsed[name]
     assert [(p.attribute, p.reason) for p in row.problems] == [(None, "The reading has no patient_id.")]
     assert (row.reading_id, row.accepted, row.judged_at) == (7, False, None)
+
+
+def test_a_reading_whose_patient_has_an_endless_id_is_rejected_and_judged_for_nobody(parsed: Parsed) -> None:
+    row = parsed["long patient"]
+    assert [p.reason for p in row.problems] == ["The patient_id has more than 128 characters."]
+    assert (row.reading_id, row.accepted, row.judged_at) == (7, False, None)
+    assert parsed["longest patient"].accepted
+
+
+def test_an_endless_device_id_is_rejected_alone(parsed: Parsed) -> None:
+    row = parsed["long device"]
+    assert [(p.attribute, p.reason) for p in row.problems] == [
+        ("device_id", "The device_id has more than 128 characters.")
+    ]
+    assert (row.accepted, row.device_id) == (True, None)
 
 
 @pytest.mark.parametrize("name", NO_KEYS)
