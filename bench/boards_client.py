@@ -1,4 +1,5 @@
-"""Open ward boards without a browser, in a process of its own, so that what they cost is not the server's:
+"""Open ward boards without a browser, in a process of its own, so that what they cost is not the server's. In a ward
+browsers run elsewhere: here they take what is left of the processors, and have it later for that.
 
     python -m bench.boards_client WARD BOARDS DIRECTORY
 
@@ -73,7 +74,8 @@ def origin(settings: Settings) -> str:
 @contextmanager
 def opening(ward: str, boards: int, cookie: str, directory: Path, log: Path) -> Iterator[Program]:
     """A process that opens so many boards and keeps them open."""
-    with job(MODULE, ward, str(boards), str(directory), environment={COOKIE: cookie}, log=log) as process:
+    arguments = (ward, str(boards), str(directory))
+    with job(MODULE, *arguments, environment={COOKIE: cookie}, log=log, behind_all=True) as process:
         yield process
 
 

@@ -13,6 +13,7 @@ import psutil
 
 from bench.processes import tree_memory_bytes, tree_processor_seconds
 from infra.errors import WardError
+from infra.priority import BEHIND_ALL
 from infra.settings import PROJECT_ROOT
 
 END_SECONDS = 60.0
@@ -109,9 +110,15 @@ def running(command: Sequence[str], environment: Mapping[str, str], directory: P
 
 
 @contextmanager
-def job(module: str, *arguments: str, environment: Mapping[str, str], log: Path) -> Iterator[Program]:
-    """`python -m module arguments` with these variables beside our own; ended at once with the block."""
-    program = Program(module, [sys.executable, "-m", module, *arguments], environment, PROJECT_ROOT, log)
+def job(
+    module: str, *arguments: str, environment: Mapping[str, str], log: Path, behind_all: bool = False
+) -> Iterator[Program]:
+    """`python -m module arguments` with these variables beside our own; ended at once with the block.
+
+    `behind_all`: it takes only what all others leave of the processors.
+    """
+    command = [*(BEHIND_ALL if behind_all else ()), sys.executable, "-m", module, *arguments]
+    program = Program(module, command, environment, PROJECT_ROOT, log)
     try:
         yield program
     finally:

@@ -22,6 +22,7 @@ from typing import IO
 from rich.console import Console
 
 from infra import install
+from infra.priority import BEHIND_ALL
 from infra.servers import venv_program
 from infra.settings import PROJECT_ROOT, Settings
 
@@ -52,9 +53,6 @@ KILLS, POISON = "tests/faults/test_kills.py", "tests/faults/test_poison.py"
 """The short form: each stream and server killed once, three at a time, and a thousand malformed messages."""
 
 LOOK_SECONDS = 1.0
-GIVE_WAY = ("sh", "-c", '[ ! -w /proc/self/autogroup ] || echo 19 >/proc/self/autogroup; exec nice -n 19 "$@"', "sh")
-"""Before a command that is to take only what others leave. Linux weighs a session as a whole (autogroup), so that being
-nice within one of many says little."""
 
 
 @dataclass(frozen=True)
@@ -169,7 +167,7 @@ class _Running:
         self._begun = time.monotonic()
         self._output = output
         self.process = subprocess.Popen(
-            [*(GIVE_WAY if step.gives_way else ()), *step.command],
+            [*(BEHIND_ALL if step.gives_way else ()), *step.command],
             cwd=PROJECT_ROOT,
             env={**os.environ, **step.environment},
             stdout=output,

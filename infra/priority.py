@@ -10,6 +10,10 @@ import psutil
 GIVE_WAY = 5
 """Niceness of what can wait a little. Against one that does not give way it gets a quarter of a contested core."""
 
+BEHIND_ALL = ("sh", "-c", '[ ! -w /proc/self/autogroup ] || echo 19 >/proc/self/autogroup; exec nice -n 19 "$@"', "sh")
+"""Before a command that is to take only what others leave, in a session of its own. Linux weighs a session as a whole
+(autogroup), so that being nice within one of many says little."""
+
 
 def give_way() -> None:
     """Let others go first from now on: this process with everything below it, a JVM for example.
