@@ -161,6 +161,6 @@ async def _end_with_session(visit: Visit, keeps_session: bool) -> None:
         client = ui.context.client
         ui.navigate.to(login_address(client.request.scope))
         await asyncio.sleep(LEAVE_SECONDS)
-        # A browser has gone by itself; who stays is sent nothing more.
-        if not client.is_deleted:
+        # Who stays is sent nothing more. A browser has gone by itself, and is forgotten by the library, once.
+        if client.has_socket_connection and not client.is_deleted:
             client.delete()
