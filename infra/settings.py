@@ -24,7 +24,7 @@ from pydantic_settings import (
 from infra.errors import ConfigurationError
 
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
-CONFIG_FILE = Path(os.environ.get("WARDWATCH_CONFIG", PROJECT_ROOT / "wardwatch.toml"))
+CONFIG_FILE = Path(os.environ.get("WARDWATCH_CONFIG", PROJECT_ROOT / "wardwatch.toml")).absolute()
 
 
 class Frozen(BaseModel):
@@ -488,8 +488,11 @@ def load_settings() -> Settings:
     cannot be read."""
     from pydantic import ValidationError
 
-    if "WARDWATCH_CONFIG" in os.environ and not CONFIG_FILE.is_file():
-        raise ConfigurationError(f"WARDWATCH_CONFIG names {CONFIG_FILE.absolute()}, and there is no such file.")
+    if "WARDWATCH_CONFIG" in os.environ:
+        if not CONFIG_FILE.is_file():
+            raise ConfigurationError(f"WARDWATCH_CONFIG names {CONFIG_FILE}, and there is no such file.")
+        # What is started from here in a directory of its own is to read the same file.
+        os.environ["WARDWATCH_CONFIG"] = str(CONFIG_FILE)
     try:
         return Settings()
     except ValidationError as error:

@@ -1,5 +1,8 @@
 """The settings object."""
 
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,7 +11,7 @@ from pydantic import ValidationError
 
 from clinical.topics import PRODUCER_CURSOR, VITAL_INFO
 from infra.errors import ConfigurationError
-from infra.settings import Alerts, MySQL, Ports, Settings, load_settings
+from infra.settings import PROJECT_ROOT, Alerts, MySQL, Ports, Settings, load_settings
 
 
 def test_an_offset_moves_every_port() -> None:
@@ -63,6 +66,25 @@ def test_a_file_that_was_named_and_is_not_there_is_refused(monkeypatch: pytest.M
     monkeypatch.setattr("infra.settings.CONFIG_FILE", tmp_path / "elsewhere.toml")
     with pytest.raises(ConfigurationError, match=r"WARDWATCH_CONFIG names /.*elsewhere\.toml"):
         load_settings()
+
+
+def test_what_is_started_in_another_directory_reads_the_file_that_was_named(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "mine.toml").write_text("port_offset = 7\n")
+    monkeypatch.setenv("WARDWATCH_CONFIG", "mine.toml")
+    (tmp_path / "other").mkdir()
+    ask = "from infra.settings import load_settings as s; print(s().port_offset)"
+    below = f"import os, subprocess, sys; {ask}; subprocess.run([sys.executable, '-c', {ask!r}], cwd='other')"
+    asked = subprocess.run(
+        [sys.executable, "-c", below],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(PROJECT_ROOT)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert asked.stdout.split() == ["7", "7"]
 
 
 def test_a_secret_that_was_never_generated_says_how_to_make_it(tmp_path: Path) -> None:
