@@ -65,7 +65,7 @@ def alarm_page(alarm: AlarmRow, zone: ZoneInfo, after: int, typed: Typed, wrong:
     )
     form = (
         f'<form method="post">{complaint}<input type="hidden" name="after" value="{after}">'
-        f'<input type="hidden" name="severity" value="{escape(alarm.severity_shown)}">'
+        f'<input type="hidden" name="severity" value="{escape(alarm.condition)}">'
         f'<label>Your name<input name="author" required maxlength="{AUTHOR_MAX}" autocomplete="name"'
         f' value="{escape(typed.author)}"></label>'
         f'<label>Reason, or what is being done (may be empty)<input name="reason" maxlength="{REASON_MAX}"'

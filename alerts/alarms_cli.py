@@ -101,7 +101,7 @@ def ack_command(
             alarm = find_alarm(cursor, alarm_id)
         if problem := not_acknowledgeable(alarm):
             raise WardError(problem)
-        now, shown = now_ms(), alarm.severity_shown
+        now, shown = now_ms(), alarm.condition
         order = in_transaction(
             connection, lambda cursor: place_order(cursor, alarm.alarm_id, who, why, now + lasts, False, now, shown)
         )

@@ -12,9 +12,14 @@ from decimal import Decimal
 
 from pymysql.cursors import Cursor
 
-from clinical.lifecycle_events import SEVERITIES
+from clinical.lifecycle_events import ARRESTS, SEVERITIES
+from clinical.lifecycle_state import State
 from clinical.vitals import JUDGED, round_half_up
 from infra.errors import WardError
+
+ARREST = "arrest"
+CONDITIONS: tuple[str, ...] = (*SEVERITIES, ARREST)
+"""What can be acknowledged, the worst last. A heart or a breath that stands still is high, and more than that."""
 
 RISEN = "The alarm has become more severe since this form was shown. Look again, then acknowledge it."
 PREFIX = re.compile(r"[0-9a-f]{6,32}")
@@ -64,6 +69,12 @@ class AlarmRow:
     def severity_shown(self) -> str:
         """The severity; of a pending alarm none."""
         return "technical" if self.kind == "technical" else self.severity or ""
+
+    @property
+    def condition(self) -> str:
+        """What somebody sees who acknowledges it: the severity, or ARREST."""
+        is_zero = self.severity == "high" and self.attribute in ARRESTS and self.last_value == 0
+        return ARREST if is_zero else self.severity_shown
 
     @property
     def what(self) -> str:
@@ -198,12 +209,19 @@ def not_acknowledgeable(alarm: AlarmRow) -> str | None:
 
 def has_risen(alarm: AlarmRow, shown: str) -> bool:
     """Whether the alarm is more severe than somebody was shown: that was not what they meant to acknowledge."""
-    return is_above(alarm.severity, shown)
+    return is_above(alarm.condition, shown)
 
 
-def is_above(severity: str | None, shown: str) -> bool:
-    """Whether a severity is more than what was shown, which may be none."""
-    return severity in SEVERITIES and (shown not in SEVERITIES or SEVERITIES.index(severity) > SEVERITIES.index(shown))
+def condition_of(state: State) -> str | None:
+    """The same of an alarm as the engine holds it; None while it is pending."""
+    return ARREST if state.arrested and state.arrest_over_since is None else state.severity
+
+
+def is_above(condition: str | None, shown: str) -> bool:
+    """Whether a condition is worse than what was shown, which may be none."""
+    return condition in CONDITIONS and (
+        shown not in CONDITIONS or CONDITIONS.index(condition) > CONDITIONS.index(shown)
+    )
 
 
 def _rows(cursor: Cursor) -> list[AlarmRow]:

@@ -10,7 +10,7 @@ import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from alerts.alarms_table import RISEN, is_above
+from alerts.alarms_table import RISEN, condition_of, is_above
 from alerts.bedside import Bedside, Value, rounded
 from alerts.decide import (
     Alarm,
@@ -137,7 +137,7 @@ class AlarmBook:
         alarm = self.open_alarm(order.alarm_id)
         if alarm is None or alarm.state is None:
             return "There is no such open alarm: it is over, or never was."
-        if order.severity is not None and is_above(alarm.state.severity, order.severity):
+        if order.severity is not None and is_above(condition_of(alarm.state), order.severity):
             return RISEN
         reason = " ".join(filter(None, (order.reason, CLAIMED if order.is_claimed else "")))
         outcome = step(alarm.state, Acknowledge(order.author, reason, order.until), now)
@@ -148,7 +148,7 @@ class AlarmBook:
         if after is None or after.acknowledged_until is None:
             return "The time of the acknowledgement is over already."
         until = local_time(after.acknowledged_until - after.ahead, self._manner.style.zone)
-        return f"Acknowledged until {until}, or until its severity rises."
+        return f"Acknowledged until {until}, or until it becomes more severe."
 
     def close(self, now: int) -> Changes:
         """Write the mails that are due; everything that has changed since the last time."""

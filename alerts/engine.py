@@ -74,6 +74,9 @@ VALUES_KEPT_MS = 86_400_000
 ASK_AGAIN_SECONDS = 300.0
 """A patient who is still missing after an import is asked for again after this long."""
 
+IMPORTED_SECONDS = 7200.0
+"""Contacts are imported every hour, and ops are told when that fails: who is on record for longer has been imported."""
+
 FOUND = "The contact of patient {} is on record now, or the patient has left."
 
 log = get_logger(STREAM)
@@ -133,6 +136,7 @@ class Engine:
         self._missing: dict[str, int] = {}
         self._offsets: Offsets = {}
         self._steps = 0
+        self._began_at = clock()
         self._unwritten: Offsets = {}
         self._written_at = 0
         self._people_at = 0
@@ -197,12 +201,18 @@ class Engine:
             continue
 
     def _found_contacts(self, now: int) -> list[str]:
-        """Patients who were missing, of whom no breach has come since that would show their contact.
+        """Patients whose contact was missing and who have left, or of whom no breach came that would tell of it.
 
-        One whom the next import did not bring would have been asked for again.
+        MySQL may call equal what is not, such as ids that differ by case: only those are found that were asked for.
         """
-        waited = [patient for patient, asked in self._missing.items() if now - asked >= ASK_AGAIN_SECONDS * 1000]
-        return sorted(contacts_of(self._settings, waited) or ()) if waited else []
+        stays = (contacts_of(self._settings, self._missing) or {}) if self._missing else {}
+        known = {patient: stays[patient] for patient in self._missing if patient in stays}
+        imported = now - IMPORTED_SECONDS * 1000
+        return [
+            patient
+            for patient, stay in known.items()
+            if stay.has_left(now) or max(self._missing[patient], self._began_at) <= imported
+        ]
 
     def look_for_discharges(self) -> None:
         """End the alarms of patients who have left. Call it every now and then; the next step writes it."""

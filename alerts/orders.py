@@ -25,7 +25,7 @@ COLUMNS = "order_id, alarm_id, author, is_claimed, reason, until_at, created_at,
 class Order:
     """One acknowledgement. `is_claimed`: the author gave a name, and nothing proves it. `until` None: the default.
 
-    `severity`: as its author was shown it, empty for none; None: an older version did not note it.
+    `severity`: what its author was shown (`AlarmRow.condition`), empty for none; None: not noted by an older version.
     """
 
     order_id: int

@@ -84,7 +84,7 @@ def contacts_of(settings: Settings, patients: Collection[str]) -> dict[str, Stay
         if answer is None:
             return None
         for patient, name, left_at in answer.rows:
-            stays[str(patient).strip()] = Stay(one_line(name) or None, epoch_ms(left_at, answer.types[2], settings))
+            stays[as_id(patient)] = Stay(one_line(name) or None, epoch_ms(left_at, answer.types[2], settings))
     return stays
 
 
@@ -94,6 +94,15 @@ def discharges(settings: Settings, patients: Collection[str], now: int) -> dict[
         return {}
     stays = contacts_of(settings, patients) or {}
     return {patient: stay.left_at for patient, stay in stays.items() if stay.has_left(now) and stay.left_at is not None}
+
+
+def as_id(written: object) -> str:
+    """A patient's id in the source of contacts, as readings and the import have it."""
+    if isinstance(written, bytes):
+        return str(int.from_bytes(written, "big"))
+    if isinstance(written, float) and written.is_integer():
+        return str(int(written))
+    return str(written).strip()
 
 
 def epoch_ms(at: object, kind: int, settings: Settings) -> int | None:

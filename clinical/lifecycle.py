@@ -3,7 +3,7 @@
 An alarm is of one patient, attribute and direction. A breach begins it as *pending*; it becomes *active* when the
 breach has lasted the `delay_seconds` of its band (Rheineck-Leyssius 1997: a delay of 15 s cuts SpO2 alarms by 60 %
 where wider limits nearly doubled hypoxaemia; Görges 2009: 14 s remove half of all ineffective alarms). *Acknowledged*
-holds for that condition only (IEC 60601-1-8): it ends when the severity rises, and by the clock. An alarm keeps the
+holds for that condition only (IEC 60601-1-8): it ends when it becomes more severe, and by the clock. An alarm keeps the
 limits it was raised under, whatever becomes of the threshold row, the patient's age or ward: none of these is asked.
 
 **Severity** is the deepest band whose own condition is met. Every delay is counted from the first reading out of range,
@@ -28,7 +28,7 @@ seldom vital at the first. A reading between limit and margin neither breaches n
 value beyond the other limit is back from this direction (the other direction has an alarm of its own). A partial score
 in range is a lower bound: it ends nothing, and the 30 s begin anew. Silence, the clock, late and repeated readings
 never clear: after a time without readings in which a lone one would have been believed, the 30 s (and those of a
-falling severity) begin anew, unless the device is mostly so slow.
+falling severity) begin anew, unless the device is always so slow.
 
 **Order.** A reading comes as a value, as a breach or as both, in either order, and is one by its `source_id`. A value
 out of range whose breach has not come stands as the last known band. A late reading (older than the newest) can raise
@@ -48,6 +48,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from dataclasses import replace
 from itertools import pairwise
+from statistics import median
 
 from clinical.lifecycle_events import Acknowledge, Breached, Discharge, Event, Grade, Kind, Measured, Tick, Transition
 from clinical.lifecycle_severity import (
@@ -167,7 +168,7 @@ def _acknowledge(state: State, event: Acknowledge, log: list[Transition]) -> Sta
             event_at=state.clock,
             clock_at=state.clock,
             severity=state.severity,
-            why="Acknowledged; it ends at its time, or when the severity rises.",
+            why="Acknowledged; it ends at its time, or when it becomes more severe.",
             author=event.author,
             reason=event.reason,
             until=until,
@@ -230,12 +231,13 @@ def _append(state: State, reading: Reading, log: list[Transition]) -> State | No
 def _was_silent(state: State, reading: Reading) -> bool:
     """Whether a continuous vital was missing before this reading: of that time nothing is known.
 
-    From a device that is mostly so slow, a long time between two readings is no silence.
+    A device that is slower than it should be is silent after twice its usual time between two readings.
     """
-    if not state.continuous or reading.at - state.readings[-1].at <= state.stands_ms:
+    gap = reading.at - state.readings[-1].at
+    if not state.continuous or gap <= state.stands_ms:
         return False
-    long = [later.at - before.at > state.stands_ms for before, later in pairwise(state.readings)]
-    return 2 * sum(long) <= len(long)
+    gaps = [later.at - before.at for before, later in pairwise(state.readings)]
+    return not gaps or gap > 2 * median(gaps)
 
 
 def _end(state: State, reading: Reading, log: list[Transition]) -> State | None:

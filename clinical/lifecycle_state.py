@@ -6,6 +6,7 @@ The rules are in `clinical.lifecycle`. Times are epoch milliseconds.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -171,9 +172,18 @@ def from_dict(stored: dict[str, Any]) -> State:
         fields["delays"] = (low, medium, high)
         fields["readings"] = tuple(_reading(cells) for cells in fields["readings"])
         fields["graded"] = _reading(fields["graded"])
+        if "arrested" not in stored:
+            fields |= _arrest(fields["readings"], fields["graded"])
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(f"A stored alarm state of version {VERSION} cannot be read: {error!r}.") from error
     return State(**fields)
+
+
+def _arrest(readings: Sequence[Reading], graded: Reading) -> dict[str, Any]:
+    """What a state would have noted of values of 0, had there been the fields."""
+    at = max((one.at for one in (*readings, graded) if one.grade is Grade.ARREST), default=None)
+    over_since = next((one.at for one in readings if at is not None and one.at > at and one.value != 0), None)
+    return {"arrested": at is not None, "arrest_over_since": over_since}
 
 
 def _cells(reading: Reading) -> list[Any]:

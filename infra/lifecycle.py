@@ -204,6 +204,10 @@ def rooms_to_bootstrap(settings: Settings, up: set[str]) -> list[str]:
 
 
 def _bootstrap(settings: Settings, rooms: list[str], console: Console) -> None:
+    if left_out := [room for room in BOOTSTRAPS if room not in rooms]:
+        console.print(
+            f"[dim]Tables and topics of {', '.join(left_out)} are left as they are: their servers do not run.[/]"
+        )
     for room in rooms:
         if importlib.util.find_spec(f"{room}.bootstrap") is None:
             continue

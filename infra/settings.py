@@ -12,7 +12,7 @@ import os
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, model_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -25,6 +25,13 @@ from infra.errors import ConfigurationError
 
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
 CONFIG_FILE = Path(os.environ.get("WARDWATCH_CONFIG", PROJECT_ROOT / "wardwatch.toml")).absolute()
+
+
+def _in_capitals(name: object) -> object:
+    return name.upper() if isinstance(name, str) else name
+
+
+LogLevel = Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"], BeforeValidator(_in_capitals)]
 
 
 class Frozen(BaseModel):
@@ -344,7 +351,7 @@ class Settings(BaseSettings):
     ports: Ports = Ports()
     start_retry_seconds: float = Field(60, description="how long a stream tries to reach a server before it exits")
     metrics_host: str = "127.0.0.1"
-    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="what streams log, and above")
+    log_level: LogLevel = Field("INFO", description="what streams log, and above")
 
     mysql: MySQL = MySQL()
     source: Source = Source()

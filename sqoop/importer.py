@@ -80,7 +80,7 @@ def import_contacts(
 
     Raises ConfigurationError (source table, column or id wrong; Hive table missing), UnavailableError (MySQL, HDFS or
     HiveServer2), SingleInstanceError (the running import took too long), WardError (Sqoop or Hive failed). In each case
-    the last good snapshot stays in force.
+    the last good snapshot stays in force, but where MySQL was lost after the switch: then it is the new one.
     """
     asked_at = datetime.now(UTC)
     progress("waiting for the lock")

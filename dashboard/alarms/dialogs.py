@@ -90,7 +90,7 @@ class AckDialog:
             with problems_told():
                 form = AckForm(
                     self._line.alarm_id,
-                    self._line.severity,
+                    self._line.condition,
                     self._after,
                     self._reason.value or "",
                     int(self._minutes.value or 0),

@@ -11,7 +11,7 @@ from alerts.alarms_table import AlarmRow, Choice, list_alarms, list_ended
 from alerts.database import mysql_errors, now_ms
 from alerts.orders import Order, load_unhandled
 from alerts.silences import Silence, load_in_force, load_silences
-from alerts.wards import ask_contacts, pieces, wards_on_record
+from alerts.wards import as_id, ask_contacts, pieces, wards_on_record
 from alerts.wording import one_line
 from dashboard.live.state import patient_of
 from dashboard.shared import Shared
@@ -117,5 +117,5 @@ def names_of(settings: Settings, patients: Collection[str]) -> dict[str, str] | 
         answer = ask_contacts(settings, query, *some)
         if answer is None:
             return None
-        names |= {str(patient): one_line(called) for patient, called in answer.rows if one_line(called)}
+        names |= {as_id(patient): one_line(called) for patient, called in answer.rows if one_line(called)}
     return names

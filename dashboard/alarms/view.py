@@ -42,6 +42,7 @@ class Line:
     alarm_id: str
     place: Place
     severity: str
+    condition: str
     mark: str
     title: str
     patient_id: str | None
@@ -95,6 +96,7 @@ def line_of(alarm: AlarmRow, seen: Seen, in_force: Iterable[Silence], eyes: Eyes
         alarm_id=alarm.alarm_id,
         place=place,
         severity=alarm.severity_shown,
+        condition=alarm.condition,
         mark=MARKS.get(alarm.severity_shown, alarm.severity_shown),
         title=alarm.what.replace("_", " ") if alarm.kind == "technical" else alarm.what,
         patient_id=patient_id,

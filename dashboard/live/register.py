@@ -9,7 +9,7 @@ from contextlib import closing
 
 from alerts.alarms_table import Choice, list_alarms
 from alerts.database import mysql_errors, now_ms
-from alerts.wards import Stay, contacts_of, epoch_ms
+from alerts.wards import Stay, as_id, contacts_of, epoch_ms
 from alerts.wording import one_line
 from dashboard.live.state import Contact, LiveState
 from infra.clients import alerts_connection, reader_connection
@@ -84,7 +84,7 @@ def admitted(settings: Settings) -> dict[str, Contact]:
         cursor.execute(f"SELECT {identity}, {name}, {ward}, {left or 'NULL'} FROM {settings.contacts.table}{present}")
         kind, now = cursor.description[3][1], now_ms()
         return {
-            str(one).strip(): Contact(one_line(called), one_line(place))
+            as_id(one): Contact(one_line(called), one_line(place))
             for one, called, place, at in cursor.fetchall()
             if not Stay(None, epoch_ms(at, kind, settings)).has_left(now)
         }
@@ -103,7 +103,10 @@ def follow_streams(settings: Settings, live: LiveState, stop: threading.Event) -
         at, taken = time.monotonic(), live.readings_taken()
         rate = (taken - before[1]) / max(at - before[0], STREAMS_SECONDS)
         before = at, taken
-        is_judged = all(judges_now(one, rate, time.time()) for one in judges)
+        is_judged = all(
+            judges_now(one, rate, time.time(), waiting_seconds(settings, name))
+            for name, one in zip(JUDGES, judges, strict=True)
+        )
         unjudged = 0 if is_judged else unjudged + 1
         unwritten = 0 if writer is not None and not writer.recent_failing else unwritten + 1
         live.set_problem("judging", NOT_JUDGED if unjudged >= MISSED else None)
@@ -112,11 +115,18 @@ def follow_streams(settings: Settings, live: LiveState, stop: threading.Event) -
             return
 
 
-def judges_now(stream: StreamState | None, rate: float, now: float) -> bool:
+def waiting_seconds(settings: Settings, stream: str) -> float:
+    """Readings of how many seconds may seem to wait for a stream: detection on a cluster counts those of an epoch."""
+    is_elsewhere = settings.spark.master is not None and not settings.spark.master.startswith("local")
+    epoch = settings.spark.realtime_epoch_seconds if stream == JUDGES[0] and is_elsewhere else 0
+    return WAITING_SECONDS + epoch
+
+
+def judges_now(stream: StreamState | None, rate: float, now: float, waiting_seconds: float = WAITING_SECONDS) -> bool:
     """Whether a stream that readings are judged by gets on and keeps up. `rate`: readings/s; `now`: epoch s."""
     if stream is None or now - stream.last_progress >= JUDGED_SECONDS:
         return False
-    return stream.lag <= max(WAITING_LEAST, rate * WAITING_SECONDS)
+    return stream.lag <= max(WAITING_LEAST, rate * waiting_seconds)
 
 
 def follow_alarms(settings: Settings, live: LiveState, stop: threading.Event) -> None:

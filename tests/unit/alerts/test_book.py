@@ -271,6 +271,17 @@ def test_what_rose_after_it_was_shown_is_not_acknowledged(desk: Desk, shown: str
     assert desk.book.acknowledge(replace(order, severity="high"), desk.now).startswith("Acknowledged")
 
 
+def test_an_asystole_after_the_form_was_shown_is_not_acknowledged_by_it(desk: Desk) -> None:
+    for second in range(3):
+        desk.reads(second, 38, severity="high", delay_seconds=0)
+    [alarm] = desk.alarms.values()
+    for second in range(3, 6):
+        desk.reads(second, 0, severity="high", delay_seconds=0)
+    order = Order(1, alarm.alarm_id, "Dr Jane Doe", False, "seen", None, desk.now, "high")
+    assert "more severe" in desk.book.acknowledge(order, desk.now)
+    assert desk.book.acknowledge(replace(order, severity="arrest"), desk.now).startswith("Acknowledged")
+
+
 def test_what_is_pending_or_over_cannot_be_acknowledged(desk: Desk) -> None:
     desk.reads(0, 150)
     [pending] = desk.alarms.values()

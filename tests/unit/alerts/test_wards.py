@@ -9,7 +9,7 @@ import pytest
 from pymysql.constants import FIELD_TYPE
 
 from alerts import wards
-from alerts.wards import ASKED_AT_ONCE, Answer, Stay, contacts_of, discharges
+from alerts.wards import ASKED_AT_ONCE, Answer, Stay, as_id, contacts_of, discharges
 from infra.settings import Contacts, Settings
 from infra.settings import Source as SourceTable
 
@@ -49,6 +49,13 @@ def test_a_patient_has_a_ward_and_may_have_left(monkeypatch: pytest.MonkeyPatch)
         "P3": Stay(None, None),
     }
     assert discharges(Settings(), ["P1", "P2"], LEFT_MS) == {"P2": LEFT_MS}
+
+
+@pytest.mark.parametrize(
+    ("written", "read"), [(12345, "12345"), (12345.0, "12345"), (b"\x01\x02", "258"), (" P1 ", "P1"), (1.5, "1.5")]
+)
+def test_an_id_is_read_as_readings_have_it(written: object, read: str) -> None:
+    assert as_id(written) == read
 
 
 def test_a_discharge_that_is_planned_is_none_yet(monkeypatch: pytest.MonkeyPatch) -> None:

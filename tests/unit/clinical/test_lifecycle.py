@@ -304,6 +304,13 @@ def test_a_device_that_is_mostly_slow_clears_its_alarm_too() -> None:
     assert bed.said()[-1] == ("cleared", 300, "high")
 
 
+def test_a_device_with_times_around_those_of_a_silence_clears_its_alarm_too() -> None:
+    bed = Bedside(SPO2, raised=True)
+    for number in range(10, 40):
+        bed.reads(int(number * 10.45), HIGH if number < 20 else INSIDE)
+    assert bed.kinds()[-1] is Kind.CLEARED
+
+
 def test_values_between_limit_and_margin_never_clear() -> None:
     bed = Bedside(SPO2, raised=True)
     bed.reads_each_second(range(100, 1000), MARGIN)
@@ -572,8 +579,21 @@ def test_an_unknown_version_of_a_stored_state_is_named() -> None:
 
 def test_a_state_that_was_stored_before_a_value_of_0_was_news_is_read() -> None:
     state = Bedside(HEART_RATE, raised=True).alarm()
-    stored = {name: cell for name, cell in to_dict(state).items() if name not in ("arrested", "arrest_over_since")}
-    assert from_dict(stored) == state
+    assert _without_arrests(state) == state
+
+
+def test_a_stored_state_that_a_value_of_0_raised_does_not_tell_it_again() -> None:
+    bed = Bedside(HEART_RATE)
+    bed.reads_each_second(range(5), 0)
+    bed.reads_each_second(range(5, 8), 38)
+    found = _without_arrests(bed.alarm())
+    assert (found.arrested, found.arrest_over_since) == (True, ms(5))
+
+
+def _without_arrests(state: State) -> State:
+    """Read as an older version stored it."""
+    added = ("arrested", "arrest_over_since")
+    return from_dict({name: cell for name, cell in to_dict(state).items() if name not in added})
 
 
 def test_a_stored_state_is_small_even_of_long_ids() -> None:

@@ -10,10 +10,10 @@ from prometheus_client import Gauge
 
 from bench.source_database import free_port
 from dashboard.live import register
-from dashboard.live.register import RECENT, follow_streams, judges_now
+from dashboard.live.register import RECENT, follow_streams, judges_now, waiting_seconds
 from dashboard.live.state import LiveState
 from infra.metrics import StreamMetrics, StreamState
-from infra.settings import Ports, Settings
+from infra.settings import Ports, Settings, Spark
 from infra.waiting import wait_for
 
 PATIENCE_SECONDS = 300
@@ -95,6 +95,12 @@ def test_more_may_wait_where_more_readings_come() -> None:
     assert judges_now(state, rate=1000, now=1001)
     assert not judges_now(state, rate=60, now=1001)
     assert not judges_now(state, rate=1000, now=1061)
+
+
+def test_on_a_cluster_detection_seems_an_epoch_behind_and_judges_all_the_same() -> None:
+    assert waiting_seconds(Settings(), "detect-breaches") == 15
+    elsewhere = Settings(spark=Spark(master="yarn", realtime_epoch_seconds=60))
+    assert [waiting_seconds(elsewhere, name) for name in ("detect-breaches", "alert-engine")] == [75, 15]
 
 
 def test_at_the_start_of_the_page_a_judge_that_is_away_is_said_at_once(
