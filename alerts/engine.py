@@ -205,13 +205,12 @@ class Engine:
 
         MySQL may call equal what is not, such as ids that differ by case: only those are found that were asked for.
         """
-        stays = (contacts_of(self._settings, self._missing) or {}) if self._missing else {}
-        known = {patient: stays[patient] for patient in self._missing if patient in stays}
+        stays = contacts_of(self._settings, self._missing) or {}
         imported = now - IMPORTED_SECONDS * 1000
         return [
             patient
-            for patient, stay in known.items()
-            if stay.has_left(now) or max(self._missing[patient], self._began_at) <= imported
+            for patient, asked in self._missing.items()
+            if patient in stays and (stays[patient].has_left(now) or max(asked, self._began_at) <= imported)
         ]
 
     def look_for_discharges(self) -> None:
