@@ -28,6 +28,9 @@ was away, is given them: without them a single spike would seem to have lasted u
 Two of them lie within the time after which a lone reading is believed."""
 
 DAY_MS = 86_400_000
+NUMBERS = (float, int)
+"""Exactly these of JSON's types: `bool` is an int to `isinstance`."""
+
 PLAUSIBLE = {name: (float(vital.low), float(vital.high)) for name, vital in {**JUDGED, **DEVICE}.items()}
 
 
@@ -94,8 +97,8 @@ def read_reading(message: bytes | None, timestamp: int, readings: Readings) -> S
     ]
     quality = _reported(fields, SIGNAL_QUALITY)
     unbelieved: tuple[str, ...] = ()
-    if quality is not None:
-        least = readings.least_signal_quality
+    least = readings.least_signal_quality
+    if quality is not None and quality < least:
         unbelieved = tuple(one.attribute for one in values if not is_believed(one.attribute, quality, least))
         values = [one for one in values if one.attribute not in unbelieved]
     return Seen(
@@ -206,12 +209,12 @@ def _reported(fields: Mapping[str, Any], attribute: str) -> float | None:
 
 def _number(attribute: str, written: Any) -> float | None:
     """A plausible number; text that is one counts, as it does for landing and detection."""
-    if isinstance(written, str):
+    if type(written) not in NUMBERS:
+        if not isinstance(written, str) or "_" in written:
+            return None
         try:
-            written = float(written) if "_" not in written else None
+            written = float(written)
         except ValueError:
             return None
-    if isinstance(written, bool) or not isinstance(written, int | float):
-        return None
     low, high = PLAUSIBLE[attribute]
     return float(written) if low <= written <= high else None

@@ -59,6 +59,8 @@ def create_app(house: House) -> FastAPI:
     nicegui_app.exception_handlers[Exception] = _crashed
     bind_to_sessions()
     run.thread_pool = ThreadPoolExecutor(THREADS, "page")
+    # Quasar's bar for every request would run over the page, without a name, when the socket falls back to polling.
+    nicegui_app.config.quasar_config["loadingBar"]["skipHijack"] = True
     ui.run_with(
         app,
         title="Wardwatch",

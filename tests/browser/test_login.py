@@ -64,6 +64,21 @@ def test_after_logging_in_the_first_page_of_the_role_is_open(
     check_accessible(page)
 
 
+def test_a_request_behind_the_page_runs_no_bar_over_it(sign_in: SignIn) -> None:
+    page = sign_in("doctor")
+    page.route("**/ward.css?slow", lambda route: None)
+    bars = page.evaluate(
+        """async () => {
+            const request = new XMLHttpRequest()
+            request.open("GET", "/ward.css?slow")
+            request.send()
+            for (let frame = 0; frame < 20; frame++) await new Promise(requestAnimationFrame)
+            return document.querySelectorAll("[role=progressbar]").length
+        }"""
+    )
+    assert bars == 0
+
+
 def test_the_login_is_accessible_on_a_phone_and_can_be_used_by_keyboard(
     open_page: Callable[..., Page],
     check_accessible: Callable[[Page], None],
