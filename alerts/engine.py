@@ -75,7 +75,8 @@ ASK_AGAIN_SECONDS = 300.0
 """A patient who is still missing after an import is asked for again after this long."""
 
 IMPORTED_SECONDS = 7200.0
-"""Contacts are imported every hour, and ops are told when that fails: who is on record for longer has been imported."""
+"""Contacts are imported every few minutes, and ops are told when that fails: who is on record for longer has been
+imported."""
 
 FOUND = "The contact of patient {} is on record now, or the patient has left."
 

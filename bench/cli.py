@@ -46,7 +46,10 @@ def bench(
         float | None, typer.Option(min=1, help="How long `sustained` holds each rate. Default: 10 minutes; 3 at least.")
     ] = None,
 ) -> None:
-    """Run benchmarks: print each one's table, and write its numbers as JSON below `.ward/state/bench/`."""
+    """Run benchmarks: print each one's table, and write its numbers as JSON below `.ward/state/bench/`.
+
+    Not on a stack that watches patients: most of them write simulated readings, and `start` stops everything.
+    """
     if name is not None and name not in BENCHMARKS:
         raise ConfigurationError(f"There is no benchmark {name!r}; there are {', '.join(BENCHMARKS)}.")
     # A polite kill ends a run as Ctrl-C does, so that it removes what it made.

@@ -187,7 +187,7 @@ def _read(path: Path) -> dict[str, dict[str, Any]]:
             if len(str(entry["password"]).split("$")) != 6:
                 raise ValueError("a password is not hashed")
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ConfigurationError(f"{path} cannot be read ({error}): mend it, or put it back from a backup.") from error
+        raise ConfigurationError(f"{path} cannot be read ({error}): mend it, or put a copy of it back.") from error
     return entries
 
 

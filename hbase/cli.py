@@ -160,7 +160,7 @@ def patient_limits(
 
     The general bands move along with the normal range and keep width, severity and delay. For a COPD patient:
 
-    ./ward thresholds patient P-0007 spo2 --normal 88:92 --author 'Dr Jane Doe' --reason 'COPD, target 88-92 %'
+    ./ward thresholds patient P0007 spo2 --normal 88:92 --author 'Dr Jane Doe' --reason 'COPD, target 88-92 %'
 
     Where the general rows have no band on a side, what lies beyond is of low severity: recorded, not mailed.
     """

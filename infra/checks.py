@@ -22,8 +22,9 @@ from typing import IO
 from rich.console import Console
 
 from infra import install
+from infra.errors import ConfigurationError
 from infra.priority import BEHIND_ALL
-from infra.servers import venv_program
+from infra.servers import SERVERS, venv_program
 from infra.settings import PROJECT_ROOT, Settings
 
 TEST_STACK = {
@@ -104,11 +105,22 @@ def all_tests() -> list[Step]:
     ]
 
 
+def require_embedded_servers(settings: Settings) -> None:
+    """Tests write, break and stop what they run on. Raises ConfigurationError when a server of these settings stands
+    elsewhere."""
+    if elsewhere := [server.name for server in SERVERS if not server.wanted(settings)]:
+        raise ConfigurationError(
+            f"Tests break the servers that they run on, and these are set to an address elsewhere: "
+            f"{', '.join(elsewhere)}. Run them without that `wardwatch.toml` or those WARDWATCH_… variables."
+        )
+
+
 def run_checks(settings: Settings, arguments: list[str], console: Console, faults: bool = False) -> int:
     """Check the code while what is missing is installed, then run the tests. The first that fails ends all of it.
 
-    Returns its exit status, or 0. No server is left running.
+    Returns its exit status, or 0. No server is left running. Raises ConfigurationError when a server stands elsewhere.
     """
+    require_embedded_servers(settings)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with ThreadPoolExecutor(1) as pool:
         installed = pool.submit(install.ensure_installed, settings, console, for_tests=True)

@@ -31,6 +31,13 @@ def _in_capitals(name: object) -> object:
     return name.upper() if isinstance(name, str) else name
 
 
+def _from_the_root(path: object) -> object:
+    return PROJECT_ROOT / path if isinstance(path, str | Path) else path
+
+
+RootedPath = Annotated[Path, BeforeValidator(_from_the_root)]
+"""A relative one begins at the project's root: streams run in directories of their own."""
+
 LogLevel = Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"], BeforeValidator(_in_capitals)]
 
 
@@ -90,7 +97,7 @@ class MySQL(Frozen):
 
     host: str = "127.0.0.1"
     port: int | None = Field(None, description="default: the embedded server's port")
-    ssl_ca: Path | None = Field(None, description="CA file; set for RDS, TLS is then required and verified")
+    ssl_ca: RootedPath | None = Field(None, description="CA file; set for RDS, TLS is then required and verified")
     connect_timeout_seconds: float = 5
     read_timeout_seconds: float = 60
     reader_user: str = Field("ward_reader", description="needs SELECT on the source tables only")
@@ -200,6 +207,14 @@ class Hadoop(Frozen):
     hbase_thrift_port: int | None = None
     hbase_timeout_ms: int = 5000
     warehouse: str = Field("/wardwatch", description="everything of ours on HDFS lies below this directory")
+
+    @model_validator(mode="after")
+    def _host_with_port(self) -> Hadoop:
+        """By the port we know that a server is not to be started here."""
+        for server in ("hiveserver2", "hbase_thrift"):
+            if f"{server}_host" in self.model_fields_set and getattr(self, f"{server}_port") is None:
+                raise ValueError(f"{server}_host without {server}_port: set both, or neither for the embedded server")
+        return self
 
 
 class Spark(Frozen):
@@ -345,8 +360,8 @@ class Settings(BaseSettings):
         extra="forbid",
     )
 
-    tools_dir: Path = Field(PROJECT_ROOT / ".ward", description="downloads: environment, jars, node modules")
-    state_dir: Path = Field(PROJECT_ROOT / ".ward" / "state", description="data, logs and secrets of the stack")
+    tools_dir: RootedPath = Field(PROJECT_ROOT / ".ward", description="downloads: environment, jars, node modules")
+    state_dir: RootedPath = Field(PROJECT_ROOT / ".ward" / "state", description="data, logs and secrets of the stack")
     port_offset: int = 0
     ports: Ports = Ports()
     start_retry_seconds: float = Field(60, description="how long a stream tries to reach a server before it exits")

@@ -53,7 +53,8 @@ def simulate(
 ) -> None:
     """Fill the ward: write vital signs to MySQL as bedside devices would, with scripted episodes.
 
-    What was true of each episode goes to health.simulator_episodes. Ctrl-C ends it.
+    What was true of each episode goes to health.simulator_episodes. Ctrl-C ends it. Not on a stack that watches
+    patients: the doctors of the wards are mailed of simulated ones.
     """
     settings = load_settings()
     length = ward_length(count, duration, rate or patients) if fast else 0.0

@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from infra.checks import TEST_STACK
+from infra.checks import TEST_STACK, require_embedded_servers
 from infra.errors import UnavailableError
 from infra.settings import PROJECT_ROOT, Settings, load_settings
 from infra.waiting import wait_for
@@ -39,6 +39,7 @@ def use_test_stack() -> None:
     if not REUSE:
         os.environ.update(TEST_STACK)
         load_settings.cache_clear()
+    require_embedded_servers(load_settings())
 
 
 def ward(*arguments: str) -> subprocess.CompletedProcess[str]:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from rich.console import Console
 
 from infra import checks
-from infra.checks import Step, run
+from infra.checks import Step, require_embedded_servers, run, run_checks
+from infra.errors import ConfigurationError
+from infra.settings import Alerts, Hadoop, Kafka, MySQL, Settings
 
 
 @pytest.fixture(autouse=True)
@@ -42,6 +45,23 @@ def failing_after(mark: Path) -> Step:
         "print('what went wrong')\nsys.exit(3)",
         live=False,
     )
+
+
+@pytest.mark.parametrize(
+    ("elsewhere", "named"),
+    [
+        ({"mysql": MySQL(host="vitals.example")}, "mariadb"),
+        ({"mysql": MySQL(port=3306)}, "mariadb"),
+        ({"kafka": Kafka(bootstrap_servers="broker:9092")}, "kafka"),
+        ({"hadoop": Hadoop(hiveserver2_host="hive", hiveserver2_port=10000)}, "hiveserver2"),
+        ({"alerts": Alerts(sns_endpoint_url="aws")}, "sns"),
+    ],
+)
+def test_tests_refuse_to_run_on_servers_that_stand_elsewhere(elsewhere: dict[str, Any], named: str) -> None:
+    settings = Settings(**elsewhere)
+    with pytest.raises(ConfigurationError, match=f"elsewhere: .*{named}"):
+        run_checks(settings, [], Console())
+    require_embedded_servers(Settings())
 
 
 def test_what_is_kept_back_is_shown_and_a_step_waits_for_those_before_it(

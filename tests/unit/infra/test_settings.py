@@ -25,6 +25,12 @@ def test_every_embedded_address_is_on_the_loopback() -> None:
     assert settings.metrics_host == "127.0.0.1"
 
 
+def test_a_relative_path_begins_at_the_projects_root_wherever_it_is_read() -> None:
+    assert MySQL(ssl_ca=Path(".ward/state/tls/ca.pem")).ssl_ca == PROJECT_ROOT / ".ward/state/tls/ca.pem"
+    assert MySQL(ssl_ca=Path("/etc/ssl/rds-ca.pem")).ssl_ca == Path("/etc/ssl/rds-ca.pem")
+    assert MySQL(ssl_ca=None).ssl_ca is None
+
+
 @pytest.fixture
 def fresh() -> Iterator[None]:
     """Settings are read anew, within the test and after it."""
@@ -40,6 +46,8 @@ def fresh() -> Iterator[None]:
         ("WARDWATCH_SOURCE__TABEL", "health.readings", r"source\.tabel"),
         ("WARDWATCH_LOG_LEVEL", "loud", r"log_level: .*'DEBUG'"),
         ("WARDWATCH_SOURCE", "{table: x}", "not the JSON .*source"),
+        ("WARDWATCH_HADOOP__HIVESERVER2_HOST", "hive", "hiveserver2_host without hiveserver2_port"),
+        ("WARDWATCH_HADOOP__HBASE_THRIFT_HOST", "hbase", "hbase_thrift_host without hbase_thrift_port"),
     ],
 )
 def test_a_wrong_setting_is_named_in_one_sentence(
