@@ -27,6 +27,10 @@ OLDER_KEPT, OLDER_APART_MS = 60, 4000
 was away, is given them: without them a single spike would seem to have lasted until the oldest value that is kept.
 Two of them lie within the time after which a lone reading is believed."""
 
+SET_BACK_AFTER = 3
+"""Values in a row that lie before an older one, and pass as time does, are of a clock that was set back. Fewer are late
+values; what a device had stored and sends at once passes faster than time does."""
+
 DAY_MS = 86_400_000
 NUMBERS = (float, int)
 """Exactly these of JSON's types: `bool` is an int to `isinstance`."""
@@ -129,22 +133,44 @@ def read_derived(message: bytes | None, timestamp: int) -> Seen | None:
     return Seen(str(fields["patient_id"]), timestamp, (value,), is_reading=False)
 
 
+class _Behind(NamedTuple):
+    """Values that come one after the other and lie before `newest`: the first of them, when it was inserted, the last,
+    and how many they are."""
+
+    newest: int
+    first_at: int
+    inserted_at: int
+    last_at: int
+    count: int = 1
+
+
 class Bedside:
     """The newest values of every patient, by attribute."""
 
     def __init__(self) -> None:
         self._values: dict[tuple[str, str], deque[Value]] = {}
         self._older: dict[tuple[str, str], deque[Value]] = {}
+        self._behind: dict[tuple[str, str], _Behind] = {}
 
-    def see(self, patient_id: str, values: Iterable[Value]) -> None:
-        """Keep values in the order of their coming."""
+    def see(self, patient_id: str, values: Iterable[Value], inserted_at: int) -> None:
+        """Keep values in the order of their coming; `inserted_at`: of all of them, epoch ms.
+
+        When a device's clock was set back, what it had measured by the clock before is forgotten where it lies later
+        than now: it would seem to have followed what is measured now.
+        """
         for value in values:
             key = (patient_id, value.attribute)
             kept = self._values.get(key)
             if kept is None:
                 kept = self._values[key] = deque(maxlen=KEPT)
-            elif len(kept) == KEPT:
-                self._grow_old(key, kept[0])
+            else:
+                if (key in self._behind or value.recorded_at < kept[-1].recorded_at) and self._was_set_back(
+                    key, kept[-1].recorded_at, value.recorded_at, inserted_at
+                ):
+                    self._forget_later(key, value.recorded_at)
+                    kept = self._values[key]
+                if len(kept) == KEPT:
+                    self._grow_old(key, kept[0])
             kept.append(value)
 
     def forget(self, before: int, but: Container[str]) -> None:
@@ -153,6 +179,7 @@ class Bedside:
         for key in old:
             del self._values[key]
             self._older.pop(key, None)
+            self._behind.pop(key, None)
 
     def since(self, patient_id: str, attribute: str, recorded_at: int) -> list[Value]:
         """The kept values of that time or later, oldest first; those of before the newest KEPT are not all kept."""
@@ -169,6 +196,26 @@ class Bedside:
         """The newest value of each attribute that the patient has, in the order of the catalogue."""
         newest = (self.last(patient_id, attribute, 1) for attribute in JUDGED)
         return [value for (value,) in filter(None, newest)]
+
+    def _was_set_back(self, key: tuple[str, str], before: int, at: int, inserted_at: int) -> bool:
+        """Whether a value measured at `at`, after which one of `before` came, shows that the clock was set back."""
+        known = self._behind.get(key)
+        if known is None or (known.last_at >= at):
+            self._behind[key] = _Behind(max(before, known.newest if known else before), at, inserted_at, at)
+            return False
+        if at > known.newest:
+            del self._behind[key]
+            return False
+        known = self._behind[key] = known._replace(last_at=at, count=known.count + 1)
+        if known.count < SET_BACK_AFTER or 2 * (inserted_at - known.inserted_at) < at - known.first_at:
+            return False
+        del self._behind[key]
+        return True
+
+    def _forget_later(self, key: tuple[str, str], at: int) -> None:
+        for kept in (self._values, self._older):
+            if key in kept:
+                kept[key] = deque((one for one in kept[key] if one.recorded_at <= at), kept[key].maxlen)
 
     def _grow_old(self, key: tuple[str, str], value: Value) -> None:
         older = self._older.setdefault(key, deque(maxlen=OLDER_KEPT))

@@ -251,7 +251,7 @@ class Engine:
         return new
 
     def _remember_values(self, seen: Seen) -> None:
-        self._bedside.see(seen.patient_id, seen.values)
+        self._bedside.see(seen.patient_id, seen.values, seen.inserted_at)
         self._signals.see(seen)
 
     def _hear_people(self, now: int) -> dict[int, str]:

@@ -96,8 +96,8 @@ def test_a_derived_value_says_how_much_it_knew() -> None:
 def test_the_newest_values_are_kept_and_shown_newest_first_by_their_recording() -> None:
     bedside = Bedside()
     for number in range(KEPT + 5):
-        bedside.see("P-1", [Value("heart_rate", number, NOW + number, str(number))])
-    bedside.see("P-1", [Value("heart_rate", 99, NOW + 10, "late")])
+        bedside.see("P-1", [Value("heart_rate", number, NOW + number, str(number))], NOW + number)
+    bedside.see("P-1", [Value("heart_rate", 99, NOW + 10, "late")], NOW + 30)
     assert [value.value for value in bedside.last("P-1", "heart_rate", 3)] == [20, 19, 18]
     assert [value.value for value in bedside.since("P-1", "heart_rate", NOW + 18)] == [18, 19, 20]
     assert bedside.last("P-2", "heart_rate", 3) == []
@@ -105,7 +105,8 @@ def test_the_newest_values_are_kept_and_shown_newest_first_by_their_recording() 
 
 def test_current_values_are_one_of_each_attribute_in_the_catalogues_order() -> None:
     bedside = Bedside()
-    bedside.see("P-1", [Value("spo2", 90, NOW, "1"), Value("heart_rate", 80, NOW, "1"), Value("news2", 7, NOW, "d")])
+    values = [Value("spo2", 90, NOW, "1"), Value("heart_rate", 80, NOW, "1"), Value("news2", 7, NOW, "d")]
+    bedside.see("P-1", values, NOW)
     assert [value.attribute for value in bedside.current("P-1")] == ["heart_rate", "spo2", "news2"]
 
 
@@ -116,6 +117,53 @@ def test_values_are_rounded_half_up_before_they_are_compared() -> None:
 def test_what_was_measured_long_ago_is_forgotten_but_not_of_a_patient_who_alarms() -> None:
     bedside = Bedside()
     for patient, at in (("old", NOW - 1000), ("alarming", NOW - 1000), ("new", NOW)):
-        bedside.see(patient, [Value("heart_rate", 72, at, "1")])
+        bedside.see(patient, [Value("heart_rate", 72, at, "1")], at)
     bedside.forget(NOW, {"alarming"})
     assert [patient for patient in ("old", "alarming", "new") if bedside.current(patient)] == ["alarming", "new"]
+
+
+def see(bedside: Bedside, recorded: int, inserted: int) -> None:
+    bedside.see("P-1", [Value("heart_rate", 72, NOW + recorded * 1000, str(inserted))], NOW + inserted * 1000)
+
+
+def newest(bedside: Bedside) -> int:
+    [value] = bedside.last("P-1", "heart_rate", 1)
+    return (value.recorded_at - NOW) // 1000
+
+
+@pytest.mark.parametrize("back", [5, 60, 3600])
+def test_what_lies_later_by_the_clock_before_it_was_set_back_is_forgotten(back: int) -> None:
+    bedside = Bedside()
+    for second in range(200):
+        see(bedside, second, second)
+    for second in range(200, 202):
+        see(bedside, second - back, second)
+    assert newest(bedside) == 199
+    see(bedside, 202 - back, 202)
+    assert newest(bedside) == 202 - back
+    left = bedside.since("P-1", "heart_rate", 0)
+    assert max(value.recorded_at for value in left) == NOW + (202 - back) * 1000
+
+
+def test_a_late_value_between_others_forgets_nothing() -> None:
+    bedside = Bedside()
+    for second in range(100):
+        see(bedside, second, second)
+        see(bedside, second - 20, second)
+    assert newest(bedside) == 99
+
+
+def test_what_a_device_had_stored_and_sends_at_once_forgets_nothing() -> None:
+    bedside = Bedside()
+    see(bedside, 1000, 1000)
+    for second in range(300):
+        see(bedside, second, 1001 + second // 100)
+    assert [value.source_id for value in bedside.since("P-1", "heart_rate", NOW + 1_000_000)] == ["1000"]
+
+
+def test_values_that_were_inserted_several_at_a_time_show_a_clock_set_back_as_well() -> None:
+    bedside = Bedside()
+    see(bedside, 1000, 1000)
+    for second in range(30):
+        see(bedside, 500 + second, 1001 + second // 5 * 5)
+    assert newest(bedside) == 529

@@ -41,17 +41,24 @@ class Desk:
         self.book = AlarmBook(Manner(self.rule, STYLE), self.bedside, self.changed_seconds)
 
     def reads(
-        self, second: float, value: float, patient: str = "P-1", attribute: str = "heart_rate", **more: Any
+        self,
+        second: float,
+        value: float,
+        patient: str = "P-1",
+        attribute: str = "heart_rate",
+        behind: int = 0,
+        **more: Any,
     ) -> None:
-        """A value arrives, and its breach with it if it is one."""
-        self.now = at = RECORDED + int(second * 1000)
+        """A value arrives, and its breach with it if it is one. The device's clock is so many seconds `behind`."""
+        self.now = RECORDED + int(second * 1000)
+        at = self.now - behind * 1000
         source_id = str(next(self.numbers))
         one = Value(attribute, value, at, source_id)
-        self.bedside.see(patient, [one])
-        self.book.value(patient, one, at)
+        self.bedside.see(patient, [one], self.now)
+        self.book.value(patient, one, self.now)
         found = self.breach_of(value, patient=patient, attribute=attribute, at=at, source_id=source_id, **more)
         if found is not None:
-            self.book.breach(found, at)
+            self.book.breach(found, self.now)
         self.close()
 
     def breach_of(self, value: float, *, patient: str, attribute: str, at: int, **more: Any) -> Breach | None:
@@ -130,7 +137,7 @@ def test_a_single_spike_is_recorded_and_told_to_nobody(desk: Desk) -> None:
 def test_a_spike_or_a_motion_whose_breach_comes_late_is_told_to_nobody(desk: Desk, lasts: int, late: int) -> None:
     for second in range(late + 1):
         value = Value("heart_rate", 150 if second < lasts else 72, RECORDED + second * 1000, str(second))
-        desk.bedside.see("P-1", [value])
+        desk.bedside.see("P-1", [value], value.recorded_at)
     desk.now = RECORDED + late * 1000
     for second in range(lasts):
         at = RECORDED + second * 1000
@@ -146,7 +153,8 @@ def test_a_spike_or_a_motion_whose_breach_comes_late_is_told_to_nobody(desk: Des
 
 def test_what_lasts_is_told_although_its_breaches_come_half_a_minute_late(desk: Desk) -> None:
     for second in range(32):
-        desk.bedside.see("P-1", [Value("heart_rate", 150, RECORDED + second * 1000, str(second))])
+        at = RECORDED + second * 1000
+        desk.bedside.see("P-1", [Value("heart_rate", 150, at, str(second))], at)
     desk.now = RECORDED + 31_000
     first = desk.breach_of(150, patient="P-1", attribute="heart_rate", at=RECORDED, source_id="0", delay_seconds=15)
     assert first is not None
@@ -210,11 +218,23 @@ def test_a_single_high_value_of_a_vital_that_a_site_measures_all_the_time_alarms
     assert monitored.told == [(1, "raised", "high", "glucose")]
 
 
+@pytest.mark.parametrize("back", [5, 20, 60, 300, 3600])
+def test_what_lasts_is_told_although_the_devices_clock_was_set_back_before_it(desk: Desk, back: int) -> None:
+    for second in range(300):
+        desk.reads(second, 72)
+    for second in range(300, 330):
+        desk.reads(second, 150, behind=back, delay_seconds=15)
+    [(second, news, severity, _)] = desk.told
+    assert (news, severity) == ("raised", "high")
+    assert second <= 320
+
+
 def test_an_alarm_that_begins_late_is_given_the_values_read_before_its_breach(desk: Desk) -> None:
     spike = desk.breach_of(150, patient="P-1", attribute="heart_rate", at=RECORDED, source_id="1")
     assert spike is not None
     for second, value in enumerate((150, 72, 73)):
-        desk.bedside.see("P-1", [Value("heart_rate", value, RECORDED + second * 1000, str(second + 1))])
+        at = RECORDED + second * 1000
+        desk.bedside.see("P-1", [Value("heart_rate", value, at, str(second + 1))], at)
     desk.now = RECORDED + 5000
     desk.book.breach(spike, desk.now)
     desk.close()
