@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from clinical.device import is_believed
+from clinical.device import NO_CLOCK_BEFORE_MS, is_believed
 from clinical.messages import ID_MAX
 from clinical.vitals import BATTERY, DERIVED, DEVICE, JUDGED, SIGNAL_QUALITY, VITALS, round_half_up
 from infra.settings import Readings
@@ -89,7 +89,8 @@ def read_reading(message: bytes | None, timestamp: int, readings: Readings) -> S
         return None
     inserted_at = _whole(fields.get("inserted_at"), timestamp)
     recorded_at = _whole(fields.get("recorded_at"), None)
-    if recorded_at is None or recorded_at - inserted_at > readings.max_future_seconds * 1000:
+    ahead = readings.max_future_seconds * 1000
+    if recorded_at is None or recorded_at < NO_CLOCK_BEFORE_MS or recorded_at - inserted_at > ahead:
         recorded_at = inserted_at
     if inserted_at - recorded_at > readings.max_age_days * DAY_MS:
         return None

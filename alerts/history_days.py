@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 import pyarrow.parquet as pq
@@ -62,7 +62,7 @@ class AlarmDays:
         after = change(before)
         if after == before:
             return False
-        new = self._new_directory(day)
+        new = f.new_directory(self._files, f"{self._root}/{KEY}={day}")
         self._write(day, new, after)
         self._switch(day, old, new)
         return True
@@ -86,14 +86,6 @@ class AlarmDays:
             with self._files.open(entry["name"], "rb") as file:
                 rows |= as_rows(pq.read_table(file))
         return rows
-
-    def _new_directory(self, day: str) -> str:
-        """A name that sorts behind those of the day's other directories, also when the clock was set back."""
-        root = f"{self._root}/{KEY}={day}"
-        others = f.directories_below(self._files, root, 1) if self._files.exists(root) else []
-        made = [datetime.strptime(f.base_name(path), NAME).replace(tzinfo=UTC) for path in others]
-        at = max([datetime.now(UTC), *(one + timedelta(microseconds=1) for one in made)])
-        return f"{root}/{at.strftime(NAME)}"
 
     def _write(self, day: str, directory: str, rows: Rows) -> None:
         self._ledger.enter(Retired(directory, _spec(day), datetime.now(UTC)))

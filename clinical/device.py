@@ -22,6 +22,11 @@ LAPSED_SECONDS = 7200
 told otherwise."""
 
 
+NO_CLOCK_BEFORE_MS = 978_307_200_000
+"""Epoch ms of 2001-01-01. A clock without a battery begins in 1970, 1980 or 2000: what was recorded before 2001 was
+recorded by one that does not know the time, and not long ago."""
+
+
 def is_believed(attribute: str, signal_quality: float | None, least: float) -> bool:
     """Whether a value is judged that came with this signal quality (%). A device that tells none is believed.
 

@@ -57,7 +57,7 @@ def check_checkpoint(
     alarms.set(
         "checkpoint_set_aside",
         f"{topics} end before the checkpoint {checkpoint}: the topics were made anew. The checkpoint was moved to "
-        f"{aside} on HDFS and {stream} begins anew. Remove it when it is not needed."
+        f"{aside} on HDFS and {stream} begins anew, a while back. Remove it when it is not needed."
         if found.beyond
         else None,
     )

@@ -10,7 +10,6 @@ meanwhile and gives one score a patient, the newest: what was in between is judg
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -36,7 +35,7 @@ from infra.stream import run_stream
 from spark_jobs.alarms import Alarms
 from spark_jobs.checkpoint import check_checkpoint
 from spark_jobs.first_batch import has_begun
-from spark_jobs.kafka import kafka_source, write_to_kafka
+from spark_jobs.kafka import kafka_source, since, write_to_kafka
 from spark_jobs.landing.readiness import require_servers
 from spark_jobs.patients import Patients, load_patients, patients_location
 from spark_jobs.session import spark_session, stop_session
@@ -164,12 +163,8 @@ class DerivingJob:
         )
 
     def _source(self, spark: SparkSession) -> DataFrame:
-        start = {
-            "startingTimestamp": str(int((time.time() - WARM_UP_SECONDS) * 1000)),
-            "startingOffsetsByTimestampStrategy": "latest",
-        }
         most = self._settings.spark.landing_max_offsets
-        return kafka_source(spark, self._settings, self._place.readings, most, start)
+        return kafka_source(spark, self._settings, self._place.readings, most, since(WARM_UP_SECONDS))
 
     def _scores(self, latest: DataFrame) -> DataFrame:
         contacts = self._contacts.current()

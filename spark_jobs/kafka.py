@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 
 from pyspark.sql import DataFrame, SparkSession
@@ -9,6 +10,14 @@ from pyspark.sql import DataFrame, SparkSession
 from infra.settings import Settings
 
 FROM_THE_BEGINNING = {"startingOffsets": "earliest"}
+
+
+def since(seconds: float) -> dict[str, str]:
+    """Options for a query that begins with what came in the last so many seconds."""
+    return {
+        "startingTimestamp": str(int((time.time() - seconds) * 1000)),
+        "startingOffsetsByTimestampStrategy": "latest",
+    }
 
 
 def kafka_source(

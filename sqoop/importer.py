@@ -121,7 +121,7 @@ def _seconds_since(started: datetime) -> float:
 
 def _done_meanwhile(snapshots: Snapshots, asked_at: datetime, full: bool) -> ImportResult | None:
     _version, last = _newest(snapshots)
-    if last is None or "result" not in last or datetime.fromisoformat(last["started_at"]) < asked_at:
+    if last is None or "result" not in last or not plan.began_meanwhile(last, asked_at, datetime.now(UTC)):
         return None
     if full and last["kind"] != Kind.FULL:
         return None
@@ -168,7 +168,8 @@ def _nothing_to_do(settings: Settings, source: ContactsTable, last: dict[str, An
     if "result" not in last:
         return False
     since = source.since(last["mark"], settings.contacts.overlap_seconds)
-    return plan.unchanged(last, since, count(settings, source, since))
+    counts = count(settings, source, since)
+    return source.clock(counts.at) >= last["mark"] and plan.unchanged(last, since, counts)
 
 
 def _add(result: ImportResult | None, done: Pass, kind: Kind) -> ImportResult:

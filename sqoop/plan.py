@@ -47,7 +47,8 @@ def choose(table: ContactsTable, last: Mapping[str, Any] | None, now: datetime, 
         return Kind.FULL
     if last["fingerprint"] != fingerprint(table):
         return Kind.FULL
-    if now - datetime.fromisoformat(last["keys_checked_at"]) >= KEYS_EVERY:
+    since_checked = now - datetime.fromisoformat(last["keys_checked_at"])
+    if not timedelta(0) <= since_checked < KEYS_EVERY:  # in the future, before the clock was set back
         return Kind.DELTA_AND_KEYS
     return Kind.DELTA
 
@@ -65,15 +66,22 @@ def escalate(kind: Kind, outcome: Completeness, before: Counts, after: Counts) -
 
 
 def seen(since: str | None, before: Counts, after: Counts) -> dict[str, Any] | None:
-    """For the manifest: the rows that an incremental import was sure to see, or None when they changed meanwhile."""
-    if since is None or not before.same_rows(after):
+    """For the manifest: the rows that an incremental import was sure to see, or None when they changed meanwhile, or
+    so lately that a second change would leave the same time behind."""
+    if since is None or before.just_changed or not before.same_rows(after):
         return None
     return {"since": since, "total": before.total, "matching": before.matching, "digest": before.digest}
 
 
 def unchanged(last: Mapping[str, Any], since: str, now: Counts) -> bool:
     """Whether the snapshot has all rows and an incremental import would see just those that the last one saw."""
-    return last.get("rows") == now.total and last.get("seen") == seen(since, now, now)
+    known = last.get("seen")
+    return known is not None and last.get("rows") == now.total and known == seen(since, now, now)
+
+
+def began_meanwhile(last: Mapping[str, Any], asked_at: datetime, now: datetime) -> bool:
+    """Whether the last import began between then and now; one that began later did so before the clock was set back."""
+    return asked_at <= datetime.fromisoformat(last["started_at"]) <= now
 
 
 def between(number: int, one: int, other: int) -> bool:

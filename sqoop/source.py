@@ -23,6 +23,9 @@ NUMBERS = frozenset({"tinyint", "smallint", "mediumint", "int", "bigint", "decim
 MARK = "updated_at"
 TIME_COLUMNS = ("updated_at", "discharged_at")
 MARK_FORMAT = "%Y-%m-%d %H:%M:%S.%f"
+JUST = timedelta(seconds=2)
+"""Most tables note the time of a change in whole seconds."""
+
 DAYLIGHT_SAVING = timedelta(hours=1)
 """A wall clock goes back by this much once a year; a mark in local time looks back further by it."""
 
@@ -40,13 +43,15 @@ class Counts:
     """Rows at one moment: in the table, and matching the incremental predicate.
 
     `digest` is made of the ids and times of change of the matching rows of an incremental import, whatever their
-    order: equal digests mean that none came, went or changed. `at` is the server's UTC time then.
+    order: equal digests mean that none came, went or changed. `at` is the server's UTC time then. `just_changed`: one
+    of them changed within the last seconds, so that a digest of whole seconds may miss that it changes once more.
     """
 
     total: int
     matching: int
     digest: int
     at: datetime
+    just_changed: bool = False
 
     def same_rows(self, other: Counts) -> bool:
         """Whether nothing that an incremental import could see happened in between."""
@@ -113,12 +118,19 @@ class ContactsTable:
         """Count in one statement, so that all is of the same moment."""
         digest = "0" if since is None else f"BIT_XOR(IF({self.predicate(since)}, {self._row_hash()}, 0))"
         with connection.cursor() as cursor:
+            cursor.execute("SELECT UTC_TIMESTAMP(6)")
+            just_changed = self._just_changed(cursor.fetchall()[0][0].replace(tzinfo=UTC)) if since else "0"
             cursor.execute(
-                f"SELECT COUNT(*), COALESCE(SUM({self.predicate(since)}), 0), {digest}, UTC_TIMESTAMP(6) "
-                f"FROM {quoted(self.table)} WHERE {self.predicate(None)}"
+                f"SELECT COUNT(*), COALESCE(SUM({self.predicate(since)}), 0), {digest}, UTC_TIMESTAMP(6), "
+                f"COALESCE(MAX({just_changed}), 0) FROM {quoted(self.table)} WHERE {self.predicate(None)}"
             )
-            total, matching, row_digest, at = cursor.fetchall()[0]
-        return Counts(int(total), int(matching), int(row_digest), at.replace(tzinfo=UTC))
+            total, matching, row_digest, at, recent = cursor.fetchall()[0]
+        return Counts(int(total), int(matching), int(row_digest), at.replace(tzinfo=UTC), bool(recent))
+
+    def _just_changed(self, at: datetime) -> str:
+        """SQL condition of the rows that changed around the UTC time `at`."""
+        first, last = (self.clock(at + sign * JUST) for sign in (-1, 1))
+        return f"{quoted(self.columns[MARK].name)} BETWEEN '{first}' AND '{last}'"
 
     def _row_hash(self) -> str:
         """SQL: 64 bits of a hash of a row's id and time of change."""

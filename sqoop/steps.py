@@ -85,7 +85,8 @@ def run_pass(context: Context, kind: Kind) -> Pass:
     held = _read_ahead(context, base)
     try:
         keys = fetch(context, (KEY, MARK), None, "keys") if kind is Kind.DELTA_AND_KEYS else None
-        mark = "" if kind is Kind.FULL or last is None else str(last["mark"])
+        # No mark ahead of the source's clock, which may have been set back: what changes now would lie before it.
+        mark = "" if kind is Kind.FULL or last is None else min(str(last["mark"]), source.clock(_clock(context)))
         since = source.since(mark, context.settings.contacts.overlap_seconds) if mark else None
         fetched = fetch(context, tuple(source.columns), since, "rows")
     finally:
@@ -120,6 +121,10 @@ def run_pass(context: Context, kind: Kind) -> Pass:
     outcome = Completeness(merged.changes.rows, merged.stale)
     follow_up = plan.escalate(kind, outcome, fetched.before, fetched.after)
     return Pass(version, manifest, rows_read, merged, written, follow_up)
+
+
+def _clock(context: Context) -> datetime:
+    return count(context.settings, context.source, None).at
 
 
 def _read_ahead(context: Context, version: str | None) -> Future[pa.Table] | None:

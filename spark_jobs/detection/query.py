@@ -13,7 +13,7 @@ from clinical.thresholds import judging_bands, own_limits
 from hbase.snapshots import ThresholdSnapshot
 from infra.settings import Settings
 from spark_jobs.detection.place import Place
-from spark_jobs.kafka import kafka_source
+from spark_jobs.kafka import kafka_source, since
 from spark_jobs.patients import Patients
 from spark_jobs.transforms.breaches import (
     bands_frame,
@@ -24,6 +24,10 @@ from spark_jobs.transforms.breaches import (
     values_of_derived,
 )
 from spark_jobs.transforms.readings import long_form
+
+BACK_SECONDS = 3600
+"""Without a checkpoint the last hour is judged: more is not to be told anybody as news, and who is there now would have
+to wait for it."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +47,7 @@ def start_query(
     place: Place,
     real_time: bool,
 ) -> StreamingQuery:
-    """Start judging `judged`, from where the checkpoint stands; at first from the beginning.
+    """Start judging `judged`, from where the checkpoint stands; at first an hour back.
 
     In real-time mode each value is judged as it arrives and the checkpoint moves at the end of each epoch. A large
     snapshot of contacts is joined by shuffle, which needs micro-batch mode. Either way breaches are published at least
@@ -66,7 +70,8 @@ def start_query(
 def judged(spark: SparkSession, settings: Settings, place: Place, real_time: bool) -> Judged:
     """What is judged, as streams for either mode. To plan them takes the JVM a while; queries share them."""
     most = None if real_time else settings.spark.landing_max_offsets
-    readings, derived = (kafka_source(spark, settings, topic, most) for topic in place.sources)
+    start = since(BACK_SECONDS)
+    readings, derived = (kafka_source(spark, settings, topic, most, start) for topic in place.sources)
     return Judged(readings_to_judge(readings, settings.readings), values_of_derived(derived))
 
 

@@ -75,7 +75,7 @@ class Compactor:
         if not any(f.parse_batch_file(f.base_name(entry["name"])) for entry in sources):
             return Compacted(spec)
         partition = "/".join(f"{key}={value}" for key, value in spec.items())
-        new = f"{self._root}/{partition}/{datetime.now(UTC):%Y%m%dT%H%M%S%f}"
+        new = f.new_directory(self._files, f"{self._root}/{partition}")
         self._ledger.enter(Retired(new, spec, datetime.now(UTC)))
         names = [self._settings.default_fs + entry["name"] for entry in sources]
         rows = self._rewrite(names, sum(entry["size"] for entry in sources), new, partition)

@@ -9,6 +9,7 @@ import re
 import shutil
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urlparse
 
@@ -18,6 +19,8 @@ from infra.settings import Settings
 
 ALREADY_MERGED = "_batches"
 """In a compacted directory: names of the batch files that were merged into it, one a line. Hive skips `_` names."""
+
+_DIRECTORY = "%Y%m%dT%H%M%S%f"
 
 COPY_BYTES = 4 * 1024 * 1024
 
@@ -100,6 +103,15 @@ def directories_below(files: Any, root: str, depth: int) -> list[str]:
             if entry["type"] == "directory" and is_data(base_name(entry["name"]))
         ]
     return directories
+
+
+def new_directory(files: Any, partition: str) -> str:
+    """The path of a new compacted directory of a partition: by its name it is the newest of them, which is what tells
+    them apart, also when the clock was set back."""
+    others = directories_below(files, partition, 1) if files.exists(partition) else []
+    made = [datetime.strptime(base_name(path), _DIRECTORY).replace(tzinfo=UTC) for path in others]
+    at = max([datetime.now(UTC), *(one + timedelta(microseconds=1) for one in made)])
+    return f"{partition}/{at.strftime(_DIRECTORY)}"
 
 
 def has_landed(files: Any, directory: str, name: str) -> bool:

@@ -29,15 +29,16 @@ INPUT_COLUMNS = ("patient_id", "at", *VITALS, "on_oxygen", "consciousness_points
 def inputs_of_readings(df: DataFrame, readings: Readings) -> DataFrame:
     """What can be derived from: INPUT_COLUMNS of the `vital-info` messages that detection judges as well.
 
-    `at` TIMESTAMP is the time by which a reading is judged, and never later than its insertion: a clock that runs ahead
-    would make a patient's other inputs look stale, and with the watermark everybody's. The watchdog has no score, and
+    `at` TIMESTAMP is the time by which a reading is judged, and never later than its insertion or Kafka's timestamp: a
+    clock that runs ahead, the device's or the database's, would make a patient's other inputs look stale, and with the
+    watermark everybody's. The watchdog has no score, and
     nothing is derived from a value that is not believed (`clinical.device`).
     """
     states = " ".join(f"WHEN {text(state)} THEN {points}" for state, points in news2.CONSCIOUSNESS_POINTS.items())
     typed = typed_readings(without_watchdog(df), readings).where("judged_at IS NOT NULL")
     return typed.selectExpr(
         "patient_id",
-        "least(judged_at, inserted_at) AS at",
+        "least(judged_at, inserted_at, timestamp) AS at",
         *believed_vitals(readings),
         "on_oxygen",
         f"CASE consciousness {states} END AS consciousness_points",

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from pyspark.sql import DataFrame
 
-from clinical.device import PROBED
+from clinical.device import NO_CLOCK_BEFORE_MS, PROBED
 from clinical.messages import ID_MAX, READING_FIELDS, WATCHDOG_PATIENT
 from clinical.tables import VITAL_TYPE
 from clinical.vitals import CONSCIOUSNESS, MEASURED, REPORTED, SIGNAL_QUALITY, VITALS, Vital
@@ -31,6 +31,7 @@ _PASSED_ON = ("raw", "key", "topic", "partition", "offset", "timestamp")
 _MS_AHEAD = "(unix_millis(recorded_at) - unix_millis(inserted_at))"
 """Milliseconds by which the recording lies after the insertion; NULL without a time of recording."""
 
+_HAS_NO_CLOCK = f"coalesce(unix_millis(recorded_at) < {NO_CLOCK_BEFORE_MS}L, false)"
 _IS_OBJECT = "(m IS NOT NULL AND m._corrupt IS NULL)"
 _IS_OURS = f"({_IS_OBJECT} AND ({' OR '.join(f'm.{name} IS NOT NULL' for name in READING_FIELDS)}))"
 
@@ -148,9 +149,9 @@ def _judged(df: DataFrame, readings: Readings) -> DataFrame:
 
 def _judged_at(readings: Readings) -> str:
     identified = "reading_id IS NOT NULL AND patient_id IS NOT NULL AND m._corrupt IS NULL"
-    clock_is_wrong = f"recorded_at IS NULL OR {_is_in_future(readings)}"
+    clock_is_wrong = f"(recorded_at IS NULL OR {_is_in_future(readings)} OR {_HAS_NO_CLOCK})"
     by = f"CASE WHEN {clock_is_wrong} THEN inserted_at ELSE recorded_at END"
-    return f"CASE WHEN {identified} AND NOT {_is_too_old(readings)} THEN {by} END"
+    return f"CASE WHEN {identified} AND ({_HAS_NO_CLOCK} OR NOT {_is_too_old(readings)}) THEN {by} END"
 
 
 def _accepted(readings: Readings) -> str:

@@ -25,6 +25,7 @@ from sqoop import importer
 from sqoop.importer import LOCK, UNCHANGED, ImportResult, import_contacts
 from sqoop.plan import KEYS_EVERY, Kind
 from sqoop.snapshots import Snapshots
+from sqoop.source import MARK_FORMAT
 
 pytestmark = pytest.mark.own_world
 
@@ -196,6 +197,22 @@ def test_a_deletion_is_seen_from_the_number_of_rows(imported: World) -> None:
     world.sql(f"DELETE FROM {world.source} WHERE patient_id = 'leap'")
     result = world.run()
     assert (result.kind, result.deleted) == (Kind.DELTA_AND_KEYS, 1)
+    world.assert_hive_equals_mysql()
+
+
+def test_after_the_databases_clock_was_set_back_what_changes_is_seen_all_the_same(imported: World) -> None:
+    world = imported
+    world.run()
+    newest = world.snapshots().versions()[-1]
+    last = world.snapshots().manifest(newest)
+    assert last is not None
+    ahead = naive_utc() + timedelta(hours=2)
+    since = ahead - timedelta(seconds=world.settings.contacts.overlap_seconds)
+    seen = {"since": since.strftime(MARK_FORMAT), "total": last["rows"], "matching": 0, "digest": 0}
+    world.snapshots().write_manifest(newest, {**last, "mark": ahead.strftime(MARK_FORMAT), "seen": seen})
+    world.sql(f"UPDATE {world.source} SET phone = '+47 11 22 33 44' WHERE patient_id = 'no contact'")
+    result = world.run()
+    assert (result.kind, result.changed) == (Kind.DELTA, 1)
     world.assert_hive_equals_mysql()
 
 

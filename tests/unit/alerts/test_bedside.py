@@ -49,7 +49,7 @@ def test_text_that_is_a_number_counts() -> None:
     assert seen.values[0].value == 72.0
 
 
-@pytest.mark.parametrize("recorded_at", [None, NOW + 10 * 60_000])
+@pytest.mark.parametrize("recorded_at", [None, NOW + 10 * 60_000, 0, 946_684_800_000])
 def test_a_clock_of_no_use_gives_way_to_the_insertion(recorded_at: int | None) -> None:
     seen = read_reading(reading(recorded_at=recorded_at), NOW, READINGS)
     assert seen is not None

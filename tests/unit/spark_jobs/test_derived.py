@@ -28,6 +28,8 @@ from tests.unit.spark_jobs.frames import kafka_frame
 
 NOON = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
 NOON_MS = int(NOON.timestamp() * 1000)
+RECEIVED_MS = NOON_MS + 86_400_000
+"""Kafka's timestamp of every message: late, as after an outage."""
 LATEST_SCHEMA = ", ".join(
     ["patient_id STRING, computed_for TIMESTAMP"]
     + [f"{name} DECIMAL(10,3), {name}_at TIMESTAMP" for name in SCALES]
@@ -61,7 +63,7 @@ def scores(
     patients: Iterable[tuple[Any, ...]] = (),
     derivation: Derivation = Derivation(),  # noqa: B008 (frozen)
 ) -> list[dict[str, Any]]:
-    inputs = inputs_of_readings(kafka_frame(spark, readings), Readings())
+    inputs = inputs_of_readings(kafka_frame(spark, readings, timestamp_ms=RECEIVED_MS), Readings())
     known = spark.createDataFrame(list(patients), PATIENT_SCHEMA)
     return messages(news2_messages(latest_inputs(inputs), known, derivation))
 
@@ -156,6 +158,11 @@ def test_a_clock_that_runs_ahead_makes_no_other_input_stale(spark: SparkSession)
     assert (message["inputs_used"], message["computed_for"]) == (7, NOON_MS)
 
 
+def test_a_clock_of_the_database_that_runs_ahead_lets_nothing_be_computed_for_the_future(spark: SparkSession) -> None:
+    (message,) = scores(spark, [reading(1, RECEIVED_MS + 3_600_000, **WELL)])
+    assert message["computed_for"] == RECEIVED_MS
+
+
 @pytest.mark.parametrize(
     ("born", "pregnant"),
     [(None, None), (date(2010, 1, 2), None), (date(2010, 1, 1), False), (date(1950, 1, 1), True)],
@@ -194,7 +201,7 @@ def test_the_same_readings_give_the_same_id_and_another_result_another(spark: Sp
 
 
 def means(spark: SparkSession, readings: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    inputs = inputs_of_readings(kafka_frame(spark, readings), Readings())
+    inputs = inputs_of_readings(kafka_frame(spark, readings, timestamp_ms=RECEIVED_MS), Readings())
     return messages(mean_messages(mean_windows(inputs, GLUCOSE_MEAN, 300), GLUCOSE_MEAN))
 
 

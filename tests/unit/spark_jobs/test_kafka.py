@@ -1,11 +1,12 @@
 """What Spark is told about a topic."""
 
+import time
 from typing import Any
 
 import pytest
 
 from infra.settings import Kafka, Settings
-from spark_jobs.kafka import kafka_source
+from spark_jobs.kafka import kafka_source, since
 
 SETTINGS = Settings(kafka=Kafka(bootstrap_servers="broker:9092"))
 
@@ -48,6 +49,8 @@ def test_a_batch_is_limited_where_one_says_so(most: int | None, limit: str | Non
 
 def test_a_query_begins_with_the_topic_or_where_it_says() -> None:
     assert told(7)["startingOffsets"] == "earliest"
-    later = told(7, {"startingTimestamp": "1"})
-    assert later["startingTimestamp"] == "1"
+    before = time.time()
+    later = told(7, since(60))
+    assert before - 60 <= int(later["startingTimestamp"]) / 1000 + 0.001 <= time.time() - 59
+    assert later["startingOffsetsByTimestampStrategy"] == "latest"
     assert "startingOffsets" not in later

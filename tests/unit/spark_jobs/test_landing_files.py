@@ -19,6 +19,7 @@ from spark_jobs.landing.files import (
     copy,
     has_landed,
     is_data,
+    new_directory,
     parse_batch_file,
     parse_spec,
     path_of,
@@ -54,6 +55,13 @@ def test_hidden_files_and_markers_are_no_data() -> None:
 def test_locations_and_partitions_are_taken_apart() -> None:
     assert path_of("hdfs://localhost:19820/w/hive/t/event_date=2026-01-31") == "/w/hive/t/event_date=2026-01-31"
     assert parse_spec("event_date=2026-01-31/event_hour=5") == {"event_date": "2026-01-31", "event_hour": "5"}
+
+
+def test_a_new_directory_sorts_behind_its_siblings_also_when_the_clock_was_set_back(files: Any) -> None:
+    first = new_directory(files, "/c/event_date=a")
+    assert first.startswith("/c/event_date=a/20")
+    files.pipe_file("/c/event_date=a/29991231T235959999999/part.parquet", b"")
+    assert new_directory(files, "/c/event_date=a") == "/c/event_date=a/30000101T000000000000"
 
 
 def test_staged_files_are_found_with_their_partitions_and_without_markers(files: Any) -> None:

@@ -88,6 +88,7 @@ MESSAGES: dict[str, Any] = {
     "slightly ahead": reading(recorded_at=RECORDED + 500 + 300_000),
     "year ago": reading(recorded_at=RECORDED - 365 * DAY_MS),
     **{name: reading(recorded_at=value) for name, (value, _) in NO_TIMES.items()},
+    "clock without a battery": reading(recorded_at=946_684_800_000 + 90_000),
     "no insertion": reading(inserted_at=None),
     "many digits": reading(heart_rate=72.4996),
     "long patient": reading(patient_id="P" * (ID_MAX + 1)),
@@ -210,6 +211,14 @@ def test_a_reading_from_a_year_ago_is_neither_stored_nor_judged(parsed: Parsed) 
         "recorded_at 2024-11-22 19:00:00 UTC is more than 30 days before the insertion at 2025-11-22 19:00:00.5 UTC."
     ]
     assert (row.accepted, row.judged_at) == (False, None)
+
+
+def test_what_a_clock_without_a_battery_recorded_is_not_stored_but_judged_by_its_insertion(parsed: Parsed) -> None:
+    row = parsed["clock without a battery"]
+    assert [p.reason for p in row.problems] == [
+        "recorded_at 2000-01-01 00:01:30 UTC is more than 30 days before the insertion at 2025-11-22 19:00:00.5 UTC."
+    ]
+    assert (row.accepted, row.judged_at) == (False, row.inserted_at)
 
 
 @pytest.mark.parametrize("name", NO_TIMES)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from sqoop.plan import Completeness, Kind, choose, escalate, fingerprint, seen, unchanged
+from sqoop.plan import Completeness, Kind, began_meanwhile, choose, escalate, fingerprint, seen, unchanged
 from sqoop.source import Column, ContactsTable, Counts
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -44,9 +44,16 @@ def test_a_source_that_does_not_say_when_rows_changed_is_always_imported_in_full
     assert choose(source, manifest(fingerprint=fingerprint(source)), NOW, full=False) is Kind.FULL
 
 
-def test_the_keys_are_compared_once_a_day() -> None:
-    yesterday = (NOW - timedelta(hours=24)).isoformat()
-    assert choose(SOURCE, manifest(keys_checked_at=yesterday), NOW, full=False) is Kind.DELTA_AND_KEYS
+@pytest.mark.parametrize("hours", [24, -1], ids=["yesterday", "before the clock was set back"])
+def test_the_keys_are_compared_once_a_day(hours: int) -> None:
+    checked = (NOW - timedelta(hours=hours)).isoformat()
+    assert choose(SOURCE, manifest(keys_checked_at=checked), NOW, full=False) is Kind.DELTA_AND_KEYS
+
+
+@pytest.mark.parametrize(("began", "meanwhile"), [(-1, False), (1, True), (7200, False)])
+def test_an_import_that_began_in_what_is_the_future_now_did_not_begin_meanwhile(began: int, meanwhile: bool) -> None:
+    last = {"started_at": (NOW + timedelta(seconds=began)).isoformat()}
+    assert began_meanwhile(last, NOW, NOW + timedelta(seconds=60)) is meanwhile
 
 
 def test_another_column_or_type_is_another_source() -> None:
@@ -101,6 +108,11 @@ def test_another_mark_needs_an_import() -> None:
 def test_rows_that_changed_during_an_import_count_as_not_seen() -> None:
     assert seen(SINCE, SEEN, replace(SEEN, digest=18)) is None
     assert not unchanged(manifest(rows=60, seen=None), SINCE, SEEN)
+
+
+def test_a_row_that_changed_within_the_second_may_change_again_unseen_and_is_looked_at_again() -> None:
+    assert seen(SINCE, replace(SEEN, just_changed=True), SEEN) is None
+    assert not unchanged(manifest(rows=60, seen=None), SINCE, replace(SEEN, just_changed=True))
 
 
 def test_a_full_import_leaves_the_question_to_the_next() -> None:
