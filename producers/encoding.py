@@ -67,15 +67,20 @@ def blood_pressure(value: Any) -> tuple[int | float | str | None, int | float | 
     return (number(match[1]), number(match[2])) if match else (written, None)
 
 
-def epoch_ms(wall_clock_ms: int | None, zone: ZoneInfo) -> int | None:
+def epoch_ms(wall_clock_ms: int | None, zone: ZoneInfo, near: int | None = None) -> int | None:
     """Epoch milliseconds of a wall clock in `zone`, given as the milliseconds that it reads after 1970-01-01 00:00.
 
-    An hour that occurs twice (end of summer time) is taken as its first occurrence.
+    Of an hour that occurs twice (end of summer time) the occurrence is taken that lies nearer to `near` (epoch ms);
+    without that the first.
     """
     if wall_clock_ms is None or zone is _UTC:
         return wall_clock_ms
     at = (_EPOCH + timedelta(milliseconds=wall_clock_ms)).replace(tzinfo=zone)
-    return round(at.timestamp() * 1000)
+    first = round(at.timestamp() * 1000)
+    if near is None:
+        return first
+    second = round(at.replace(fold=1).timestamp() * 1000)
+    return second if first < second and abs(second - near) < abs(first - near) else first
 
 
 class RowEncoder:
@@ -104,8 +109,9 @@ class RowEncoder:
 
     def _message(self, row: Sequence[Any], now_ms: int) -> Message:
         inserted_at = epoch_ms(row[4], self._inserted_zone)
-        recorded_at = epoch_ms(row[3], self._recorded_zone)
         received_at = now_ms if inserted_at is None else inserted_at
+        # A time of insertion in the same zone does not know either which of two equal hours it is.
+        recorded_at = epoch_ms(row[3], self._recorded_zone, received_at if self._inserted_zone is _UTC else None)
         patient = text(row[1])
         message: dict[str, Any] = {
             "reading_id": row[0],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
@@ -147,6 +148,24 @@ def test_a_wall_clock_is_read_in_the_zone_of_the_source() -> None:
     assert epoch_ms(summer, london) == summer - 3_600_000
     assert epoch_ms(winter + 123, ZoneInfo("Asia/Tokyo")) == winter + 123 - 9 * 3_600_000
     assert epoch_ms(None, london) is None
+
+
+@pytest.mark.parametrize("passed", [0, 1], ids=["first", "second"])
+def test_of_two_equal_hours_the_one_nearer_to_the_insertion_is_meant(passed: int) -> None:
+    berlin = ZoneInfo("Europe/Berlin")
+    shown = datetime(2026, 10, 25, 2, 10, tzinfo=UTC)
+    inserted = datetime(2026, 10, 25, passed, 10, 1, tzinfo=UTC).timestamp() * 1000
+    wall_clock = round(shown.timestamp() * 1000)
+    assert epoch_ms(wall_clock, berlin, round(inserted)) == round(inserted) - 1000
+    assert epoch_ms(wall_clock, berlin) == round(datetime(2026, 10, 25, 0, 10, tzinfo=UTC).timestamp() * 1000)
+
+
+@pytest.mark.parametrize("late_hours", [0, 20])
+def test_a_time_that_was_skipped_or_is_unequivocal_is_not_moved_by_the_insertion(late_hours: int) -> None:
+    berlin = ZoneInfo("Europe/Berlin")
+    for shown in (datetime(2026, 3, 29, 2, 30, tzinfo=UTC), datetime(2026, 7, 1, 12, tzinfo=UTC)):
+        wall_clock = round(shown.timestamp() * 1000)
+        assert epoch_ms(wall_clock, berlin, wall_clock + late_hours * 3_600_000) == epoch_ms(wall_clock, berlin)
 
 
 def test_long_text_is_cut() -> None:
