@@ -70,7 +70,8 @@ class ReadingLog:
     def load_cursor(self) -> bytes | None:
         """The last committed cursor of this source table, None when there is none.
 
-        Raises UnavailableError when the broker does not answer.
+        Raises UnavailableError when the broker does not answer, ConfigurationError when the topics hold the readings of
+        another table: by their ids everything behind knows what it has seen, and this table may repeat them.
         """
         consumer = Consumer(
             kafka_config(
@@ -97,6 +98,7 @@ class ReadingLog:
 
     def _last_cursor(self, consumer: Any, waiting: set[int]) -> bytes | None:
         last: bytes | None = None
+        other: bytes | None = None
         deadline = time.monotonic() + CALL_TIMEOUT_SECONDS
         while waiting:
             messages = consumer.consume(num_messages=1000, timeout=1)
@@ -105,6 +107,8 @@ class ReadingLog:
                 if error is None:
                     if message.key() == self._source_key:
                         last = message.value()
+                    else:
+                        other = message.key()
                 elif error.code() == KafkaError._PARTITION_EOF:
                     waiting.discard(message.partition())
                 else:
@@ -113,6 +117,12 @@ class ReadingLog:
                 deadline = time.monotonic() + CALL_TIMEOUT_SECONDS
             elif time.monotonic() > deadline:
                 raise self._unavailable(f"no answer while reading {self._cursor_topic}")
+        if last is None and other is not None:
+            raise ConfigurationError(
+                f"{self._readings_topic} holds readings of {other.decode('utf-8', 'replace')}, whose ids "
+                f"{self._settings.source.table} may repeat, and an id means one reading for good: begin with a state "
+                "directory (state_dir) or Kafka, HDFS and alerts database of their own."
+            )
         return last
 
     def write(self, messages: Sequence[Message], cursor: bytes) -> None:

@@ -217,6 +217,19 @@ def make_bench(stack: Settings) -> Iterator[Callable[..., Bench]]:
         bench.close()
 
 
+def test_another_table_is_refused_because_its_ids_may_repeat_those_that_are_known(bench: Bench) -> None:
+    bench.insert()
+    with bench.producing():
+        bench.await_ids(bench.ids())
+    bench.settings = bench.settings.model_copy(
+        update={"source": bench.settings.source.model_copy(update={"table": "health.patients_vital_info"})}
+    )
+    error = Running(bench.settings).wait()
+    assert isinstance(error, ConfigurationError)
+    assert f"{bench.readings} holds readings of {bench.table}" in str(error)
+    bench.await_ids(bench.ids())
+
+
 def test_every_row_of_a_ward_arrives_exactly_once_with_its_patient_as_key(bench: Bench) -> None:
     fill_ward(bench.settings, count=20_000, patients=60, tables=Tables(readings=bench.table))
     with bench.producing() as running:
