@@ -142,7 +142,7 @@ class _Behind(NamedTuple):
     first_at: int
     inserted_at: int
     last_at: int
-    count: int = 1
+    number: int = 1
 
 
 class Bedside:
@@ -201,14 +201,14 @@ class Bedside:
     def _was_set_back(self, key: tuple[str, str], before: int, at: int, inserted_at: int) -> bool:
         """Whether a value measured at `at`, after which one of `before` came, shows that the clock was set back."""
         known = self._behind.get(key)
-        if known is None or (known.last_at >= at):
+        if known is None or known.last_at >= at:
             self._behind[key] = _Behind(max(before, known.newest if known else before), at, inserted_at, at)
             return False
         if at > known.newest:
             del self._behind[key]
             return False
-        known = self._behind[key] = known._replace(last_at=at, count=known.count + 1)
-        if known.count < SET_BACK_AFTER or 2 * (inserted_at - known.inserted_at) < at - known.first_at:
+        known = self._behind[key] = known._replace(last_at=at, number=known.number + 1)
+        if known.number < SET_BACK_AFTER or 2 * (inserted_at - known.inserted_at) < at - known.first_at:
             return False
         del self._behind[key]
         return True
