@@ -147,7 +147,9 @@ def as_age(seconds: float) -> str:
 
 def login_address(scope: Mapping[str, Any]) -> str:
     """Where somebody logs in who asked for this page (an ASGI scope), and is then sent to it."""
-    path, query = scope["path"], scope.get("query_string", b"").decode("latin-1")
+    # As the browser wrote it: in an id, `%23` is a `#`.
+    path = scope.get("raw_path", b"").decode("latin-1").partition("?")[0] or quote(scope["path"])
+    query = scope.get("query_string", b"").decode("latin-1")
     return "/login" if path == "/" else f"/login?after={quote(f'{path}?{query}' if query else path)}"
 
 

@@ -107,13 +107,17 @@ def restart(
     WARDWATCH_… variables, ports and commands stay what they were: `./ward down` and `./ward up` change these.
     """
     from infra import render, supervise
+    from infra.backup import require_finished
+    from infra.lifecycle import only_one
 
     settings = _settings()
-    render.render_all(settings)
-    for name in names:
-        supervise.restart(settings, name)
-        supervise.wait_ready(settings, name)
-        _console().print(f"[green]✓[/] {name}")
+    require_finished(settings)
+    with only_one(settings):
+        render.render_all(settings)
+        for name in names:
+            supervise.restart(settings, name)
+            supervise.wait_ready(settings, name)
+            _console().print(f"[green]✓[/] {name}")
 
 
 @app.command()

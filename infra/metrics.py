@@ -87,16 +87,17 @@ def metrics_port(settings: Settings, stream: str) -> int:
 
 
 def read_state(settings: Settings, stream: str) -> StreamState | None:
-    """What the stream says now, or None when it does not answer."""
+    """What the stream says now, or None when it does not answer, or something else does in its place."""
     # Only who asks pays for a client: the streams, which answer, import this module too.
     import requests
     from prometheus_client.parser import text_string_to_metric_families
 
     try:
         answer = requests.get(f"http://{settings.metrics_host}:{metrics_port(settings, stream)}/metrics", timeout=2)
-    except requests.RequestException:
+        answer.raise_for_status()
+        samples = [sample for family in text_string_to_metric_families(answer.text) for sample in family.samples]
+    except (requests.RequestException, ValueError):
         return None
-    samples = [sample for family in text_string_to_metric_families(answer.text) for sample in family.samples]
     values = {sample.name: sample.value for sample in samples}
     in_force = next((sample.labels for sample in samples if sample.name == "wardwatch_in_force_info"), {})
     return StreamState(

@@ -77,10 +77,12 @@ class ContactPanel(Panel):
             self._show()
 
     async def _change(self) -> None:
+        """Change the patient as shown when it was asked."""
+        before = self.patient
         with problems_told():
             fields = await in_thread(self._room.admissions.fields)
             wards = await in_thread(self._room.admissions.wards)
-            PatientForm(self._visit, self._room.admissions, fields, wards, self.patient, self._written).open()
+            PatientForm(self._visit, self._room.admissions, fields, wards, before, self._written).open()
 
     def _written(self, patient: Patient) -> None:
         self._tell(patient)

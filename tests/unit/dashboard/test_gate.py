@@ -90,6 +90,12 @@ def test_the_ward_that_an_address_chose_is_still_chosen_after_the_login(client: 
     assert parse_qs(urlsplit(location).query) == {"after": ["/board?ward=Ward+7%26a"]}
 
 
+@pytest.mark.parametrize("path", ["/patients/7%232", "/patients/7%3F2", "/patients/a%2541", "/patients/%C3%A5"])
+def test_an_id_with_signs_of_an_address_in_it_is_the_same_after_the_login(client: TestClient, path: str) -> None:
+    location = client.get(path).headers["location"]
+    assert parse_qs(urlsplit(location).query) == {"after": [path]}
+
+
 def test_opening_a_page_is_an_act_and_what_an_open_page_asks_for_is_none(
     nurse: TestClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -56,7 +56,7 @@ def test_that_a_session_could_not_be_ended_on_the_server_is_told(
     ("path", "query", "login"),
     [
         ("/board", b"ward=Ward+7%26a", "/login?after=/board%3Fward%3DWard%2B7%2526a"),
-        ("/patients/P 1", b"", "/login?after=/patients/P%201"),
+        ("/patients/P 1", b"", "/login?after=/patients/P%25201"),
         ("/", b"", "/login"),
     ],
 )

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from infra.backup import MARK
 from infra.cli import LAZY
 from infra.settings import PROJECT_ROOT
 
@@ -86,3 +87,10 @@ def test_up_before_a_taken_port_says_which(tmp_path: Path) -> None:
         shown = ward("up", "sns", WARDWATCH_STATE_DIR=str(tmp_path), WARDWATCH_PORTS__SNS=str(port))
     assert shown.returncode == 1
     assert f"Port {port} of sns is taken by process" in shown.stderr
+
+
+def test_nothing_is_restarted_on_what_an_interrupted_restore_left(tmp_path: Path) -> None:
+    (tmp_path / MARK).write_text("/backups/of-yesterday")
+    refused = ward("restart", "alert-engine", WARDWATCH_STATE_DIR=str(tmp_path))
+    assert refused.returncode != 0
+    assert "./ward restore /backups/of-yesterday" in refused.stderr + refused.stdout
