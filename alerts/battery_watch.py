@@ -29,6 +29,11 @@ class BatteryWatch:
         self._left: Collection[str] = ()
         self._asked_at = 0
 
+    @property
+    def told(self) -> set[str]:
+        """The patients whose alarm is open."""
+        return self._told
+
     def see(self, seen: Seen, now: int) -> None:
         """Count a reading; a time of insertion ahead of the clock `now` (epoch ms) counts as little ahead."""
         at = min(seen.inserted_at, now + AHEAD_SECONDS * 1000)

@@ -153,12 +153,13 @@ class Bedside:
         self._older: dict[tuple[str, str], deque[Value]] = {}
         self._behind: dict[tuple[str, str], _Behind] = {}
 
-    def see(self, patient_id: str, values: Iterable[Value], inserted_at: int) -> None:
+    def see(self, patient_id: str, values: Iterable[Value], inserted_at: int) -> list[Value]:
         """Keep values in the order of their coming; `inserted_at`: of all of them, epoch ms.
 
         When a device's clock was set back, what it had measured by the clock before is forgotten where it lies later
-        than now: it would seem to have followed what is measured now.
+        than now: it would seem to have followed what is measured now. Returns the values that show it.
         """
+        show = []
         for value in values:
             key = (patient_id, value.attribute)
             kept = self._values.get(key)
@@ -170,9 +171,11 @@ class Bedside:
                 ):
                     self._forget_later(key, value.recorded_at)
                     kept = self._values[key]
+                    show.append(value)
                 if len(kept) == KEPT:
                     self._grow_old(key, kept[0])
             kept.append(value)
+        return show
 
     def forget(self, before: int, but: Container[str]) -> None:
         """Forget what was last measured before that time (epoch ms), but not of those patients."""

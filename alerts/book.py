@@ -26,12 +26,13 @@ from alerts.silences import Silence, silenced_until
 from alerts.writing import write_mail
 from clinical import lifecycle_events as life
 from clinical.lifecycle import due_at, step
-from clinical.lifecycle_events import Acknowledge, Discharge, Kind, Measured, Tick, breached
-from clinical.lifecycle_state import Outcome, State
+from clinical.lifecycle_events import Acknowledge, Discharge, Kind, Measured, SetBack, Tick, breached
+from clinical.lifecycle_state import Outcome, State, kept_id
 from clinical.messages import Breach
 from clinical.notices import Item, Notice, Plan, Standing, not_ahead, plan, told
 
 DIRECTIONS = ("low", "high")
+RISES = (Kind.RAISED, Kind.SEVERITY_ROSE, Kind.ARRESTED)
 URGENT_KEPT_MS = 120_000
 CLAIMED = "(by the link in a mail, the name as claimed)"
 GONE_MS = 1_800_000
@@ -90,6 +91,7 @@ class AlarmBook:
         key = (breach["patient_id"], breach["attribute"], breach["direction"])
         at = min(breach["recorded_at"], now)
         alarm = self._open.get(key)
+        source_id = kept_id(breach["source_id"])
         outcome = step(alarm.state if alarm else None, breached(breach, self._changed_seconds), now)
         began = alarm is None
         if alarm is None:
@@ -98,6 +100,8 @@ class AlarmBook:
             ward, alarm = alarm.ward, counted(alarm, breach, at)
             if alarm.ward != ward:
                 self._touched.add(alarm.patient_id)
+            if any(change.kind in RISES and change.source_id == source_id for change in outcome.transitions):
+                alarm = replace(alarm, breach=breach)  # what is told now, also when it came late
         alarm = self._advance(alarm, outcome, now, breach["breach_id"])
         if began:
             self._catch_up(alarm, breach, now)
@@ -111,6 +115,15 @@ class AlarmBook:
             alarm = self._open.get((patient_id, value.attribute, direction))
             if alarm is not None:
                 self._step(alarm, _measured(value), now)
+
+    def set_back(self, patient_id: str, value: Value, now: int) -> None:
+        """The clock of the device that measured this value was set back: told before the value."""
+        self._look_at(now)
+        at = min(value.recorded_at, now)
+        for direction in DIRECTIONS:
+            alarm = self._open.get((patient_id, value.attribute, direction))
+            if alarm is not None:
+                self._step(replace(alarm, last_breach_at=min(alarm.last_breach_at, at)), SetBack(at), now)
 
     def tick(self, now: int) -> None:
         """Tell the clock to the alarms that wait for it. Only when all that was published has been read."""

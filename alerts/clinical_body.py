@@ -83,6 +83,15 @@ def back_in_range(told: Told) -> bool:
     return (low is None or value >= low) and (high is None or value <= high)
 
 
+def is_out_again(told: Told) -> bool:
+    """Whether the newest value is beyond the limit that the alarm was about: another alarm may have begun."""
+    limit = told.breach["normal_low" if told.breach["direction"] == "low" else "normal_high"]
+    if not told.values or limit is None:
+        return False
+    value = float(number_text(told.breach["attribute"], told.values[0][1]))
+    return value < limit if told.breach["direction"] == "low" else value > limit
+
+
 def _opening(told: Told, escalation: int, now: int, zone: ZoneInfo) -> Iterator[str]:
     if told.is_over:
         yield _over(told, escalation, now, zone)
@@ -128,6 +137,8 @@ def _over(told: Told, escalation: int, now: int, zone: ZoneInfo) -> str:
     peak = f"peak severity {told.severity}" + (f", escalated to level {escalation}" if escalation else "")
     if told.news is News.DISCHARGED:
         return f"OVER: the patient was discharged at {at}. {name} was {side} its normal range for {lasted}, {peak}."
+    if is_out_again(told):
+        return f"OVER, BUT OUT AGAIN: {name} was back in its normal range at {at}. It had lasted {lasted}, {peak}."
     how = "back in" if back_in_range(told) else f"no longer {side}"
     return f"OVER: {name} is {how} its normal range since {at}. It lasted {lasted}, {peak}."
 

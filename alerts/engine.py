@@ -22,7 +22,7 @@ from pymysql.cursors import Cursor
 
 from alerts import store
 from alerts.batch import Batch, Offsets, Record, read_batch, read_values
-from alerts.bedside import Bedside, Seen
+from alerts.bedside import Bedside, Seen, Value
 from alerts.book import AlarmBook
 from alerts.contacts import ImportRequests, start_import
 from alerts.database import in_transaction, mysql_errors, now_ms
@@ -230,7 +230,8 @@ class Engine:
             if isinstance(one, Seen):
                 if one.patient_id == WATCHDOG_PATIENT:
                     continue
-                self._remember_values(one)
+                for value in self._remember_values(one):
+                    self._book.set_back(one.patient_id, value, now)
                 for value in one.values:
                     self._book.value(one.patient_id, value, now)
             elif is_watchdog(one):
@@ -250,9 +251,10 @@ class Engine:
                 self._remember_values(seen)
         return new
 
-    def _remember_values(self, seen: Seen) -> None:
-        self._bedside.see(seen.patient_id, seen.values, seen.inserted_at)
+    def _remember_values(self, seen: Seen) -> list[Value]:
+        """Those that show that the clock of their device was set back."""
         self._signals.see(seen)
+        return self._bedside.see(seen.patient_id, seen.values, seen.inserted_at)
 
     def _hear_people(self, now: int) -> dict[int, str]:
         """Carry out what people asked for, and look which silences are in force; the outcome of each order."""

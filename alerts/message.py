@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from alerts.clinical_body import DISCLAIMER, back_in_range, body, newest_contact, value_of
+from alerts.clinical_body import DISCLAIMER, back_in_range, body, is_out_again, newest_contact, value_of
 from alerts.told import Current, Mail, Style, Told
 from alerts.wording import (
     NOT_IMPORTED,
@@ -143,6 +143,8 @@ def _what(told: Told) -> str:
         case News.DISCHARGED:
             return f"[DISCHARGED] {name} alarm over"
         case News.RESOLVED:
+            if is_out_again(told):
+                return f"[RESOLVED] {name} alarm over, but {breach['direction']} again"
             return f"[RESOLVED] {name} {'back in range' if back_in_range(told) else 'no longer ' + breach['direction']}"
     measured = value_of({**breach, "unit": one_line(breach["unit"], UNIT_MAX)})
     return f"[{told.severity.upper()}] {MARKS.get(told.news, '')}{name} {measured} {breach['direction']}"

@@ -5,6 +5,7 @@ They say nothing about the patient and are kept apart from patients' alarms, whi
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
@@ -38,15 +39,20 @@ def presence_of(settings: Settings, now: int) -> Presence:
 
 
 def signal_key(signal: Signal) -> str:
-    """Key of the alarm about a signal: `no_signal:<patient>[:<attribute>]`, a colon in the patient's id as %3A."""
-    patient = signal.patient_id.replace("%", "%25").replace(":", "%3A")
+    """Key of the alarm about a signal: `no_signal:<patient>[:<attribute>]`, a colon in the patient's id as `%.`, so
+    that the longest id has room in the table."""
+    patient = signal.patient_id.replace("%", "%%").replace(":", "%.")
     return f"{NO_SIGNAL}:{patient}" + (f":{signal.attribute}" if signal.attribute else "")
+
+
+SIGNS = {"%": "%", ".": ":", "25": "%", "3A": ":"}
+"""What follows a `%` in a key, of older versions too, and what it means."""
 
 
 def signal_of(alarm_key: str) -> Signal:
     """The signal that an alarm of that key is about."""
     patient, _, attribute = alarm_key.removeprefix(f"{NO_SIGNAL}:").partition(":")
-    return Signal(patient.replace("%3A", ":").replace("%25", "%"), attribute or None)
+    return Signal(re.sub("%(%|[.]|25|3A)", lambda sign: SIGNS[sign[1]], patient), attribute or None)
 
 
 def lost_before(cursor: Cursor) -> dict[Signal, int]:

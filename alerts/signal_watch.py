@@ -73,6 +73,8 @@ class SignalWatch:
         """What must be told, looked for once a second. `behind`: readings wait that were not seen yet."""
         if 0 <= now - self._looked_at < LOOK_MS:
             return SignalAlarms()
+        if now < self._looked_at:  # the clock was set back: every charge that was told lies in the future
+            self._batteries = BatteryWatch(self._settings, self._batteries.told)
         self._looked_at = now
         changes = self._presence.changes(now, behind)
         ended = {signal: ending for signal, ending in changes.ended.items() if not self._held.pop(signal, None)}

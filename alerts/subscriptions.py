@@ -94,6 +94,10 @@ class _Reconciler:
         except ClientError as error:
             code = error.response.get("Error", {}).get("Code")
             log.error("SNS refuses a subscription", subscription_id=subscription.subscription_id, code=code)
+            if subscription.state == "confirmed":
+                # What it was changed to is not in force: nobody may count on it.
+                with self._connection.cursor() as cursor:
+                    set_state(cursor, subscription.subscription_id, "wanted", subscription.sns_arn)
             return False
 
     def bring_in_line(self, subscription: Subscription) -> bool:

@@ -10,8 +10,8 @@ limits it was raised under, whatever becomes of the threshold row, the patient's
 of whatever band, so that a deeper band shortens the wait; a deeper reading counts for the shallower bands as well.
 Besides its delay, high needs two of three consecutive readings if the vital is continuous (expected every 60 s or more
 often), so that a movement never alarms (Drew 2014: 80-99 % of alarms need no action); a heart or respiratory rate of 0
-that is high fires at once, and a vital measured seldom needs no second reading. Such a 0 in an alarm that is high
-already is told as well (*arrested*) and ends an acknowledgement, which was of another condition. Severity falls when
+that is high fires at once, and a vital measured seldom needs no second reading. Such a 0 in an alarm that was raised
+before is told as well (*arrested*) and ends an acknowledgement, which was of another condition. Severity falls when
 the bands below it have lasted the delay of the deepest of them and at least 30 s, as told by a reading: never by the
 clock.
 
@@ -40,7 +40,8 @@ topics level with each other; (2) values read ahead of their breaches by more th
 band, and may clear an alarm before its last breaches are read: these begin a new one.
 
 **The clock** may go back: what it loses is made up for, so that nothing waits longer and nothing is lost. A time of
-recording ahead of the clock counts as now. One that jumps forward lets delays and acknowledgements end early.
+recording ahead of the clock counts as now. One that jumps forward lets delays and acknowledgements end early. When the
+clock of a *device* was set back, what it said later than now is forgotten, and what had lasted until then begins anew.
 """
 
 from __future__ import annotations
@@ -50,7 +51,18 @@ from dataclasses import replace
 from itertools import pairwise
 from statistics import median
 
-from clinical.lifecycle_events import Acknowledge, Breached, Discharge, Event, Grade, Kind, Measured, Tick, Transition
+from clinical.lifecycle_events import (
+    Acknowledge,
+    Breached,
+    Discharge,
+    Event,
+    Grade,
+    Kind,
+    Measured,
+    SetBack,
+    Tick,
+    Transition,
+)
 from clinical.lifecycle_severity import (
     HIGH,
     Rise,
@@ -91,6 +103,8 @@ def step(state: State | None, event: Event, now: int) -> Outcome:
             after = _read(state, event, log)
         case Tick():
             after = stand(state, state.event_now, log)
+        case SetBack():
+            after = _set_back(state, event.at)
         case Acknowledge():
             after = _acknowledge(state, event, log)
         case Discharge():
@@ -262,6 +276,26 @@ def _awaits_breach(state: State) -> bool:
     return any(reading.grade is Grade.OUTSIDE and reading.at > state.graded.at for reading in state.readings)
 
 
+def _set_back(state: State, at: int) -> State:
+    """The state without a time after `at`: as readings go on from there, all of them would count as late."""
+    kept = tuple(reading for reading in state.readings if reading.at <= at)
+    return replace(
+        state,
+        readings=kept or (replace(state.readings[-1], at=at),),
+        graded=replace(state.graded, at=min(state.graded.at, at)),
+        arrived_at=state.steady,
+        out_since=_at_most(state.out_since, at),
+        inside_since=_at_most(state.inside_since, at),
+        milder_since=_at_most(state.milder_since, at),
+        forgotten_at=_at_most(state.forgotten_at, at),
+        arrest_over_since=_at_most(state.arrest_over_since, at),
+    )
+
+
+def _at_most(since: int | None, at: int) -> int | None:
+    return None if since is None else min(since, at)
+
+
 def _deepen(state: State, place: int, reading: Reading, log: list[Transition]) -> State:
     """A known reading came again: its breach after its value says more; anything else says nothing."""
     known = state.readings[place]
@@ -290,13 +324,13 @@ def _stray(state: State, reading: Reading, log: list[Transition]) -> State:
     """A reading older than those kept: what lay beside it is forgotten, so that one high breach alone says little."""
     if reading.grade > Grade.INSIDE and state.inside_since is not None and reading.at >= state.inside_since:
         state = replace(state, inside_since=state.readings[0].at)
-    was_high = state.rank == HIGH
-    if reading.grade >= Grade.HIGH and not was_high:
+    was_raised = state.severity is not None
+    if reading.grade >= Grade.HIGH and state.rank < HIGH:
         if reading.grade is Grade.ARREST or state.stray not in (None, reading.source_id):
             state = raise_to(state, Rise(reading.at, HIGH, "High readings came in late."), reading, log)
         else:
             state = replace(state, stray=reading.source_id)
-    state = arrest(state, reading, was_high, log)
+    state = arrest(state, reading, was_raised, log)
     return fall(state, reading, log) if reading.grade >= Grade.LOW else state
 
 

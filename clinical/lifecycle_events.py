@@ -115,7 +115,14 @@ class Discharge:
     """The patient has left."""
 
 
-Event = Breached | Measured | Tick | Acknowledge | Discharge
+@dataclass(frozen=True)
+class SetBack:
+    """The clock of a device was set back: it says `at` now (epoch ms), and had said more before."""
+
+    at: int
+
+
+Event = Breached | Measured | Tick | Acknowledge | Discharge | SetBack
 
 
 class Kind(StrEnum):

@@ -34,9 +34,9 @@ def judge_band(state: State, reading: Reading, log: list[Transition]) -> State:
     if newest:
         state = replace(state, graded=reading)
     stands = newest and standing(state) is reading
-    was_high = state.rank == HIGH
+    was_raised = state.severity is not None
     state = _fire(state, reading, state.event_now if stands else reading.at, log)
-    return fall(arrest(state, reading, was_high, log), reading, log)
+    return fall(arrest(state, reading, was_raised, log), reading, log)
 
 
 def stand(state: State, until: int, log: list[Transition]) -> State:
@@ -103,8 +103,9 @@ def raise_to(state: State, rise: Rise, reading: Reading, log: list[Transition]) 
     return state
 
 
-def arrest(state: State, reading: Reading, was_high: bool, log: list[Transition]) -> State:
-    """The state after a value of 0, which is a condition of its own where the severity has nowhere to rise to.
+def arrest(state: State, reading: Reading, was_raised: bool, log: list[Transition]) -> State:
+    """The state after a value of 0, which is a condition of its own in an alarm that was raised before: its severity
+    may have nowhere to rise to, or only to where it was when people were told last.
 
     It is told again only after readings of other values for 30 s.
     """
@@ -112,8 +113,8 @@ def arrest(state: State, reading: Reading, was_high: bool, log: list[Transition]
         return state
     over_since = state.arrest_over_since
     is_known = state.arrested and (over_since is None or reading.at - over_since < FALL_SECONDS * 1000)
-    if was_high and not is_known:
-        say(log, Kind.ARRESTED, state, reading.at, "A value of 0 in an alarm that was high already.", reading)
+    if was_raised and not is_known:
+        say(log, Kind.ARRESTED, state, reading.at, "A value of 0 in an alarm that was raised before.", reading)
         if state.phase is Phase.ACKNOWLEDGED:
             state = unacknowledge(state, reading.at, "The value is 0 now.", log)
     over_since = next((near.at for near in state.readings if near.at > reading.at and near.value != 0), None)

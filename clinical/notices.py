@@ -16,7 +16,8 @@ mail stands for a reminder. An acknowledgement stops both; when its time is over
 **The end** is told once, to each ward that the mails went to (alone to an unknown one, which reaches all), with the
 highest severity and escalation that they had, so that it reaches the same people; never of an alarm that nobody was
 told of, unless its first mail was still waiting. Patients who move to another ward are told to the new one at once. A
-fall in severity is no news.
+fall in severity is no news; a rise after `reminder_seconds` of a severity that nobody is mailed is, whatever was told
+before.
 """
 
 from __future__ import annotations
@@ -71,7 +72,8 @@ class Notice:
     `owed` since `owed_since`, of severity `owed_severity` (the highest since then). `told_at`: the last mail, of
     `told_severity`; `peak` and `escalation`: the highest that its mails carried; `wards`: where they went, the last
     one last. `urgent_at`: the last high mail of a rise. `high_at`: since when a high mail stands unanswered, and
-    `steps` escalations since. `reminders` since the last news.
+    `steps` escalations since. `reminders` since the last news. `quiet_since`: since when its severity is none that is
+    mailed.
     """
 
     owed: News | None = None
@@ -86,6 +88,7 @@ class Notice:
     high_at: int | None = None
     steps: int = 0
     reminders: int = 0
+    quiet_since: int | None = None
 
     @property
     def settled(self) -> bool:
@@ -136,6 +139,8 @@ def after(notice: Notice, change: Transition, now: int, rule: Rule, silenced: bo
     match change.kind:
         case Kind.RAISED | Kind.SEVERITY_ROSE:
             return _rose(notice, change.severity, now, rule)
+        case Kind.SEVERITY_FELL if change.severity not in rule.told:
+            return replace(notice, quiet_since=now)
         case Kind.ARRESTED:
             return _arrested(notice, now, rule)
         case Kind.ACKNOWLEDGED:
@@ -156,7 +161,8 @@ def after(notice: Notice, change: Transition, now: int, rule: Rule, silenced: bo
 
 def not_ahead(notice: Notice, now: int) -> Notice:
     """The notice with no time later than `now`: after the clock was set back, nothing waits for it to catch up."""
-    if max(filter(None, (notice.owed_since, notice.told_at, notice.urgent_at, notice.high_at)), default=0) <= now:
+    known = (notice.owed_since, notice.told_at, notice.urgent_at, notice.high_at, notice.quiet_since)
+    if max(filter(None, known), default=0) <= now:
         return notice
     return replace(
         notice,
@@ -164,6 +170,7 @@ def not_ahead(notice: Notice, now: int) -> Notice:
         told_at=_at_most(notice.told_at, now),
         urgent_at=_at_most(notice.urgent_at, now),
         high_at=_at_most(notice.high_at, now),
+        quiet_since=_at_most(notice.quiet_since, now),
     )
 
 
@@ -228,12 +235,14 @@ def from_dict(stored: Mapping[str, Any]) -> Notice:
 def _rose(notice: Notice, severity: Severity | None, now: int, rule: Rule) -> Notice:
     if severity is None or severity not in rule.told:
         return notice
+    quiet_since, notice = notice.quiet_since, replace(notice, quiet_since=None)
     if notice.owed in RISES:
         deepest = max(notice.owed_severity or severity, severity, key=SEVERITIES.index)
         return replace(notice, owed_severity=deepest)
     if notice.told_at is None:
         return replace(notice, owed=News.RAISED, owed_since=now, owed_severity=severity)
-    if rank(severity) > rank(notice.told_severity):
+    was_quiet = quiet_since is not None and now - quiet_since >= rule.reminder_seconds * 1000
+    if rank(severity) > rank(notice.told_severity) or was_quiet:
         return replace(notice, owed=News.WORSE, owed_since=now, owed_severity=severity)
     return notice
 

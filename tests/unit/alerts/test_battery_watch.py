@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from alerts import battery_watch
-from alerts.battery_watch import ASK_AGAIN_MS, BatteryWatch
+from alerts.battery_watch import ASK_AGAIN_MS, BATTERY_LOW, BatteryWatch
 from alerts.bedside import Seen
-from alerts.message import UNKNOWN_WARD
+from alerts.message import UNKNOWN_WARD, Style
+from alerts.signal_watch import SignalWatch
 from alerts.wards import Stay
 from infra.settings import Settings
 
@@ -121,3 +123,22 @@ def test_what_was_told_before_a_restart_is_not_told_again(monkeypatch: pytest.Mo
     world.charge("P1", 8)
     world.charge("P2", 100)
     assert world.look() == [("battery_low:P2", True)]
+
+
+def test_after_the_clock_was_set_back_a_low_battery_is_told_and_one_that_was_told_stays_so(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("alerts.signal_watch.open_subjects", lambda *_: [])
+    monkeypatch.setattr("alerts.signal_watch.contacts_of", world.contacts_of)
+    watch = SignalWatch(Settings(), Style(ZoneInfo("UTC")), NOW)
+
+    def look(ms: int, percent: dict[str, float]) -> list[tuple[str, bool]]:
+        for patient, charge in percent.items():
+            watch.see(Seen(patient, NOW + ms, (), device_id="m", battery=charge))
+        found = watch.look(NOW + ms, behind=False).alarms
+        return [(one["alarm_key"], one["cleared"]) for one in found if one["kind"] == BATTERY_LOW]
+
+    assert look(1000, {"P1": 50, "P2": 8}) == [("battery_low:P2", False)]
+    assert look(-HOUR, {"P1": 8}) == []
+    assert look(-HOUR + 20_000, {"P1": 8, "P2": 8}) == [("battery_low:P1", False)]
+    assert look(-HOUR + 22_000, {"P2": 90}) == [("battery_low:P2", True)]

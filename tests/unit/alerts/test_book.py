@@ -54,7 +54,8 @@ class Desk:
         at = self.now - behind * 1000
         source_id = str(next(self.numbers))
         one = Value(attribute, value, at, source_id)
-        self.bedside.see(patient, [one], self.now)
+        for shows in self.bedside.see(patient, [one], self.now):
+            self.book.set_back(patient, shows, self.now)
         self.book.value(patient, one, self.now)
         found = self.breach_of(value, patient=patient, attribute=attribute, at=at, source_id=source_id, **more)
         if found is not None:
@@ -227,6 +228,51 @@ def test_what_lasts_is_told_although_the_devices_clock_was_set_back_before_it(de
     [(second, news, severity, _)] = desk.told
     assert (news, severity) == ("raised", "high")
     assert second <= 320
+
+
+@pytest.mark.parametrize("back", [20, 300, 3600])
+def test_after_the_devices_clock_was_set_back_an_alarm_that_was_raised_grows_worse_and_ends_as_any_other(
+    desk: Desk, back: int
+) -> None:
+    more: dict[str, Any] = {"severity": "medium", "delay_seconds": 10, "low_value": 91.0, "high_value": 110.0}
+    for second in range(60):
+        desk.reads(second, 100, **more)
+    for second in range(60, 90):
+        desk.reads(second, 150, behind=back, delay_seconds=15)
+    for second in range(90, 130):
+        desk.reads(second, 72, behind=back)
+    desk.clock(200)
+    [(raised, *first), (worse, *second_mail), (_, *last)] = desk.told
+    assert (first[:2], second_mail[:2], last[:2]) == (["raised", "medium"], ["worse", "high"], ["resolved", "high"])
+    assert raised <= 45
+    assert worse <= 85
+    [alarm] = desk.alarms.values()
+    assert alarm.end_reason == "cleared"
+
+
+def test_a_heart_that_stops_is_told_at_once_although_the_severity_had_fallen_since_a_high_mail(desk: Desk) -> None:
+    low: dict[str, Any] = {"severity": "low", "delay_seconds": 60, "low_value": 41.0, "high_value": 50.0}
+    for second in range(30):
+        desk.reads(second, 38, severity="high", delay_seconds=0)
+    for second in range(30, 120):
+        desk.reads(second, 45, **low)
+    desk.reads(120, 0, severity="high", delay_seconds=0)
+    assert [(second, news) for second, news, _, _ in desk.told] == [(1, "raised"), (120, "arrest")]
+
+
+def test_a_late_breach_that_makes_an_alarm_worse_is_what_the_mail_shows(desk: Desk) -> None:
+    more: dict[str, Any] = {"severity": "medium", "delay_seconds": 0, "low_value": 111.0, "high_value": 130.0}
+    for second in range(60):
+        desk.reads(second, 112, **more)
+    for number, second in enumerate((50.3, 50.6)):
+        at = RECORDED + int(second * 1000)
+        late = desk.breach_of(
+            170, patient="P-1", attribute="heart_rate", at=at, source_id=f"late {number}", delay_seconds=0
+        )
+        assert late is not None
+        desk.book.breach(late, desk.now)
+    desk.close()
+    assert desk.mails[-1].subject.startswith("[HIGH] worse: Heart rate 170 /min high")
 
 
 def test_an_alarm_that_begins_late_is_given_the_values_read_before_its_breach(desk: Desk) -> None:

@@ -230,6 +230,24 @@ def test_a_resolved_mail_says_how_far_the_alarm_was_escalated() -> None:
     assert first_line(mail_of(told(News.RESOLVED, until=NOW), level=2)).endswith("escalated to level 2.")
 
 
+@pytest.mark.parametrize(
+    ("one", "value", "subject", "measured"),
+    [
+        (breach(), 150.0, "[RESOLVED] Heart rate alarm over, but high again, ", "150 /min"),
+        (breach(**GLUCOSE_LOW), 40.0, "[RESOLVED] Glucose alarm over, but low again, ", "40.0 mg/dL"),
+    ],
+)
+def test_the_end_of_an_alarm_whose_value_is_out_again_is_not_called_an_all_clear(
+    one: Breach, value: float, subject: str, measured: str
+) -> None:
+    mail = mail_of(told(News.RESOLVED, one, until=RECORDED, values=((RECORDED, value),)))
+    assert mail.subject.startswith(subject)
+    assert first_line(mail).startswith("OVER, BUT OUT AGAIN: ")
+    assert mail.body.splitlines()[1] == (
+        f"But its newest value is outside the normal range: {measured} at 14:13:20 UTC."
+    )
+
+
 def test_a_resolved_alarm_whose_value_went_past_the_other_limit_is_not_called_back_in_range() -> None:
     mail = mail_of(told(News.RESOLVED, breach(**GLUCOSE_LOW), until=RECORDED, values=((RECORDED, 250.0),)))
     assert mail.subject.startswith("[RESOLVED] Glucose no longer low, ")

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from alerts.message import SUBJECT_MAX, UNKNOWN_WARD, Style
 from alerts.no_signal import SignalAlarms, pipeline_alarms, signal_alarms, signal_key, signal_of
 from alerts.ward_mail import LISTED, ward_mail
+from clinical.messages import ID_MAX
 from clinical.presence import Ending, Signal, SignalChanges
 from clinical.vitals import VITALS
 
@@ -91,6 +92,15 @@ def test_what_ended_is_cleared_and_says_why(ending: Ending, words: str) -> None:
 @given(st.text(min_size=1, max_size=60), st.sampled_from([None, *VITALS]))
 def test_the_key_of_an_alarm_names_its_signal_exactly(patient: str, attribute: str | None) -> None:
     assert signal_of(signal_key(Signal(patient, attribute))) == Signal(patient, attribute)
+
+
+@pytest.mark.parametrize("sign", [":", "%"])
+def test_the_key_of_the_longest_id_has_room_in_the_table(sign: str) -> None:
+    assert len(signal_key(Signal(sign * ID_MAX, max(VITALS, key=len)))) <= 400
+
+
+def test_a_key_that_an_older_version_wrote_is_understood() -> None:
+    assert signal_of("no_signal:a%3Ab%25:spo2") == Signal("a:b%", "spo2")
 
 
 def test_a_late_pipeline_is_raised_once_and_cleared_once() -> None:
