@@ -264,8 +264,8 @@ def test_a_late_breach_that_makes_an_alarm_worse_is_what_the_mail_shows(desk: De
     more: dict[str, Any] = {"severity": "medium", "delay_seconds": 0, "low_value": 111.0, "high_value": 130.0}
     for second in range(60):
         desk.reads(second, 112, **more)
-    for number, second in enumerate((50.3, 50.6)):
-        at = RECORDED + int(second * 1000)
+    for number, measured_ms in enumerate((50_300, 50_600)):
+        at = RECORDED + measured_ms
         late = desk.breach_of(
             170, patient="P-1", attribute="heart_rate", at=at, source_id=f"late {number}", delay_seconds=0
         )
