@@ -19,6 +19,9 @@ from infra.settings import Settings
 CONTACTS_VERSION = "contacts"
 """Under this name a stream tells which snapshot of the contacts is in force."""
 
+AHEAD_SECONDS = 5.0
+"""A progress that lies further ahead was made before the clock was set back, and says nothing of now."""
+
 
 class StreamMetrics:
     """The gauges and counters of one stream; `serve` opens the port."""
@@ -78,6 +81,10 @@ class StreamState:
     rejected: float
     in_force: Mapping[str, str] = field(default_factory=dict)
     recent_failing: bool = False
+
+    def got_on(self, seconds: float, now: float) -> bool:
+        """Whether its loop came round in the last so many seconds. `now`: epoch s."""
+        return -AHEAD_SECONDS <= now - self.last_progress < seconds
 
 
 def metrics_port(settings: Settings, stream: str) -> int:

@@ -89,7 +89,7 @@ def _state(
     if not _lives(process):
         return "down"
     if server.is_stream:
-        fresh = stream is not None and now - stream.last_progress < STALE_SECONDS
+        fresh = stream is not None and stream.got_on(STALE_SECONDS, now)
         return "up" if fresh else "starting"
     try:
         server.ready(settings)

@@ -15,7 +15,7 @@ NEWS2_HIGH, NEWS2_MEDIUM = 7, 5
 """Of the whole score, RCP 2017, chart 2."""
 
 ALARMS_SECONDS = 10.0
-"""Alarms that were read longer ago say nothing of now."""
+"""Alarms that were read longer ago say nothing of now, nor do those of a time so far ahead: the clock was set back."""
 
 
 class Rank(IntEnum):
@@ -98,7 +98,7 @@ def bed_of(patient_id: str, wards: Wards, now: int) -> Bed:
     since = _no_signal_since(patient_id, standing, told)
     read_at = wards.alarms_read_at
     is_judged = "judging" not in wards.problems
-    known_now = is_judged and read_at is not None and now / 1000 - read_at <= ALARMS_SECONDS
+    known_now = is_judged and read_at is not None and abs(now / 1000 - read_at) <= ALARMS_SECONDS
     rank = _rank(patient, alarms, standing, since, known_now)
     contact = wards.contacts.get(patient_id) if wards.contacts else None
     return Bed(patient_id, contact, rank, alarms, standing, since, known_now)

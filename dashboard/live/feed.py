@@ -35,15 +35,20 @@ log = get_logger("ward-page")
 
 
 def follow(settings: Settings, live: LiveState, stop: threading.Event) -> None:
-    """Fill `live` until `stop` is set; while the broker is away it goes on asking."""
+    """Fill `live` until `stop` is set; while the broker is away it goes on asking, and after the clock was set back it
+    begins again."""
+    set_back = 0.0
     while not stop.is_set():
         consumer = _consumer(settings)
         try:
-            reader = _Reader(settings, live, consumer)
+            reader = _Reader(settings, live, consumer, set_back)
             while not stop.is_set():
-                reader.read()
+                if set_back := reader.read():
+                    log.warning("the clock was set back: the live feed begins again", seconds=round(set_back))
+                    break
         except (UnavailableError, KafkaException) as error:
             live.set_problem("kafka", AWAY)
+            set_back = live.take(())  # the clock may be set back now as well
             live.caught_up()  # nothing more is to be had now: beds and alarms are shown all the same
             log.warning("the live feed begins again", reason=str(error))
             stop.wait(AGAIN_SECONDS)
@@ -52,19 +57,23 @@ def follow(settings: Settings, live: LiveState, stop: threading.Event) -> None:
 
 
 class _Reader:
-    """One consumer's life. Raises UnavailableError or KafkaException when another must begin."""
+    """One consumer's life. Raises UnavailableError or KafkaException when another must begin.
 
-    def __init__(self, settings: Settings, live: LiveState, consumer: Consumer) -> None:
+    `set_back`: by how many seconds the clock was just now. What was sent before has times of the clock as it was, and
+    no more of it is read than otherwise.
+    """
+
+    def __init__(self, settings: Settings, live: LiveState, consumer: Consumer, set_back: float) -> None:
         self._settings = settings
         self._live = live
         self._consumer = consumer
         self._until = time.monotonic() + CATCH_UP_SECONDS
-        starts = self._starts(round(live.clock() * 1000) - LOOK_BACK_MS)
+        starts = self._starts(round((live.clock() + set_back) * 1000) - LOOK_BACK_MS)
         self._behind = {(start.topic, start.partition) for start in starts}
         consumer.assign(starts)
 
-    def read(self) -> None:
-        """Take what has come; waits shortly for something."""
+    def read(self) -> float:
+        """Take what has come; waits shortly for something. Not 0: another must begin, see `LiveState.take`."""
         seen: list[Seen] = []
         for message in self._consumer.consume(BATCH, POLL_SECONDS):
             error = message.error()
@@ -74,11 +83,13 @@ class _Reader:
                 seen.append(one)
         if seen:
             self._live.set_problem("kafka", None)
-        self._live.take(seen)
+        if set_back := self._live.take(seen):
+            return set_back
         if self._behind and time.monotonic() > self._until:
             self._behind.clear()
         if not self._behind:
             self._live.caught_up()
+        return 0.0
 
     def _starts(self, since: int) -> list[TopicPartition]:
         asked = []

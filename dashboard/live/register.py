@@ -124,7 +124,7 @@ def waiting_seconds(settings: Settings, stream: str) -> float:
 
 def judges_now(stream: StreamState | None, rate: float, now: float, waiting_seconds: float = WAITING_SECONDS) -> bool:
     """Whether a stream that readings are judged by gets on and keeps up. `rate`: readings/s; `now`: epoch s."""
-    if stream is None or now - stream.last_progress >= JUDGED_SECONDS:
+    if stream is None or not stream.got_on(JUDGED_SECONDS, now):
         return False
     return stream.lag <= max(WAITING_LEAST, rate * waiting_seconds)
 

@@ -22,6 +22,9 @@ from dashboard.live.patient import PatientNow
 from dashboard.live.series import KEPT
 
 TIDY_SECONDS = 5.0
+SET_BACK_SECONDS = 2.0
+"""A clock that is further behind what it was before was set back: by its new time, what came before lies ahead."""
+
 OF_A_BED = (NO_SIGNAL, BATTERY_LOW)
 """Kinds of technical alarms about a patient's devices; their key names the patient."""
 
@@ -71,7 +74,7 @@ class LiveState:
         self._newest_at: float | None = None
         self._intervals = expected_intervals(changed_seconds or {})
         self._wards = Wards()
-        self._tidied_at = 0.0
+        self._clock_at = self._tidied_at = 0.0
         self._readings = 0
 
     def heard(self, at: float) -> None:
@@ -84,10 +87,15 @@ class LiveState:
         with self._lock:
             return None if self._newest_at is None else max(0.0, self.clock() - self._newest_at)
 
-    def take(self, messages: Iterable[Seen]) -> None:
-        """Messages of Kafka, in any order. The watchdog is no patient, and its readings keep nothing fresh."""
+    def take(self, messages: Iterable[Seen]) -> float:
+        """Messages of Kafka, in any order. The watchdog is no patient, and its readings keep nothing fresh.
+
+        Returns by how many seconds the clock was set back since the last time: what came before is forgotten then, as
+        it would hide what comes now, and has to be read again. Else 0.
+        """
         now = self.clock()
         with self._lock:
+            set_back = self._set_back(now)
             for seen in messages:
                 if seen.patient_id == WATCHDOG_PATIENT:
                     continue
@@ -101,6 +109,7 @@ class LiveState:
             if not 0 <= now - self._tidied_at < TIDY_SECONDS:
                 self._tidied_at = now
                 self._tidy(round(now * 1000))
+        return set_back
 
     def readings_taken(self) -> int:
         """How many readings have been taken since the start."""
@@ -157,18 +166,33 @@ class LiveState:
             }
 
     def fill(self, patient_id: str, attribute: str, values: Iterable[tuple[int, float]]) -> None:
-        """Older values of a trend line: time (epoch ms) and value. They say nothing of whether there is a signal."""
+        """Older values of a trend line: time (epoch ms) and value. They say nothing of whether there is a signal.
+
+        What is later than the newest is of a clock before it was set back.
+        """
         with self._lock:
             patient = self._wards.patients.get(patient_id)
             if patient is not None and (series := patient.series.get(attribute)) is not None:
+                newest = series.times[-1]
                 for at, value in values:
-                    series.add(at, value, 0)
+                    if at < newest:
+                        series.add(at, value, 0)
 
     @contextmanager
     def look(self) -> Iterator[Wards]:
         """Everything, standing still meanwhile: look shortly and change nothing."""
         with self._lock:
             yield self._wards
+
+    def _set_back(self, now: float) -> float:
+        """By how many seconds the clock is behind what it was; what came before is forgotten then."""
+        behind, self._clock_at = self._clock_at - now, now
+        if behind <= SET_BACK_SECONDS:
+            return 0.0
+        self._wards.patients.clear()
+        self._wards.caught_up = False
+        self._newest_at = None
+        return behind
 
     def _hear(self, at: float) -> None:
         self._newest_at = max(min(at, self.clock()), self._newest_at or 0.0)

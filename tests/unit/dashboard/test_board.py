@@ -246,6 +246,15 @@ def test_nothing_is_said_to_be_well_while_the_alarms_cannot_be_read(board: Board
     assert "ward-t-fine" not in tile["looks"]
 
 
+def test_alarms_that_were_read_before_the_clock_was_set_back_say_nothing_of_now(board: Board) -> None:
+    board.clock.ms -= 3_600_000
+    monitor(board.live, "P", end=board.clock.ms)
+    board.live.caught_up()
+    assert "no alarm" not in board.tile("P")["state"]
+    board.live.set_alarms([])
+    assert "no alarm" in board.tile("P")["state"]
+
+
 def test_a_trend_is_as_high_as_its_values_differ_and_flat_where_they_do_not() -> None:
     assert trend_svg([70], 12) == ""
     flat = trend_svg([70] * 20, 12)

@@ -38,6 +38,43 @@ def test_a_reading_from_the_future_does_not_keep_the_page_young() -> None:
     assert live.age_seconds() == 20
 
 
+def test_after_the_clock_was_set_back_what_came_before_hides_nothing() -> None:
+    clock = Clock()
+    live = LiveState(clock)
+    live.caught_up()
+    monitor(live, "A", seconds=60)
+    live.take([score("A", NOW, 2)])
+    clock.ms -= 3_600_000
+    assert live.take(()) == 3600
+    assert live.age_seconds() is None
+    with live.look() as wards:
+        assert not wards.caught_up
+        assert not wards.patients
+    for _ in range(300):
+        clock.ms += 1000
+        assert live.take([reading("A", clock.ms, heart_rate=190)]) == 0
+    live.take([score("A", clock.ms, 9)])
+    with live.look() as wards:
+        patient = wards.patients["A"]
+        assert patient.series["heart_rate"].newest() == 190
+        assert patient.score is not None
+        assert patient.score.value == 9
+    clock.ms += 600_000
+    live.take(())
+    assert live.age_seconds() == 600
+    with live.look() as wards:
+        assert wards.patients["A"].standing(clock.ms).silent
+
+
+def test_a_clock_that_is_put_right_by_a_second_is_not_set_back() -> None:
+    clock = Clock()
+    live = LiveState(clock)
+    monitor(live, "A")
+    clock.ms -= 1000
+    assert live.take(()) == 0
+    assert beds(live) == {"A"}
+
+
 def test_scores_and_the_watchdog_are_no_readings_of_anybody() -> None:
     live = LiveState(Clock())
     live.take([score("A", NOW, 3), reading(WATCHDOG_PATIENT, NOW, heart_rate=400)])
@@ -79,14 +116,14 @@ def test_short_trends_are_filled_with_older_values_which_are_no_signal() -> None
     assert live.short_trends() == set()
     live.caught_up()
     assert live.short_trends() == {("A", "systolic_bp")}
-    older = [(NOW - 60_000 - minutes * 300_000, 100.0 + minutes) for minutes in range(30)]
+    older = [(NOW - 60_000 - minutes * 300_000, 100.0 + minutes) for minutes in range(-10, 30)]
     live.fill("A", "systolic_bp", older)
     live.fill("gone", "systolic_bp", older)
     with live.look() as wards:
         patient = wards.patients["A"]
         series = patient.series["systolic_bp"]
         assert len(series.values) == KEPT
-        assert series.newest() == 100
+        assert series.newest() == 120
         assert series.inserted_at == NOW - 60_000
         assert "systolic_bp" not in patient.standing(NOW).lost
     assert live.short_trends() == set()

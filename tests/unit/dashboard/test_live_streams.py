@@ -97,6 +97,12 @@ def test_more_may_wait_where_more_readings_come() -> None:
     assert not judges_now(state, rate=1000, now=1061)
 
 
+def test_a_judge_that_hangs_since_the_clock_was_set_back_does_not_judge() -> None:
+    state = StreamState(started=0, last_progress=4600, lag=0, records=0, rejected=0)
+    assert not judges_now(state, rate=0, now=1000)
+    assert judges_now(state, rate=0, now=4599)
+
+
 def test_on_a_cluster_detection_seems_an_epoch_behind_and_judges_all_the_same() -> None:
     assert waiting_seconds(Settings(), "detect-breaches") == 15
     elsewhere = Settings(spark=Spark(master="yarn", realtime_epoch_seconds=60))

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 from rich.console import Console
 
+from infra import status
+from infra.metrics import StreamState
 from infra.servers import find
 from infra.settings import Settings
-from infra.status import Row, duration, table, unchecked
+from infra.status import STALE_SECONDS, Row, duration, row_of, table, unchecked
 from infra.supervise import Process
 
 
@@ -44,3 +48,16 @@ def test_what_is_not_asked_is_down_without_a_process_and_not_ready_with_one() ->
     assert unchecked(settings, server, Process("kafka", "FATAL", 0, 0.0)).state == "down"
     running = unchecked(settings, server, Process("kafka", "RUNNING", 42, 900.0))
     assert (running.state, running.since, running.pid) == ("starting", 900.0, 42)
+
+
+@pytest.mark.parametrize(
+    ("ago", "state"), [(-3600, "starting"), (-1, "up"), (STALE_SECONDS - 1, "up"), (STALE_SECONDS, "starting")]
+)
+def test_a_stream_is_up_while_it_gets_on_by_the_clock_as_it_is_now(
+    monkeypatch: pytest.MonkeyPatch, ago: int, state: str
+) -> None:
+    said = StreamState(started=0, last_progress=10_000 - ago, lag=0, records=0, rejected=0)
+    monkeypatch.setattr(status, "read_state", lambda *_: said)
+    settings = Settings()
+    process = Process("land-vitals", "RUNNING", os.getpid(), 0.0)
+    assert row_of(settings, find(settings, "land-vitals"), process, lambda: 10_000).state == state
