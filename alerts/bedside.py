@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from clinical.device import NO_CLOCK_BEFORE_MS, is_believed
+from clinical.device_clock import Behind, behind
 from clinical.messages import ID_MAX
 from clinical.vitals import BATTERY, DERIVED, DEVICE, JUDGED, SIGNAL_QUALITY, VITALS, round_half_up
 from infra.settings import Readings
@@ -26,10 +27,6 @@ OLDER_KEPT, OLDER_APART_MS = 60, 4000
 """Values before those, so many and so far apart: four minutes of a monitor. A breach that comes late, because detection
 was away, is given them: without them a single spike would seem to have lasted until the oldest value that is kept.
 Two of them lie within the time after which a lone reading is believed."""
-
-SET_BACK_AFTER = 3
-"""Values in a row that lie before an older one, and pass as time does, are of a clock that was set back. Fewer are late
-values; what a device had stored and sends at once passes faster than time does."""
 
 DAY_MS = 86_400_000
 NUMBERS = (float, int)
@@ -134,24 +131,13 @@ def read_derived(message: bytes | None, timestamp: int) -> Seen | None:
     return Seen(str(fields["patient_id"]), timestamp, (value,), is_reading=False)
 
 
-class _Behind(NamedTuple):
-    """Values that come one after the other and lie before `newest`: the first of them, when it was inserted, the last,
-    and how many they are."""
-
-    newest: int
-    first_at: int
-    inserted_at: int
-    last_at: int
-    number: int = 1
-
-
 class Bedside:
     """The newest values of every patient, by attribute."""
 
     def __init__(self) -> None:
         self._values: dict[tuple[str, str], deque[Value]] = {}
         self._older: dict[tuple[str, str], deque[Value]] = {}
-        self._behind: dict[tuple[str, str], _Behind] = {}
+        self._behind: dict[tuple[str, str], Behind] = {}
 
     def see(self, patient_id: str, values: Iterable[Value], inserted_at: int) -> list[Value]:
         """Keep values in the order of their coming; `inserted_at`: of all of them, epoch ms.
@@ -203,18 +189,11 @@ class Bedside:
 
     def _was_set_back(self, key: tuple[str, str], before: int, at: int, inserted_at: int) -> bool:
         """Whether a value measured at `at`, after which one of `before` came, shows that the clock was set back."""
-        known = self._behind.get(key)
-        if known is None or known.last_at >= at:
-            self._behind[key] = _Behind(max(before, known.newest if known else before), at, inserted_at, at)
-            return False
-        if at > known.newest:
-            del self._behind[key]
-            return False
-        known = self._behind[key] = known._replace(last_at=at, number=known.number + 1)
-        if known.number < SET_BACK_AFTER or 2 * (inserted_at - known.inserted_at) < at - known.first_at:
-            return False
-        del self._behind[key]
-        return True
+        known = behind(self._behind.pop(key, None), before, at, inserted_at)
+        if known is None or known.was_set_back:
+            return known is not None
+        self._behind[key] = known
+        return False
 
     def _forget_later(self, key: tuple[str, str], at: int) -> None:
         for kept in (self._values, self._older):

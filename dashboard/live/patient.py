@@ -65,10 +65,10 @@ class PatientNow:
 
     def see(self, seen: Seen, now: int) -> None:
         """Count a message, whatever their order. `now`: the clock, epoch ms; no time of insertion is later."""
-        if not seen.is_reading:
-            self._see_score(seen)
-            return
         inserted_at = min(seen.inserted_at, now)
+        if not seen.is_reading:
+            self._see_score(seen, inserted_at)
+            return
         self.device_id = seen.device_id or self.device_id
         self.quality = seen.signal_quality if seen.unbelieved else None
         self.heard_at = max(self.heard_at, inserted_at)
@@ -84,10 +84,12 @@ class PatientNow:
                 track = self._tracks[value.attribute] = Track(self._intervals[value.attribute])
             track.take(inserted_at // 1000)
 
-    def _see_score(self, seen: Seen) -> None:
+    def _see_score(self, seen: Seen, inserted_at: int) -> None:
         for value in seen.values:
-            if value.attribute == NEWS2 and (self.score is None or value.recorded_at >= self.score.at):
-                self.score = Score(round(value.value), value.partial, value.recorded_at)
+            # As with readings: what is computed for a time ahead would hide later scores.
+            at = min(value.recorded_at, inserted_at)
+            if value.attribute == NEWS2 and (self.score is None or at >= self.score.at):
+                self.score = Score(round(value.value), value.partial, at)
 
     def standing(self, now: int) -> Standing:
         """Which signals come at that time (epoch ms)."""

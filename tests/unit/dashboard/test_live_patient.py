@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from alerts.bedside import Seen, Value
 from clinical.presence import expected_intervals
 from dashboard.live.patient import KEPT_MS, PatientNow, Score
@@ -90,3 +92,11 @@ def test_a_device_whose_clock_is_ahead_does_not_hide_what_comes_later() -> None:
         patient.see(Seen("P", at, (ahead,), device_id="monitor", signal_quality=95), at)
     patient.see(reading("P", NOW + 31_000, spo2=80), NOW + 31_000)
     assert patient.series["spo2"].values[-1] == 80
+
+
+def test_a_score_for_a_time_ahead_does_not_hide_what_comes_later() -> None:
+    patient = PatientNow(expected_intervals({}))
+    patient.see(replace(score("P", NOW + 240_000, 2), inserted_at=NOW), NOW)
+    assert patient.score == Score(2, False, NOW)
+    patient.see(score("P", NOW + 10_000, 9), NOW + 10_000)
+    assert patient.score == Score(9, False, NOW + 10_000)

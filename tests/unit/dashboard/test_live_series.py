@@ -1,6 +1,11 @@
 """The newest values of an attribute."""
 
+from __future__ import annotations
+
+import pytest
+
 from dashboard.live.series import KEPT, Series
+from tests.unit.dashboard.beds import NOW
 
 
 def test_no_more_is_kept_than_a_trend_shows() -> None:
@@ -36,3 +41,50 @@ def test_a_value_that_is_read_again_changes_nothing() -> None:
     before = series.version
     series.add(1000, 70, 1000)
     assert (series.version, list(series.values)) == (before, [70])
+
+
+def see(series: Series, recorded: int, inserted: int, value: float = 72) -> None:
+    series.add(NOW + recorded * 1000, value, NOW + inserted * 1000)
+
+
+def newest(series: Series) -> int:
+    return (series.times[-1] - NOW) // 1000
+
+
+@pytest.mark.parametrize("back", [5, 60, 3600])
+def test_what_lies_later_by_the_devices_clock_before_it_was_set_back_is_forgotten(back: int) -> None:
+    series = Series()
+    for second in range(200):
+        see(series, second, second)
+    for second in range(200, 202):
+        see(series, second - back, second, 190)
+    assert (newest(series), series.newest()) == (199, 72)
+    see(series, 202 - back, 202, 190)
+    assert (newest(series), series.newest()) == (202 - back, 190)
+    for second in range(203, 300):
+        see(series, second - back, second, 190)
+    assert list(series.times) == [NOW + (second - back) * 1000 for second in range(300 - KEPT, 300)]
+
+
+@pytest.mark.parametrize("back", [0, 5, 60, 3600])
+def test_what_was_sent_before_a_clock_was_set_back_changes_nothing_when_it_is_read_again(back: int) -> None:
+    series = Series()
+    sent = [(second - back * (second >= 200), second) for second in range(300)]
+    for recorded, inserted in sent:
+        see(series, recorded, inserted)
+    times = list(series.times)
+    assert len(times) == KEPT
+    for recorded, inserted in sent:
+        see(series, recorded, inserted)
+        assert newest(series) == 299 - back
+    assert list(series.times) == times
+
+
+def test_late_values_and_what_a_device_had_stored_forget_nothing() -> None:
+    series = Series()
+    for second in range(100):
+        see(series, second, second)
+        see(series, second - 30, second)
+    for second in range(50):
+        see(series, second, 100)
+    assert newest(series) == 99
