@@ -91,14 +91,22 @@ def complain(error: WardError) -> None:
 
 
 @contextmanager
-def problems_told() -> Iterator[None]:
-    """Around an act of a button or a form: a WardError becomes a notification that stays until it is closed."""
+def problems_told(about: str = "") -> Iterator[None]:
+    """Around an act of a button or a form: a WardError becomes a notification that stays until it is closed.
+
+    `about`: what was acted on, where something else may be shown by then.
+    """
     try:
         yield
     except WardError as error:
         if isinstance(error, UnavailableError):
             log.warning("unavailable", reason=str(error))
-        ui.notify(str(error), type="negative", timeout=0, close_button="Close", multi_line=True)
+        ui.notify(told_of(about, str(error)), type="negative", timeout=0, close_button="Close", multi_line=True)
+
+
+def told_of(about: str, sentence: str) -> str:
+    """A sentence that says what it is about."""
+    return f"{about}: {sentence}" if about else sentence
 
 
 @asynccontextmanager

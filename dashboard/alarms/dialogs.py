@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 
 from nicegui import ui
 
@@ -15,7 +15,7 @@ from alerts.silences_cli import NAME_MAX
 from clinical.vitals import JUDGED
 from dashboard.alarms.acts import AckForm, Outcome, SilenceForm, acknowledge, silence
 from dashboard.alarms.view import Line
-from dashboard.frame import problems_told
+from dashboard.frame import problems_told, told_of
 from dashboard.roles import Permission
 from dashboard.sending import Sending
 from dashboard.visit import Visit, in_thread
@@ -32,16 +32,33 @@ DURATIONS = {
 DEFAULT_DURATION = "1h"
 
 
+@dataclass
+class _Asking:
+    """One opening of the form about an alarm. `after`: the newest order of all then."""
+
+    line: Line
+    after: int
+    sending: Sending = field(default_factory=lambda: Sending(is_open=True))
+
+
+@dataclass
+class _Silencing:
+    """One opening of the form that silences. `form`: as it was sent last."""
+
+    form: SilenceForm | None = None
+    sending: Sending = field(default_factory=lambda: Sending(is_open=True))
+
+
 class AckDialog:
-    """Acknowledges one alarm at a time. `changed` is called when one was."""
+    """Acknowledges one alarm at a time, also while the answer about another is awaited. `changed` is called when one
+    was."""
 
     def __init__(self, visit: Visit, desk: Desk, changed: Callable[[], object]) -> None:
         self._visit = visit
         self._desk = desk
         self._changed = changed
-        self._sending = Sending()
-        self._line: Line | None = None
-        self._after = 0
+        self._asking: _Asking | None = None
+        self._openings = 0
         with ui.dialog().props('aria-label="Acknowledge an alarm"') as self._dialog, ui.card().classes("ward-form"):
             ui.html("<h2>Acknowledge</h2>", sanitize=False).classes("ward-section-title")
             self._about = ui.label().classes("ward-form-about")
@@ -57,11 +74,14 @@ class AckDialog:
                 ui.button("Cancel", on_click=self._dialog.close).props("outline")
 
     async def open(self, line: Line) -> None:
-        """Ask about this alarm."""
-        with problems_told():
-            self._after = await in_thread(self._desk.newest_order)
-            self._line = line
-            self._sending = Sending(is_open=True)
+        """Ask about this alarm, unless it is asked about another before there is an answer."""
+        self._openings += 1
+        opening = self._openings
+        with problems_told(_named(line)):
+            after = await in_thread(self._desk.newest_order)
+            if opening != self._openings:
+                return
+            self._asking = _Asking(line, after)
             self._reason.set_value("")
             self._minutes.set_value(DEFAULT_MINUTES)
             self._news.set_text("")
@@ -71,37 +91,41 @@ class AckDialog:
 
     def see(self, line: Line | None) -> None:
         """What the alarm is like now that is asked about; None: it is not in the list any more."""
-        if self._line is None or not self._dialog.value:
+        if self._asking is None or not self._dialog.value:
             return
         state = line.state if line else "it is no longer among those that are shown"
-        self._news.set_text("" if line and line.state == self._line.state else f"Meanwhile: {state}.")
+        self._news.set_text("" if line and line.state == self._asking.line.state else f"Meanwhile: {state}.")
 
     @property
     def alarm_id(self) -> str:
         """Which alarm is or was asked about last."""
-        return self._line.alarm_id if self._line else ""
+        return self._asking.line.alarm_id if self._asking else ""
 
     async def _act(self) -> None:
-        if self._line is None or not self._sending.begin():
+        asking = self._asking
+        if asking is None or not asking.sending.begin():
             return
+        about = _named(asking.line)
         self._send.disable()
         outcome: Outcome | None = None
         try:
-            with problems_told():
+            with problems_told(about):
                 form = AckForm(
-                    self._line.alarm_id,
-                    self._line.condition,
-                    self._after,
+                    asking.line.alarm_id,
+                    asking.line.condition,
+                    asking.after,
                     self._reason.value or "",
                     int(self._minutes.value or 0),
                 )
                 outcome = await self._visit.act(Permission.ACT_ON_ALARMS, acknowledge, self._visit, self._desk, form)
         finally:
-            self._sending.end(outcome is not None)
-            self._send.enable()
+            asking.sending.end(outcome is not None)
+            if asking is self._asking:
+                self._send.enable()
         if outcome is not None:
-            self._dialog.close()
-            tell(outcome)
+            if asking is self._asking:
+                self._dialog.close()
+            tell(outcome, about)
             self._changed()
 
 
@@ -111,8 +135,7 @@ class SilenceDialog:
     def __init__(self, visit: Visit, changed: Callable[[], object]) -> None:
         self._visit = visit
         self._changed = changed
-        self._sending = Sending()
-        self._form: SilenceForm | None = None
+        self._silencing: _Silencing | None = None
         attributes = {"": "every attribute", **{vital.attribute: vital.label for vital in JUDGED.values()}}
         with ui.dialog().props('aria-label="Silence"') as self._dialog, ui.card().classes("ward-form"):
             ui.html("<h2>Silence</h2>", sanitize=False).classes("ward-section-title")
@@ -130,7 +153,7 @@ class SilenceDialog:
 
     def open(self, wards: tuple[str, ...], line: Line | None = None) -> None:
         """Ask what to silence; about an alarm, its patient and attribute to begin with."""
-        self._sending, self._form = Sending(is_open=True), None
+        self._silencing = _Silencing()
         self._ward.set_options({"": "every ward", **{ward: ward for ward in wards}}, value="")
         self._patient.set_value((line.patient_id or "") if line else "")
         self._attribute.set_value(line.attribute if line and line.attribute in JUDGED else "")
@@ -141,7 +164,8 @@ class SilenceDialog:
         self._dialog.open()
 
     async def _act(self) -> None:
-        if not self._sending.begin():
+        silencing = self._silencing
+        if silencing is None or not silencing.sending.begin():
             return
         self._send.disable()
         typed = SilenceForm(
@@ -153,24 +177,31 @@ class SilenceDialog:
             self._reason.value or "",
             now_ms(),
         )
-        if self._form is None or replace(typed, sent_at=self._form.sent_at) != self._form:
-            self._form = typed
+        if silencing.form is None or replace(typed, sent_at=silencing.form.sent_at) != silencing.form:
+            silencing.form = typed
         outcome: Outcome | None = None
         try:
             with problems_told():
-                outcome = await self._visit.act(Permission.ACT_ON_ALARMS, silence, self._visit, self._form)
+                outcome = await self._visit.act(Permission.ACT_ON_ALARMS, silence, self._visit, silencing.form)
         finally:
-            self._sending.end(outcome is not None)
-            self._send.enable()
+            silencing.sending.end(outcome is not None)
+            if silencing is self._silencing:
+                self._send.enable()
         if outcome is not None:
-            self._dialog.close()
+            if silencing is self._silencing:
+                self._dialog.close()
             tell(outcome)
             self._changed()
 
 
-def tell(outcome: Outcome) -> None:
-    """Say what became of an act."""
-    ui.notify(outcome.sentence, type="positive" if outcome.is_done else "warning", multi_line=True, timeout=8000)
+def tell(outcome: Outcome, about: str = "") -> None:
+    """Say what became of an act; `about`: what was acted on, unless the outcome says so."""
+    sentence = told_of(about, outcome.sentence)
+    ui.notify(sentence, type="positive" if outcome.is_done else "warning", multi_line=True, timeout=8000)
+
+
+def _named(line: Line) -> str:
+    return ", ".join(part for part in (line.title, line.whose) if part)
 
 
 def _about(line: Line) -> str:
