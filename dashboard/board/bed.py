@@ -9,7 +9,7 @@ from alerts.alarms_table import AlarmRow
 from alerts.message import UNKNOWN_WARD
 from clinical.presence import Signal
 from dashboard.live.patient import PatientNow, Standing
-from dashboard.live.state import Contact, Wards, lost_signal
+from dashboard.live.state import UNJUDGED, Contact, Wards, lost_signal
 
 NEWS2_HIGH, NEWS2_MEDIUM = 7, 5
 """Of the whole score, RCP 2017, chart 2."""
@@ -97,7 +97,7 @@ def bed_of(patient_id: str, wards: Wards, now: int) -> Bed:
         standing = Standing(standing.silent, standing.monitored, standing.since, {**known, **standing.lost})
     since = _no_signal_since(patient_id, standing, told)
     read_at = wards.alarms_read_at
-    is_judged = "judging" not in wards.problems
+    is_judged = wards.problems.keys().isdisjoint(UNJUDGED)
     known_now = is_judged and read_at is not None and abs(now / 1000 - read_at) <= ALARMS_SECONDS
     rank = _rank(patient, alarms, standing, since, known_now)
     contact = wards.contacts.get(patient_id) if wards.contacts else None

@@ -28,7 +28,10 @@ SET_BACK_SECONDS = 2.0
 OF_A_BED = (NO_SIGNAL, BATTERY_LOW)
 """Kinds of technical alarms about a patient's devices; their key names the patient."""
 
-OF_ALARMS = ("judging", "alarms")
+UNJUDGED = ("judging", "deriving")
+"""Problems with which an alarm may not have begun though there is reason for it."""
+
+OF_ALARMS = (*UNJUDGED, "alarms")
 """Problems with which an alarm may be missing from what is shown."""
 
 

@@ -18,7 +18,7 @@ from clinical.presence import Signal
 from dashboard.board.element import BoardElement
 from dashboard.board.shared import NOT_YET, SharedBoard
 from dashboard.board.tile import trend_svg
-from dashboard.live.state import Contact, LiveState
+from dashboard.live.state import UNJUDGED, Contact, LiveState
 from dashboard.visit import Visit
 from tests.unit.dashboard.beds import NOW, Clock, admit, alarm, monitor, reading, score, technical
 
@@ -241,6 +241,18 @@ def test_nothing_is_said_to_be_well_while_the_alarms_cannot_be_read(board: Board
         board.live.take([reading("P", NOW + second * 1000, heart_rate=70)])
         news = board.news()
     assert news["problems"] == ["The alarms cannot be read."]
+    tile = board.tile("P")
+    assert "no alarm" not in tile["state"]
+    assert "ward-t-fine" not in tile["looks"]
+
+
+@pytest.mark.parametrize("source", UNJUDGED)
+def test_nothing_is_said_to_be_well_while_readings_are_not_judged_or_scores_not_computed(
+    board: Board, source: str
+) -> None:
+    monitor(board.live, "P", end=NOW)
+    assert "no alarm" in board.tile("P")["state"]
+    board.live.set_problem(source, "It hangs.")
     tile = board.tile("P")
     assert "no alarm" not in tile["state"]
     assert "ward-t-fine" not in tile["looks"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from collections.abc import Iterator
 
 import pytest
@@ -10,14 +11,24 @@ from prometheus_client import Gauge
 
 from bench.source_database import free_port
 from dashboard.live import register
-from dashboard.live.register import RECENT, follow_streams, judges_now, waiting_seconds
+from dashboard.live.register import (
+    MISSED,
+    NOT_DERIVED,
+    NOT_JUDGED,
+    RECENT,
+    follow_streams,
+    judges_now,
+    waiting_seconds,
+)
 from dashboard.live.state import LiveState
-from infra.metrics import StreamMetrics, StreamState
-from infra.settings import Ports, Settings, Spark
+from infra.metrics import StreamMetrics, StreamState, read_state
+from infra.settings import Derivation, Ports, Settings, Spark
 from infra.waiting import wait_for
+from tests.unit.dashboard.beds import NOW, reading
 
 PATIENCE_SECONDS = 300
-STREAMS = ("detect-breaches", "alert-engine", "land-vitals")
+STREAMS = ("detect-breaches", "alert-engine", "derive-vitals", "land-vitals")
+SOURCES = ("judging", "deriving", RECENT)
 
 
 @pytest.fixture
@@ -27,7 +38,7 @@ def settings() -> Settings:
 
 
 class Streams:
-    """The metrics of the three streams, all of which are well."""
+    """The metrics of these streams, all of which are well."""
 
     def __init__(self, settings: Settings) -> None:
         self._metrics = metrics = {name: StreamMetrics(name) for name in STREAMS}
@@ -55,9 +66,9 @@ class Streams:
 
 @pytest.fixture
 def streams(settings: Settings) -> Iterator[Streams]:
-    three = Streams(settings)
-    yield three
-    three.close()
+    all_of_them = Streams(settings)
+    yield all_of_them
+    all_of_them.close()
 
 
 @pytest.fixture
@@ -72,7 +83,7 @@ def live(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[LiveSt
 
 
 def test_while_all_are_well_nothing_is_said(streams: Streams, live: LiveState) -> None:
-    assert wait_for(lambda: live.problem("judging") is None and live.problem(RECENT) is None, PATIENCE_SECONDS, 0.05)
+    assert wait_for(lambda: live.problem(*SOURCES) is None, PATIENCE_SECONDS, 0.05)
 
 
 @pytest.mark.parametrize("judge", ["detect-breaches", "alert-engine"])
@@ -88,6 +99,35 @@ def test_a_judge_that_gets_on_but_falls_behind_is_said(streams: Streams, live: L
     assert wait_for(lambda: live.problem("judging") is not None, PATIENCE_SECONDS, 0.05)
     streams.fall_behind(judge, 3)
     assert wait_for(lambda: live.problem("judging") is None, PATIENCE_SECONDS, 0.05)
+
+
+def test_without_derivation_it_is_said_that_scores_are_not_computed(streams: Streams, live: LiveState) -> None:
+    streams.end("derive-vitals")
+    assert wait_for(lambda: live.problem(*SOURCES) == NOT_DERIVED, PATIENCE_SECONDS, 0.05)
+
+
+def test_derivation_that_falls_behind_is_said(streams: Streams, live: LiveState) -> None:
+    streams.fall_behind("derive-vitals", 10_000)
+    assert wait_for(lambda: live.problem(*SOURCES) == NOT_DERIVED, PATIENCE_SECONDS, 0.05)
+    streams.fall_behind("derive-vitals", 3)
+    assert wait_for(lambda: live.problem(*SOURCES) is None, PATIENCE_SECONDS, 0.05)
+
+
+def test_readings_may_wait_for_a_batch_of_derivation_also_when_no_more_come(
+    streams: Streams, live: LiveState, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert wait_for(lambda: live.problem(*SOURCES) is None, PATIENCE_SECONDS, 0.05)
+    streams.fall_behind("derive-vitals", 10_000)
+    live.take(reading("A", NOW, heart_rate=70) for _ in range(10_000))
+    looks = Counter[str]()
+
+    def read(settings: Settings, stream: str) -> StreamState | None:
+        looks[stream] += 1
+        return read_state(settings, stream)
+
+    monkeypatch.setattr(register, "read_state", read)
+    assert wait_for(lambda: looks["derive-vitals"] > 3 * MISSED, PATIENCE_SECONDS, 0.05)
+    assert live.problem("deriving") is None
 
 
 def test_more_may_wait_where_more_readings_come() -> None:
@@ -109,13 +149,19 @@ def test_on_a_cluster_detection_seems_an_epoch_behind_and_judges_all_the_same() 
     assert [waiting_seconds(elsewhere, name) for name in ("detect-breaches", "alert-engine")] == [75, 15]
 
 
+def test_readings_wait_longer_for_derivation_which_takes_them_in_batches() -> None:
+    assert waiting_seconds(Settings(), "derive-vitals") == 45
+    assert waiting_seconds(Settings(derivation=Derivation(interval_seconds=60)), "derive-vitals") == 195
+
+
 def test_at_the_start_of_the_page_a_judge_that_is_away_is_said_at_once(
     settings: Settings,
 ) -> None:
     live, stop = LiveState(), threading.Event()
     stop.set()
     follow_streams(settings, live, stop)
-    assert live.problem("judging") is not None
+    assert live.problem("judging") == NOT_JUDGED
+    assert live.problem("deriving") == NOT_DERIVED
 
 
 def test_it_is_said_that_recent_readings_are_not_written(streams: Streams, live: LiveState) -> None:
