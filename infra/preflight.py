@@ -14,11 +14,13 @@ from infra.errors import ConfigurationError, WardError
 from infra.java import java_program
 from infra.servers import Server
 from infra.settings import PROJECT_ROOT, Settings
+from infra.waiting import wait_for
 
 GIB = 1024**3
 NEEDED_MEMORY = 8 * GIB
 NEEDED_DISK = 10 * GIB
 NEEDED_JAVA = 17
+ENDING_SECONDS = 10.0
 LONGEST_SOCKET_PATH = 100
 """Bytes; the kernel allows 108 and a socket is first bound under a temporary name."""
 
@@ -26,10 +28,10 @@ LONGEST_SOCKET_PATH = 100
 def check(settings: Settings, servers: Iterable[Server], needed_memory: int = NEEDED_MEMORY) -> None:
     """Raise ConfigurationError with every finding about starting `servers` here, one sentence a line."""
     _raise_if(
+        *port_findings(settings, servers),  # first, as it waits for who is ending
         *memory_findings(needed_memory),
         *disk_findings(settings),
         *path_findings(settings),
-        *port_findings(settings, servers),
     )
 
 
@@ -89,14 +91,15 @@ def path_findings(settings: Settings) -> Iterator[str]:
 
 def port_findings(settings: Settings, servers: Iterable[Server]) -> Iterator[str]:
     """Ports that something else has."""
-    for server in servers:
-        for name in server.ports:
-            port = getattr(settings.ports, name)
-            if not _free(port):
-                yield (
-                    f"Port {port} of {server.name} is taken by {_owner(port)}: end that, or set "
-                    f"WARDWATCH_PORTS__{name.upper()} (or WARDWATCH_PORT_OFFSET to move all ports)."
-                )
+    ports = {name: (getattr(settings.ports, name), server.name) for server in servers for name in server.ports}
+    # Of who was killed the kernel takes the memory first and the ports last: until then they are nobody's.
+    wait_for(lambda: all(_free(port) or _owner(port) for port, _ in ports.values()), ENDING_SECONDS, 0.2)
+    for name, (port, server) in ports.items():
+        if not _free(port):
+            yield (
+                f"Port {port} of {server} is taken by {_owner(port) or 'another process'}: end that, or set "
+                f"WARDWATCH_PORTS__{name.upper()} (or WARDWATCH_PORT_OFFSET to move all ports)."
+            )
 
 
 def _free(port: int) -> bool:
@@ -109,7 +112,8 @@ def _free(port: int) -> bool:
     return True
 
 
-def _owner(port: int) -> str:
+def _owner(port: int) -> str | None:
+    """Who listens there; None: nobody whom we can see."""
     for connection in psutil.net_connections("tcp"):
         address = connection.laddr
         listens = connection.status == psutil.CONN_LISTEN and address and address.port == port
@@ -118,4 +122,4 @@ def _owner(port: int) -> str:
                 return f"process {connection.pid} ({psutil.Process(connection.pid).name()})"
             except psutil.NoSuchProcess:
                 break
-    return "another process"
+    return None

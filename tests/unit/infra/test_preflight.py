@@ -33,6 +33,34 @@ def test_a_taken_port_is_named_with_its_server_its_owner_and_its_setting(taken_p
     assert "WARDWATCH_PORTS__MYSQL" in finding
 
 
+def test_a_port_of_nobody_is_waited_for_as_who_was_killed_gives_it_back_last(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = 0
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        settings = Settings(state_dir=tmp_path, ports=Ports(mysql=server.getsockname()[1]))
+
+        def owner(_port: int) -> None:
+            nonlocal asked
+            asked += 1
+            if asked == 3:
+                server.close()
+
+        monkeypatch.setattr(preflight, "_owner", owner)
+        assert list(preflight.port_findings(settings, [find(settings, "mariadb")])) == []
+    assert asked == 3
+
+
+def test_a_port_that_nobody_gives_back_is_named_all_the_same(
+    taken_port: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(preflight, "_owner", lambda _port: None)
+    monkeypatch.setattr(preflight, "ENDING_SECONDS", 0.1)
+    settings = Settings(state_dir=tmp_path, ports=Ports(mysql=taken_port))
+    (finding,) = preflight.port_findings(settings, [find(settings, "mariadb")])
+    assert f"Port {taken_port} of mariadb is taken by another process" in finding
+
+
 def test_a_port_that_was_just_left_is_free(tmp_path: Path) -> None:
     with socket.socket() as server, socket.socket() as client:
         server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
