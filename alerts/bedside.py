@@ -138,12 +138,14 @@ class Bedside:
         self._values: dict[tuple[str, str], deque[Value]] = {}
         self._older: dict[tuple[str, str], deque[Value]] = {}
         self._behind: dict[tuple[str, str], Behind] = {}
+        self._inserted: dict[tuple[str, str], int] = {}
 
     def see(self, patient_id: str, values: Iterable[Value], inserted_at: int) -> list[Value]:
         """Keep values in the order of their coming; `inserted_at`: of all of them, epoch ms.
 
         When a device's clock was set back, what it had measured by the clock before is forgotten where it lies later
-        than now: it would seem to have followed what is measured now. Returns the values that show it.
+        than now: it would seem to have followed what is measured now. Returns the values that show it. What was
+        inserted before the newest shows nothing: it was late, or is sent again.
         """
         show = []
         for value in values:
@@ -152,16 +154,21 @@ class Bedside:
             if kept is None:
                 kept = self._values[key] = deque(maxlen=KEPT)
             else:
-                if (key in self._behind or value.recorded_at < kept[-1].recorded_at) and self._was_set_back(
-                    key, kept[-1].recorded_at, value.recorded_at, inserted_at
-                ):
+                is_behind = key in self._behind or value.recorded_at < kept[-1].recorded_at
+                is_news = is_behind and inserted_at >= self._inserted[key]
+                if is_news and self._was_set_back(key, kept[-1].recorded_at, value.recorded_at, inserted_at):
                     self._forget_later(key, value.recorded_at)
                     kept = self._values[key]
                     show.append(value)
                 if len(kept) == KEPT:
                     self._grow_old(key, kept[0])
             kept.append(value)
+            self._inserted[key] = max(inserted_at, self._inserted.get(key, inserted_at))
         return show
+
+    def clock_was_set_back(self) -> None:
+        """The machine's clock was: what was inserted before may have later times than what is inserted now."""
+        self._inserted = dict.fromkeys(self._inserted, 0)
 
     def forget(self, before: int, but: Container[str]) -> None:
         """Forget what was last measured before that time (epoch ms), but not of those patients."""
@@ -170,6 +177,7 @@ class Bedside:
             del self._values[key]
             self._older.pop(key, None)
             self._behind.pop(key, None)
+            self._inserted.pop(key, None)
 
     def since(self, patient_id: str, attribute: str, recorded_at: int) -> list[Value]:
         """The kept values of that time or later, oldest first; those of before the newest KEPT are not all kept."""

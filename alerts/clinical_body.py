@@ -117,6 +117,8 @@ def _remark(told: Told, escalation: int) -> str:
     match told.news:
         case News.WORSE:
             return " More severe than in the mail before."
+        case News.AGAIN:
+            return " It had been milder since the mail before."
         case News.ARREST:
             return " It fell to 0 after the mail before."
         case News.REMINDER if told.is_acknowledged:

@@ -141,6 +141,7 @@ class Engine:
         self._unwritten: Offsets = {}
         self._written_at = 0
         self._people_at = 0
+        self._stepped_at = 0
 
     def start(self) -> None:
         """Load what MySQL holds and go on reading from the offsets there."""
@@ -166,6 +167,9 @@ class Engine:
         records = self._known(self._feed.take(BATCH, timeout))
         batch = read_batch(records, self._seen, self._settings.readings)
         now = self._clock()
+        if now < self._stepped_at:
+            self._bedside.clock_was_set_back()
+        self._stepped_at = now
         outcomes = self._hear_people(now)
         watchdogs = self._judge(batch, now)
         is_level = self._feed.is_level()

@@ -33,8 +33,6 @@ LOCK_SECONDS = 1800.0
 
 KEY = ALARMS.partitions[0].name
 FILE = "alarms.parquet"
-NAME = "%Y%m%dT%H%M%S%f"
-"""Of a directory: the time at which it was made, so that the newest comes last."""
 
 
 class AlarmDays:

@@ -53,6 +53,7 @@ IMPORTANCE = {
     News.ESCALATED: 0,
     News.RAISED: 1,
     News.WORSE: 1,
+    News.AGAIN: 1,
     News.ARREST: 1,
     News.REMINDER: 2,
     News.RESOLVED: 3,
@@ -63,6 +64,7 @@ IMPORTANCE = {
 MARKS = {
     News.ESCALATED: "escalated: ",
     News.WORSE: "worse: ",
+    News.AGAIN: "again: ",
     News.ARREST: "worse: ",
     News.REMINDER: "reminder: ",
 }

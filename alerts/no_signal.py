@@ -20,6 +20,10 @@ from clinical.messages import TechnicalAlarm
 from clinical.presence import FORGOTTEN_SECONDS, Ending, Presence, Signal, SignalChanges
 from infra.settings import Settings
 
+ESCAPED_MAX = 300
+SIGNS = {"25": "%", "3A": ":", "%": "%", ".": ":"}
+"""What follows a `%` in a key, and what it means."""
+
 PIPELINE_LATE = "pipeline_late"
 WHOLE = "all"
 """What stands after PIPELINE_LATE in its key."""
@@ -39,14 +43,12 @@ def presence_of(settings: Settings, now: int) -> Presence:
 
 
 def signal_key(signal: Signal) -> str:
-    """Key of the alarm about a signal: `no_signal:<patient>[:<attribute>]`, a colon in the patient's id as `%.`, so
-    that the longest id has room in the table."""
-    patient = signal.patient_id.replace("%", "%%").replace(":", "%.")
+    """Key of the alarm about a signal: `no_signal:<patient>[:<attribute>]`, a colon in the patient's id as %3A; where
+    that has no room in the table, as `%.`."""
+    patient = signal.patient_id.replace("%", "%25").replace(":", "%3A")
+    if len(patient) > ESCAPED_MAX:
+        patient = signal.patient_id.replace("%", "%%").replace(":", "%.")
     return f"{NO_SIGNAL}:{patient}" + (f":{signal.attribute}" if signal.attribute else "")
-
-
-SIGNS = {"%": "%", ".": ":", "25": "%", "3A": ":"}
-"""What follows a `%` in a key, of older versions too, and what it means."""
 
 
 def signal_of(alarm_key: str) -> Signal:

@@ -62,7 +62,7 @@ def told_by(result: Rehearsal, positions: Mapping[str, int], severities: frozens
     found: dict[tuple[int, str, str], list[tuple[int, int, int]]] = {}
     for mail in result.mails:
         for alarm, news in zip(mail.alarms, mail.news, strict=True):
-            if news in (News.RAISED, News.WORSE) and mail.severity in severities:
+            if news in (News.RAISED, News.WORSE, News.AGAIN) and mail.severity in severities:
                 key = (positions[alarm.patient_id], alarm.attribute, alarm.direction)
                 found.setdefault(key, []).append(
                     (mail.at, alarm.began_at, LASTS if alarm.ended_at is None else alarm.ended_at)

@@ -150,7 +150,7 @@ def _raised(settings: Settings, since: int) -> list[Raised]:
         "SELECT e.breach_id, MIN(e.at), MIN(n.created_at), MIN(n.sent_at)"
         " FROM alarms a JOIN alarm_events e USING (alarm_id)"
         " JOIN alarm_events r ON r.alarm_id = a.alarm_id AND r.what = 'raised' AND r.notification_id IS NULL"
-        " JOIN alarm_events t ON t.alarm_id = a.alarm_id AND t.what IN ('raised', 'worse')"
+        " JOIN alarm_events t ON t.alarm_id = a.alarm_id AND t.what IN ('raised', 'worse', 'again')"
         " AND t.notification_id IS NOT NULL"
         " JOIN notifications n ON n.notification_id = t.notification_id AND n.severity = 'high'"
         " WHERE a.kind = 'clinical' AND r.at >= %s AND n.sent_at IS NOT NULL AND e.what IN ('raised', 'severity_rose')"

@@ -34,7 +34,7 @@ def mails_of_spikes(result: Rehearsal, spikes: dict[str, list[int]]) -> int:
     """How many mails tell that an alarm was raised, or rose, by nothing but a single disturbed reading."""
     return sum(
         any(
-            news in (News.RAISED, News.WORSE) and _rose_at(alarm, spikes.get(alarm.patient_id, ()))
+            news in (News.RAISED, News.WORSE, News.AGAIN) and _rose_at(alarm, spikes.get(alarm.patient_id, ()))
             for alarm, news in zip(mail.alarms, mail.news, strict=True)
         )
         for mail in result.mails

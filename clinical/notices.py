@@ -43,6 +43,7 @@ class News(StrEnum):
 
     RAISED = "raised"
     WORSE = "worse"
+    AGAIN = "again"
     ARREST = "arrest"
     REMINDER = "reminder"
     ESCALATED = "escalated"
@@ -51,7 +52,7 @@ class News(StrEnum):
 
 
 ENDS = frozenset({News.RESOLVED, News.DISCHARGED})
-RISES = frozenset({News.RAISED, News.WORSE, News.ARREST})
+RISES = frozenset({News.RAISED, News.WORSE, News.AGAIN, News.ARREST})
 
 
 @dataclass(frozen=True)
@@ -140,7 +141,7 @@ def after(notice: Notice, change: Transition, now: int, rule: Rule, silenced: bo
         case Kind.RAISED | Kind.SEVERITY_ROSE:
             return _rose(notice, change.severity, now, rule)
         case Kind.SEVERITY_FELL if change.severity not in rule.told:
-            return replace(notice, quiet_since=now)
+            return notice if notice.quiet_since is not None else replace(notice, quiet_since=now)
         case Kind.ARRESTED:
             return _arrested(notice, now, rule)
         case Kind.ACKNOWLEDGED:
@@ -242,8 +243,10 @@ def _rose(notice: Notice, severity: Severity | None, now: int, rule: Rule) -> No
     if notice.told_at is None:
         return replace(notice, owed=News.RAISED, owed_since=now, owed_severity=severity)
     was_quiet = quiet_since is not None and now - quiet_since >= rule.reminder_seconds * 1000
-    if rank(severity) > rank(notice.told_severity) or was_quiet:
-        return replace(notice, owed=News.WORSE, owed_since=now, owed_severity=severity)
+    is_worse = rank(severity) > rank(notice.told_severity)
+    if is_worse or was_quiet:
+        news = News.WORSE if is_worse else News.AGAIN
+        return replace(notice, owed=news, owed_since=now, owed_severity=severity)
     return notice
 
 

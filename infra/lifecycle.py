@@ -102,7 +102,9 @@ def _down(settings: Settings, console: Console) -> None:
 
 
 @contextmanager
-def only_one(settings: Settings, what: str = "`./ward up` or `./ward down`", lock: str = "lifecycle") -> Iterator[None]:
+def only_one(
+    settings: Settings, what: str = "`./ward up`, `down` or `restart`", lock: str = "lifecycle"
+) -> Iterator[None]:
     """Keep a second one of the same stack out. The lock goes with the process, however it ends.
 
     Raises WardError when another holds it.

@@ -183,7 +183,9 @@ class Producer(Frozen):
     max_open_gaps: int = 100_000
     transactional_id: str = "wardwatch-vitals-producer"
     readings_topic: str = Field("vital-info", description="the streams read no other: only for a producer beside it")
-    cursor_topic: str = Field("vitals-producer-cursor", description="compacted; each source table has a key in it")
+    cursor_topic: str = Field(
+        "vitals-producer-cursor", description="compacted; of one source table, so a producer beside it needs its own"
+    )
 
 
 class Kafka(Frozen):

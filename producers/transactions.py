@@ -119,7 +119,7 @@ class ReadingLog:
                 raise self._unavailable(f"no answer while reading {self._cursor_topic}")
         if last is None and other is not None:
             raise ConfigurationError(
-                f"{self._readings_topic} holds readings of {other.decode('utf-8', 'replace')}, whose ids "
+                f"{self._cursor_topic} belongs to {other.decode('utf-8', 'replace')}, whose ids "
                 f"{self._settings.source.table} may repeat, and an id means one reading for good: begin with a state "
                 "directory (state_dir) or Kafka, HDFS and alerts database of their own."
             )

@@ -77,6 +77,7 @@ def _offsets(settings: Settings, checkpoint: str, stream: str) -> Offsets:
     except (ValueError, KeyError, TypeError, AttributeError, FileNotFoundError) as error:
         raise ConfigurationError(
             f"The checkpoint {checkpoint} on HDFS cannot be read ({error}): move it to another name and start "
-            f"{stream} again; it then begins anew, and repeats are dropped by id."
+            f"{stream} again; it then begins anew a while back, repeats are dropped by id, and what came before is not "
+            "judged."
         ) from error
     return reached.offsets if reached else {}

@@ -197,7 +197,7 @@ class Detection:
         return (
             "If this comes back at each start, the checkpoint may be of another version: move "
             f"{self._settings.hdfs_path('checkpoints', self._place.checkpoint)} on HDFS to another name and start "
-            f"{NAME} again."
+            f"{NAME} again. What came more than an hour before is then not judged."
         )
 
     def _measure(self) -> None:

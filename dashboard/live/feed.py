@@ -48,7 +48,7 @@ def follow(settings: Settings, live: LiveState, stop: threading.Event) -> None:
                     break
         except (UnavailableError, KafkaException) as error:
             live.set_problem("kafka", AWAY)
-            set_back = live.take(())  # the clock may be set back now as well
+            set_back += live.take(())  # the clock may be set back now as well
             live.caught_up()  # nothing more is to be had now: beds and alarms are shown all the same
             log.warning("the live feed begins again", reason=str(error))
             stop.wait(AGAIN_SECONDS)

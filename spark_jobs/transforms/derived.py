@@ -31,8 +31,8 @@ def inputs_of_readings(df: DataFrame, readings: Readings) -> DataFrame:
 
     `at` TIMESTAMP is the time by which a reading is judged, and never later than its insertion or Kafka's timestamp: a
     clock that runs ahead, the device's or the database's, would make a patient's other inputs look stale, and with the
-    watermark everybody's. The watchdog has no score, and
-    nothing is derived from a value that is not believed (`clinical.device`).
+    watermark everybody's. The watchdog has no score, and nothing is derived from a value that is not believed
+    (`clinical.device`).
     """
     states = " ".join(f"WHEN {text(state)} THEN {points}" for state, points in news2.CONSCIOUSNESS_POINTS.items())
     typed = typed_readings(without_watchdog(df), readings).where("judged_at IS NOT NULL")

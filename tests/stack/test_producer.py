@@ -226,7 +226,7 @@ def test_another_table_is_refused_because_its_ids_may_repeat_those_that_are_know
     )
     error = Running(bench.settings).wait()
     assert isinstance(error, ConfigurationError)
-    assert f"{bench.readings} holds readings of {bench.table}" in str(error)
+    assert f"{bench.cursor} belongs to {bench.table}" in str(error)
     bench.await_ids(bench.ids())
 
 

@@ -161,6 +161,25 @@ def test_what_a_device_had_stored_and_sends_at_once_forgets_nothing() -> None:
     assert [value.source_id for value in bedside.since("P-1", "heart_rate", NOW + 1_000_000)] == ["1000"]
 
 
+def test_rows_that_are_sent_again_or_were_committed_late_forget_nothing() -> None:
+    bedside = Bedside()
+    for second in range(3600, 3700):
+        see(bedside, second, second)
+    for second in range(60):
+        see(bedside, second, second)
+    assert bedside.since("P-1", "heart_rate", NOW + 3_690_000)
+
+
+def test_after_the_machines_clock_was_set_back_too_a_devices_is_noticed() -> None:
+    bedside = Bedside()
+    for second in range(3600, 3700):
+        see(bedside, second, second)
+    bedside.clock_was_set_back()
+    for second in range(3):
+        see(bedside, second, second)
+    assert newest(bedside) == 2
+
+
 def test_values_that_were_inserted_several_at_a_time_show_a_clock_set_back_as_well() -> None:
     bedside = Bedside()
     see(bedside, 1000, 1000)

@@ -248,6 +248,22 @@ def test_after_the_devices_clock_was_set_back_an_alarm_that_was_raised_grows_wor
     assert worse <= 85
     [alarm] = desk.alarms.values()
     assert alarm.end_reason == "cleared"
+    assert alarm.raised_at is not None
+    assert alarm.ended_at is not None
+    assert alarm.started_at <= alarm.raised_at <= alarm.ended_at
+    assert "It lasted 0 s" not in desk.mails[-1].body
+
+
+def test_rows_that_are_sent_again_neither_end_an_alarm_nor_put_it_off(desk: Desk) -> None:
+    for second in range(13):
+        desk.reads(second, 150, delay_seconds=15)
+    for second in range(60):
+        old = Value("heart_rate", 72, RECORDED - 3_600_000 + second * 1000, f"old {second}")
+        assert desk.bedside.see("P-1", [old], old.recorded_at) == []
+        desk.book.value("P-1", old, desk.now)
+    for second in range(13, 60):
+        desk.reads(second, 150, delay_seconds=15)
+    assert [(second, news) for second, news, _, _ in desk.told] == [(15, "raised")]
 
 
 def test_a_heart_that_stops_is_told_at_once_although_the_severity_had_fallen_since_a_high_mail(desk: Desk) -> None:

@@ -99,8 +99,13 @@ def test_the_key_of_the_longest_id_has_room_in_the_table(sign: str) -> None:
     assert len(signal_key(Signal(sign * ID_MAX, max(VITALS, key=len)))) <= 400
 
 
-def test_a_key_that_an_older_version_wrote_is_understood() -> None:
-    assert signal_of("no_signal:a%3Ab%25:spo2") == Signal("a:b%", "spo2")
+@pytest.mark.parametrize("patient", [":" * ID_MAX, "%" * ID_MAX, "%3A" * 40 + ":%25", ":" * 100 + "25" * 14])
+def test_a_key_with_many_signs_names_its_signal_exactly(patient: str) -> None:
+    assert signal_of(signal_key(Signal(patient, "spo2"))) == Signal(patient, "spo2")
+
+
+def test_the_key_of_an_open_alarm_is_the_one_that_it_always_had() -> None:
+    assert signal_key(Signal("a:b%", "spo2")) == "no_signal:a%3Ab%25:spo2"
 
 
 def test_a_late_pipeline_is_raised_once_and_cleared_once() -> None:

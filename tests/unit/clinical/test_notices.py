@@ -178,13 +178,23 @@ def test_a_rise_after_people_were_reminded_of_less_is_told_again() -> None:
     assert [news for _, [(_, news)] in bed.said] == ["raised", "reminder", "worse"]
 
 
-@pytest.mark.parametrize(("quiet", "news"), [(299, ["raised", "escalated"]), (300, ["raised", "worse"])])
+@pytest.mark.parametrize(("quiet", "news"), [(299, ["raised", "escalated"]), (300, ["raised", "again"])])
 def test_a_rise_is_told_again_after_a_time_of_a_severity_that_nobody_is_mailed(quiet: int, news: list[str]) -> None:
     bed = Bed()
     bed.change(0, "heart", Kind.RAISED)
     bed.change(60, "heart", Kind.SEVERITY_FELL, "low")
     bed.change(60 + quiet, "heart", Kind.SEVERITY_ROSE, "high")
     assert [told for _, items in bed.said for _, told in items] == news
+
+
+def test_what_was_quiet_stays_so_while_it_grows_milder_still() -> None:
+    bed = Bed(rule=replace(RULE, told=frozenset({"high"})))
+    bed.change(0, "heart", Kind.RAISED)
+    bed.change(1, "heart", Kind.ACKNOWLEDGED)
+    bed.change(60, "heart", Kind.SEVERITY_FELL, "medium")
+    bed.change(300, "heart", Kind.SEVERITY_FELL, "low")
+    bed.change(361, "heart", Kind.SEVERITY_ROSE, "high")
+    assert [told for _, items in bed.said for _, told in items] == ["raised", "again"]
 
 
 def test_an_asystole_is_told_though_the_alarm_was_told_as_high() -> None:
