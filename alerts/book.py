@@ -123,9 +123,13 @@ class AlarmBook:
         for direction in DIRECTIONS:
             alarm = self._open.get((patient_id, value.attribute, direction))
             if alarm is not None:
-                began = {"started_at": min(alarm.started_at, at), "last_breach_at": min(alarm.last_breach_at, at)}
-                raised_at = None if alarm.raised_at is None else min(alarm.raised_at, at)
-                self._step(replace(alarm, raised_at=raised_at, **began), SetBack(at), now)
+                alarm = replace(
+                    alarm,
+                    started_at=min(alarm.started_at, at),
+                    raised_at=None if alarm.raised_at is None else min(alarm.raised_at, at),
+                    last_breach_at=min(alarm.last_breach_at, at),
+                )
+                self._step(alarm, SetBack(at), now)
 
     def tick(self, now: int) -> None:
         """Tell the clock to the alarms that wait for it. Only when all that was published has been read."""
