@@ -86,14 +86,16 @@ def falling_ill(stack: Settings, await_condition: Await) -> Iterator[Ill]:
         MAIL_SECONDS,
         "no alarm",
     )
-    yield Ill(patient_id, name, reader.ward, found[0][0])
-    discharge(stack, patient_id, await_condition)
-    ward_subscriptions("remove", reader.email)
-    forget_ward(stack, reader.ward)
-    with closing(alerts_connection(stack)) as connection, connection.cursor() as cursor:
-        cursor.execute("DELETE FROM silences WHERE patient_id = %s", (patient_id,))
-    with devices_connection(stack) as connection, connection.cursor() as cursor:
-        cursor.execute("DELETE FROM health.patients_information WHERE patient_id = %s", (patient_id,))
+    try:
+        yield Ill(patient_id, name, reader.ward, found[0][0])
+    finally:
+        discharge(stack, patient_id, await_condition)
+        ward_subscriptions("remove", reader.email)
+        forget_ward(stack, reader.ward)
+        with closing(alerts_connection(stack)) as connection, connection.cursor() as cursor:
+            cursor.execute("DELETE FROM silences WHERE patient_id = %s", (patient_id,))
+        with devices_connection(stack) as connection, connection.cursor() as cursor:
+            cursor.execute("DELETE FROM health.patients_information WHERE patient_id = %s", (patient_id,))
 
 
 def discharge(settings: Settings, patient_id: str, await_condition: Await) -> None:
@@ -185,6 +187,7 @@ def test_two_people_see_each_others_acts(ill: Ill, alarms_of: Callable[..., Page
     nurse, doctor = alarms_of("nurse"), alarms_of("doctor")
     expect(ill.card(doctor)).to_contain_text("Active since")
     ill.card(doctor).get_by_role("button", name="Acknowledge").click()
+    expect(doctor.get_by_role("dialog")).to_be_visible()
     acknowledge(nurse, ill, "I am there")
     expect(doctor.get_by_role("dialog")).to_contain_text("Meanwhile: Acknowledged by nurse", timeout=SEES_MS)
     doctor.get_by_role("button", name="Cancel").click()

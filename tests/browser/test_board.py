@@ -58,7 +58,7 @@ def test_a_stopped_device_is_shown_as_no_signal_and_told_as_a_technical_alarm(
     expect(tile).to_have_class(re.compile("ward-t-nosignal"))
     expect(tile).not_to_contain_text("no alarm")
     await_condition(lambda: _is_told(stack, bed.patient_id), SEEN_MS / 1000, "no technical alarm was raised")
-    expect(neighbour.tile(page)).to_have_class(re.compile("ward-t-fine"))
+    expect(neighbour.tile(page)).to_have_class(re.compile("ward-t-fine"), timeout=SEEN_MS)
 
 
 def test_the_board_of_one_ward_stays_so_when_it_is_loaded_again(sign_in: SignIn, bed: Bed, neighbour: Bed) -> None:

@@ -27,6 +27,7 @@ from tests.running import run_ward, ward
 
 MINUTE = 60_000
 SCRIPT = "<script>document.title = 'taken over'</script>"
+TAKEN_UP = "Breaches carry it from now on."
 PATIENCE_MS = 300_000
 MAIL_SECONDS = 300
 LANDED_SECONDS = 600
@@ -285,7 +286,7 @@ def test_a_patient_created_in_the_page_is_imported_and_named_in_a_mail(
     doctor = f"{nobody.patient_id}@wardwatch.example"
     run_ward("subscriptions", "add", doctor, "--ward", nobody.ward)
     try:
-        run_ward("import-contacts", "--quiet")
+        await_condition(lambda: TAKEN_UP in ward("import-contacts").stdout, MAIL_SECONDS, "the import is not taken up")
         for _ in range(2):
             sql(
                 stack,

@@ -200,12 +200,13 @@ def test_a_draft_on_a_table_that_somebody_else_changed_is_refused_and_can_be_tak
     edit(page, low, delay="21")
     expect(page.get_by_text("delay_seconds: 15 → 21")).to_be_visible()
     edited(stack, lambda cells: plan_delay(high, "22"))
+    # What comes or goes moves what is below it, and a click that is under way there with it.
+    take_over = page.get_by_role("button", name="Take the draft over")
+    expect(take_over).to_be_visible()
     save(page, "Together with somebody else")
     expect(refusal(page)).to_contain_text("the table was changed since this draft began")
     assert own_rows(stack, patient)[low]["delay_seconds"] == "15"
-    take_over = page.get_by_role("button", name="Take the draft over")
     take_over.click()
-    # Their going moves what is below them, and a click that is under way there with it.
     expect(take_over).to_be_hidden()
     expect(refusal(page)).to_be_hidden()
     save(page, "Looked at again")

@@ -31,7 +31,7 @@ GOOD = 1000
 DAYS_AGO = 16
 """No audit that is still to run is about readings of that time."""
 
-SECONDS = 240
+SECONDS = 600
 Reading = dict[str, Any]
 JUNK = st.one_of(
     st.none(), st.booleans(), st.floats(allow_nan=False), st.text(max_size=30), st.lists(st.integers(-9, 9), max_size=3)

@@ -241,7 +241,7 @@ def test_a_ward_without_subscriber_is_a_technical_alarm_until_someone_subscribes
     [subject] = await_condition(lambda: ops_mails(stack, nobody.ward), MAIL_SECONDS, "ops were not told")
     assert subject.startswith("[TECHNICAL] ward without subscriber")
     ward_subscriptions("add", nobody.email, "--ward", nobody.ward)
-    await_condition(lambda: len(ops_mails(stack, nobody.ward)) == 2, 90, "the technical alarm is not cleared")
+    await_condition(lambda: len(ops_mails(stack, nobody.ward)) == 2, MAIL_SECONDS, "the technical alarm is not cleared")
     ward_subscriptions("remove", nobody.email)
     forget_ward(stack, nobody.ward)
 
@@ -283,7 +283,7 @@ def test_an_engine_killed_at_any_moment_loses_and_doubles_nothing(
             "the supervisor does not start the engine again",
         )
     produce(stack, [reader.breach(patient_id=patient) for patient in patients])
-    await_condition(lambda: len(reader.mails(stack)) >= len(patients), 90, "mails are missing")
+    await_condition(lambda: len(reader.mails(stack)) >= len(patients), MAIL_SECONDS, "mails are missing")
     rows = query(stack, "SELECT patient_id, breaches FROM alarms WHERE ward = %s", reader.ward)
     assert sorted(patient for patient, _ in rows) == sorted(patients)
     assert sum(breaches for _, breaches in rows) == sent + len(patients)
@@ -327,7 +327,7 @@ def test_an_sns_that_was_away_and_has_forgotten_everything_gets_its_topics_back_
     finally:
         start(stack, "sns")
         wait_ready(stack, "sns")
-    await_condition(lambda: reader.mails(stack), 90, "the mail that waited does not arrive")
+    await_condition(lambda: reader.mails(stack), MAIL_SECONDS, "the mail that waited does not arrive")
 
 
 def test_a_mail_that_the_embedded_sns_took_and_then_forgot_is_sent_again_and_arrives_once(
@@ -350,7 +350,7 @@ def test_a_mail_that_the_embedded_sns_took_and_then_forgot_is_sent_again_and_arr
             assert reader.mails(stack) == []
         finally:
             start(stack, "mailer")
-    await_condition(lambda: reader.mails(stack), 90, "the mail is lost")
+    await_condition(lambda: reader.mails(stack), MAIL_SECONDS, "the mail is lost")
     assert [again > attempts for again, _ in waiting(stack, patient)] == [True]
     produce(stack, [reader.breach()])
     await_condition(lambda: len(reader.mails(stack)) > 1, MAIL_SECONDS, "no mail afterwards")

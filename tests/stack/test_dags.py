@@ -19,6 +19,7 @@ from infra.airflow_api import AirflowApi
 from infra.clients import devices_connection, hive_connection
 from infra.metrics import metrics_port
 from infra.settings import Settings
+from tests.stack.alerting import MAIL_SECONDS
 from tests.stack.backfills import HOUR, run_backfill
 from tests.stack.watching import FAILED, OVER, RunStreams, WatchMails, inbox, paused_streams, running_streams
 
@@ -211,10 +212,10 @@ def test_ops_are_told_once_that_a_stream_stays_down_and_once_that_it_is_well_aga
     supervise.stop(stack, "alert-engine")
     with socket.create_server(("127.0.0.1", metrics_port(stack, "alert-engine"))):
         await_condition(fails, 300, "a stream that cannot start went unnoticed")
-        await_condition(lambda: watch.subjects() == [FAILED], 60, "ops were not told", 1)
+        await_condition(lambda: watch.subjects() == [FAILED], MAIL_SECONDS, "ops were not told", 1)
         assert fails()
     await_condition(lambda: not fails(), 300, "the alert engine did not come back")
-    await_condition(lambda: watch.subjects() == [OVER, FAILED], 60, "ops were not told once of each", 1)
+    await_condition(lambda: watch.subjects() == [OVER, FAILED], MAIL_SECONDS, "ops were not told once of each", 1)
 
 
 @pytest.mark.stops_servers
@@ -234,12 +235,12 @@ def test_ops_are_told_once_that_mysql_is_down_though_the_alarm_path_needs_it(
     supervise.stop(stack, "mariadb")
     try:
         assert fails()
-        await_condition(told_of_mysql, 60, "ops were not told while MySQL was down", 1)
+        await_condition(told_of_mysql, MAIL_SECONDS, "ops were not told while MySQL was down", 1)
         assert fails()
     finally:
         supervise.start(stack, "mariadb")
     await_condition(lambda: not fails(), 300, "not everything came back with MySQL")
-    await_condition(lambda: OVER in watch.subjects(), 60, "ops were not told that it is over", 1)
+    await_condition(lambda: OVER in watch.subjects(), MAIL_SECONDS, "ops were not told that it is over", 1)
     assert told_of_mysql() == 1
 
 

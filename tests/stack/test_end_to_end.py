@@ -17,6 +17,7 @@ from infra.clients import alerts_connection, devices_connection, hbase_connectio
 from infra.metrics import read_state as read_stream
 from infra.settings import PROJECT_ROOT, Settings
 from infra.supervise import processes, start, stop, wait_ready
+from tests.stack.alerting import MAIL_SECONDS
 
 Await = Callable[..., Any]
 PATIENTS = 10
@@ -262,7 +263,9 @@ def test_hbase_away_and_detection_restarted_a_breach_still_becomes_an_email_and_
         text = breach_until_mailed(stack, await_condition, patient, doctor, glucose=45)
         assert "45.0 mg/dL" in text
         await_condition(
-            lambda: len(mails(stack, to=ops, about="HBase")) > told_before, 60, "ops were not told that HBase is away"
+            lambda: len(mails(stack, to=ops, about="HBase")) > told_before,
+            MAIL_SECONDS,
+            "ops were not told that HBase is away",
         )
     finally:
         start(stack, "hbase-thrift")

@@ -62,7 +62,7 @@ def restart(settings: Settings, name: str) -> None:
 
 def test_status_shows_every_server_and_stream_as_up(stack: Settings, await_condition: Await) -> None:
     shown = await_condition(
-        lambda: (each := ward("status")).returncode == 0 and each, 90, "something is not up", interval=3
+        lambda: (each := ward("status")).returncode == 0 and each, 300, "something is not up", interval=3
     )
     for server in all_of(stack):
         line = next(line for line in shown.stdout.splitlines() if line.startswith(f"{server.name} "))

@@ -27,7 +27,7 @@ from infra.airflow_api import AirflowApi
 from infra.clients import alerts_connection
 from infra.kafka_io import committed_messages, publish
 from infra.settings import Settings
-from tests.stack.alerting import now_ms, query, unique
+from tests.stack.alerting import MAIL_SECONDS, now_ms, query, unique
 from tests.stack.watching import FAILED, OVER, RunStreams, WatchMails, paused_streams, running_streams
 from tests.unit.alerts.breaches import breach
 
@@ -95,9 +95,9 @@ def test_ops_are_told_once_that_none_comes_through_and_where_they_stay_though_ev
         with suspended(stack, "detect-breaches"):
             await_condition(lambda: fails(run_streams), 300, "nobody noticed that nothing comes through", 5)
             assert fails(run_streams)
-            await_condition(lambda: watch.subjects() == [FAILED], 60, "ops were not told", 1)
+            await_condition(lambda: watch.subjects() == [FAILED], MAIL_SECONDS, "ops were not told", 1)
         await_condition(lambda: not fails(run_streams), 300, "it did not come through again", 5)
-    await_condition(lambda: watch.subjects() == [OVER, FAILED], 60, "ops were not told that it is over", 1)
+    await_condition(lambda: watch.subjects() == [OVER, FAILED], MAIL_SECONDS, "ops were not told that it is over", 1)
     [told] = [mail["text"] for mail in watch.mails() if mail["subject"] == FAILED]
     assert "The alarm path lets nothing through" in told
     assert f"in {VITAL_INFO} and not in {DOCTORS_QUEUE}" in told
