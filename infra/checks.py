@@ -53,6 +53,9 @@ OUTAGES = "tests/browser/test_outages.py"
 KILLS, POISON = "tests/faults/test_kills.py", "tests/faults/test_poison.py"
 """The short form: each stream and server killed once, three at a time, and a thousand malformed messages."""
 
+QUIET = "leaves_streams"
+"""The marker of what does not disturb those who look at the ward page."""
+
 LOOK_SECONDS = 1.0
 
 
@@ -87,7 +90,7 @@ def all_tests() -> list[Step]:
     """Every test and the short form of the faults, on one stack. The demo leaves it running."""
     pytest, reuse = venv_program("pytest"), {**TEST_STACK, "WARDWATCH_TEST_REUSE": "1"}
     demo, stack, own, unit = "the demo", "tests on the stack", "tests in worlds of their own", "unit tests"
-    browser = "tests in a browser"
+    browser, quiet = "tests in a browser", "tests beside a browser"
 
     def on_servers(which: str, *paths: str) -> list[str]:
         return [pytest, "tests/stack", "--ignore=tests/stack/test_demo.py", *paths, "-m", which, "--durations=15"]
@@ -98,10 +101,16 @@ def all_tests() -> list[Step]:
     return [
         Step(demo, [pytest, "tests/stack/test_demo.py"], environment={"WARDWATCH_TEST_LEAVE": "1"}),
         Step(unit, beside, live=False, gives_way=True),
-        Step(stack, on_servers("not own_world and not stops_servers", POISON), (demo,), environment=reuse),
+        Step(
+            stack,
+            on_servers(f"not own_world and not stops_servers and not {QUIET}", POISON),
+            (demo,),
+            environment=reuse,
+        ),
         Step(own, on_servers("own_world"), (demo,), live=False, environment=reuse),
         Step(browser, in_browser, (stack, own), environment=reuse),
-        Step("tests that stop servers", alone, (browser,), environment=reuse),
+        Step(quiet, on_servers(QUIET), (stack, own), live=False, environment=reuse),
+        Step("tests that stop servers", alone, (browser, quiet), environment=reuse),
     ]
 
 

@@ -21,6 +21,8 @@ from infra.settings import Settings
 from sqoop.importer import import_contacts
 from tests.stack.alerting import unique
 
+pytestmark = pytest.mark.leaves_streams
+
 Await = Callable[..., Any]
 HOUR, MINUTE, SECOND = timedelta(hours=1), timedelta(minutes=1), timedelta(seconds=1)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

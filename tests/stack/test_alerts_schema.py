@@ -14,6 +14,8 @@ from alerts.orders import load_unhandled
 from alerts.store import LOADED_ALARMS
 from infra.errors import ConfigurationError
 
+pytestmark = pytest.mark.leaves_streams
+
 
 @pytest.fixture
 def database(mysql_root: Connection[Any]) -> Iterator[Connection[Any]]:

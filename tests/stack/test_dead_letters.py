@@ -21,6 +21,8 @@ from producers.dead_letters import DeadLetter, dead_letters
 from producers.dlq_cli import app
 from producers.resend import resend
 
+pytestmark = pytest.mark.leaves_streams
+
 Await = Callable[..., Any]
 DAYS_AGO = 15
 LETTERS = dead_letter_topic("land-vitals")

@@ -22,6 +22,8 @@ from infra.clients import hdfs
 from infra.errors import ConfigurationError, UnavailableError
 from infra.settings import Settings
 
+pytestmark = pytest.mark.leaves_streams
+
 
 @pytest.fixture
 def session(stack: Settings) -> Iterator[HiveSession]:

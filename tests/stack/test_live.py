@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pytest
 from pymysql.connections import Connection
 
 from dashboard.live.feed import AWAY, follow
@@ -19,6 +20,8 @@ from hbase.recent_rows import Reading
 from hbase.recent_vitals import RecentVitals
 from infra.settings import Settings
 from tests.stack.alerting import unique
+
+pytestmark = pytest.mark.leaves_streams
 
 Await = Callable[..., object]
 PATIENCE_SECONDS = 240

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pytest
 from pymysql.connections import Connection
 
 from alerts.replay import replay_day
@@ -14,6 +15,8 @@ from hive.client import query
 from infra.settings import Settings
 from tests.running import ward
 from tests.stack.alerting import unique
+
+pytestmark = pytest.mark.leaves_streams
 
 Await = Callable[..., object]
 DAYS_AGO = 19

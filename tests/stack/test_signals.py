@@ -13,6 +13,8 @@ from alerts.inbox import ReceivedMail, received_mails
 from infra.settings import Settings
 from tests.stack.alerting import MAIL_SECONDS, Reader, query, unique, ward_subscriptions
 
+pytestmark = pytest.mark.leaves_streams
+
 Await = Callable[..., object]
 STOPPED_SECONDS = 60
 """So long before now the one device sent its last reading; twice what a monitor may be silent for."""

@@ -23,6 +23,8 @@ from infra.errors import UnavailableError, WardError
 from infra.settings import Settings
 from tests.stack.alerting import MAIL_SECONDS, Reader, forget_ward, now_ms, produce, query, unique, ward_subscriptions
 
+pytestmark = pytest.mark.leaves_streams
+
 Await = Callable[..., Any]
 
 
