@@ -17,8 +17,6 @@ from infra.clients import alerts_connection, hdfs
 from infra.settings import Settings
 from tests.stack.alerting import query
 
-pytestmark = pytest.mark.leaves_streams
-
 OLD_MS = int(datetime(2001, 5, 1, tzinfo=UTC).timestamp() * 1000)
 BEFORE = datetime(2002, 1, 1, tzinfo=UTC)
 """Nothing of the stack is from before that time, but what these tests put there."""
