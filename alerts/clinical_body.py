@@ -76,20 +76,22 @@ def value_of(breach: Breach) -> str:
 
 def back_in_range(told: Told) -> bool:
     """Whether the newest value is in its normal band: an alarm also ends when the value is beyond the *other* limit."""
-    low, high = told.breach["normal_low"], told.breach["normal_high"]
-    if not told.values:
-        return True
-    value = float(number_text(told.breach["attribute"], told.values[0][1]))
-    return (low is None or value >= low) and (high is None or value <= high)
+    low, high, value = told.breach["normal_low"], told.breach["normal_high"], _newest(told)
+    return value is None or ((low is None or value >= low) and (high is None or value <= high))
 
 
 def is_out_again(told: Told) -> bool:
     """Whether the newest value is beyond the limit that the alarm was about: another alarm may have begun."""
     limit = told.breach["normal_low" if told.breach["direction"] == "low" else "normal_high"]
-    if not told.values or limit is None:
+    value = _newest(told)
+    if value is None or limit is None:
         return False
-    value = float(number_text(told.breach["attribute"], told.values[0][1]))
     return value < limit if told.breach["direction"] == "low" else value > limit
+
+
+def _newest(told: Told) -> float | None:
+    """The newest value as a mail shows it, None when there is none."""
+    return float(number_text(told.breach["attribute"], told.values[0][1])) if told.values else None
 
 
 def _opening(told: Told, escalation: int, now: int, zone: ZoneInfo) -> Iterator[str]:
