@@ -23,7 +23,13 @@ from spark_jobs.transforms.sql import require_columns, struct, text
 NEWS2 = "news2"
 PATIENT_COLUMNS = ("patient_id", "date_of_birth", "spo2_scale", "pregnant")
 PATIENT_SCHEMA = "patient_id STRING, date_of_birth DATE, spo2_scale INT, pregnant BOOLEAN"
-INPUT_COLUMNS = ("patient_id", "at", *VITALS, "on_oxygen", "consciousness_points")
+INPUT_COLUMNS = ("patient_id", "at", "inserted_at", *VITALS, "on_oxygen", "consciousness_points")
+
+SLOT_SECONDS = 30
+"""The newest reading to arrive is kept of each of two kinds of slots of this length, which take turns: so there is one
+of now and one of a while ago, which show whether a clock that lies behind passes as time does."""
+
+_SLOTS = ("even", "odd")
 
 
 def inputs_of_readings(df: DataFrame, readings: Readings) -> DataFrame:
@@ -31,14 +37,15 @@ def inputs_of_readings(df: DataFrame, readings: Readings) -> DataFrame:
 
     `at` TIMESTAMP is the time by which a reading is judged, and never later than its insertion or Kafka's timestamp: a
     clock that runs ahead, the device's or the database's, would make a patient's other inputs look stale, and with the
-    watermark everybody's. The watchdog has no score, and nothing is derived from a value that is not believed
-    (`clinical.device`).
+    watermark everybody's. `inserted_at` TIMESTAMP is not later than Kafka's either. The watchdog has no score, and
+    nothing is derived from a value that is not believed (`clinical.device`).
     """
     states = " ".join(f"WHEN {text(state)} THEN {points}" for state, points in news2.CONSCIOUSNESS_POINTS.items())
     typed = typed_readings(without_watchdog(df), readings).where("judged_at IS NOT NULL")
     return typed.selectExpr(
         "patient_id",
         "least(judged_at, inserted_at, timestamp) AS at",
+        "least(inserted_at, timestamp) AS inserted_at",
         *believed_vitals(readings),
         "on_oxygen",
         f"CASE consciousness {states} END AS consciousness_points",
@@ -46,14 +53,28 @@ def inputs_of_readings(df: DataFrame, readings: Readings) -> DataFrame:
 
 
 def latest_inputs(inputs: DataFrame) -> DataFrame:
-    """One row a patient, for a stream in update mode: `computed_for` (the newest time), and for every input of NEWS2
-    its newest value and `<input>_at`. Of two values of the same time either counts. State: some 200 bytes a patient."""
+    """One row a patient, for a stream in update mode, of what is newest by two clocks: that of the devices, and that by
+    which readings are inserted. Of two values of the same time either counts. State: some 400 bytes a patient.
+
+    By the devices': `newest_at`, when the reading with it was inserted (`newest_inserted_at`), and of every input of
+    NEWS2 its value and `<input>_at`. By insertion: `last_inserted_at`, and of every input `last_<input>` and
+    `last_<input>_inserted_at`; `even_at` and `even_inserted_at`, `odd_at` and `odd_inserted_at` of the last reading in
+    slots of SLOT_SECONDS.
+    """
     require_columns(inputs, INPUT_COLUMNS)
     names = [*news2.SCALES, "on_oxygen", "consciousness_points"]
-    aggregates = ["max(at) AS computed_for"]
+    aggregates = [
+        "max(at) AS newest_at",
+        "max_by(inserted_at, at) AS newest_inserted_at",
+        "max(inserted_at) AS last_inserted_at",
+    ]
+    for number, slot in enumerate(_SLOTS):
+        within = f"CASE WHEN unix_seconds(inserted_at) DIV {SLOT_SECONDS} % 2 = {number} THEN inserted_at END"
+        aggregates += [f"max_by(at, {within}) AS {slot}_at", f"max({within}) AS {slot}_inserted_at"]
     for name in names:
-        known_at = f"CASE WHEN {name} IS NOT NULL THEN at END"
-        aggregates += [f"max_by({name}, {known_at}) AS {name}", f"max({known_at}) AS {name}_at"]
+        for clock, newest in (("at", name), ("inserted_at", f"last_{name}")):
+            known = f"CASE WHEN {name} IS NOT NULL THEN {clock} END"
+            aggregates += [f"max_by({name}, {known}) AS {newest}", f"max({known}) AS {newest}_{clock}"]
     some = " OR ".join(f"{name} IS NOT NULL" for name in names)
     return inputs.where(some).groupBy("patient_id").agg(*map(F.expr, aggregates))
 
@@ -63,10 +84,15 @@ def news2_messages(latest: DataFrame, patients: DataFrame, derivation: Derivatio
 
     `patients` has PATIENT_COLUMNS, each patient once. Who is not there, or has no birth date, counts as an adult on
     SpO2 scale 1; children and pregnant patients get no score (`clinical.news2.applies`). An input that is older than
-    `derivation` says, against the newest one, is missing.
+    `derivation` says, against the newest one, is missing. While a device's clock that was set back has not caught up
+    (`_was_set_back`), inputs are the last to be inserted and the score is for that time: by the devices' times they
+    would stay what they were before.
     """
     require_columns(patients, PATIENT_COLUMNS)
     known = patients.selectExpr(*(f"{name} AS known_{name}" for name in PATIENT_COLUMNS))
+    latest = latest.withColumn("was_set_back", F.expr(_was_set_back())).withColumn(
+        "computed_for", F.expr("CASE WHEN was_set_back THEN last_inserted_at ELSE newest_at END")
+    )
     age = f"coalesce({age_years('computed_for', 'known_date_of_birth')}, {news2.MIN_AGE_YEARS}D)"
     scored = latest.join(known, F.expr("patient_id = known_patient_id"), "left").where(
         f"NOT coalesce(known_pregnant, false) AND {age} >= {news2.MIN_AGE_YEARS}D"
@@ -75,7 +101,7 @@ def news2_messages(latest: DataFrame, patients: DataFrame, derivation: Derivatio
         "patient_id",
         "computed_for",
         "coalesce(known_spo2_scale, 1) AS spo2_scale",
-        *(_fresh(name, derivation.fresh_seconds, f"round({name}, {VITALS[name].scale})") for name in news2.SCALES),
+        *(_fresh(name, derivation.fresh_seconds, VITALS[name].scale) for name in news2.SCALES),
         *(_fresh(name, derivation.fresh_observation_seconds) for name in ("on_oxygen", "consciousness_points")),
     )
     points = {name: _points(name, scale) for name, scale in news2.SCALES.items()} | {
@@ -127,9 +153,25 @@ def _messages(values: DataFrame, attribute: str, inputs_expected: int) -> DataFr
     return values.selectExpr("patient_id AS key", f"to_json({message}) AS value")
 
 
-def _fresh(name: str, seconds: int, value: str | None = None) -> str:
-    age = f"unix_millis(computed_for) - unix_millis({name}_at)"
-    return f"CASE WHEN {age} <= {seconds * 1000}L THEN {value or name} END AS {name}"
+def _was_set_back() -> str:
+    """Whether a device's clock was set back and has not caught up, of a row of `latest_inputs`: two readings that came
+    in different slots after the newest one lie before it, and pass as time does. So `clinical.device_clock` tells it
+    too: what a device had stored and sends at once passes faster."""
+    behind = " AND ".join(f"{slot}_at < newest_at AND {slot}_inserted_at > newest_inserted_at" for slot in _SLOTS)
+    at, inserted_at = (f"(unix_millis(even_{clock}) - unix_millis(odd_{clock}))" for clock in ("at", "inserted_at"))
+    passes = f"{at} * sign({inserted_at}) > 0 AND 2 * abs({inserted_at}) >= abs({at})"
+    return f"coalesce({behind} AND {passes}, false)"
+
+
+def _fresh(name: str, seconds: int, scale: int | None = None) -> str:
+    """The input if it is no older than `seconds` at `computed_for`, by the clock that counts, rounded to `scale`."""
+
+    def known(value: str, clock: str) -> str:
+        age = f"unix_millis(computed_for) - unix_millis({value}_{clock})"
+        given = value if scale is None else f"round({value}, {scale})"
+        return f"CASE WHEN {age} <= {seconds * 1000}L THEN {given} END"
+
+    return f"CASE WHEN was_set_back THEN {known(f'last_{name}', 'inserted_at')} ELSE {known(name, 'at')} END AS {name}"
 
 
 def _points(name: str, scale: tuple[Points, ...]) -> str:

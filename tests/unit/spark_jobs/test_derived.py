@@ -31,10 +31,17 @@ NOON_MS = int(NOON.timestamp() * 1000)
 RECEIVED_MS = NOON_MS + 86_400_000
 """Kafka's timestamp of every message: late, as after an outage."""
 LATEST_SCHEMA = ", ".join(
-    ["patient_id STRING, computed_for TIMESTAMP"]
+    ["patient_id STRING, newest_at TIMESTAMP"]
     + [f"{name} DECIMAL(10,3), {name}_at TIMESTAMP" for name in SCALES]
     + ["on_oxygen BOOLEAN, on_oxygen_at TIMESTAMP, consciousness_points INT, consciousness_points_at TIMESTAMP"]
 )
+BY_INSERTION = [
+    *(f"newest_at AS {name}" for name in ("newest_inserted_at", "last_inserted_at")),
+    *(f"CAST(NULL AS TIMESTAMP) AS {slot}_{clock}" for slot in ("even", "odd") for clock in ("at", "inserted_at")),
+    *(f"{name} AS last_{name}" for name in (*SCALES, "on_oxygen", "consciousness_points")),
+    *(f"{name}_at AS last_{name}_inserted_at" for name in (*SCALES, "on_oxygen", "consciousness_points")),
+]
+"""What `latest_inputs` has besides, where every reading is inserted when it is measured."""
 WELL: dict[str, Any] = {
     "respiratory_rate": 16,
     "spo2": 98,
@@ -106,7 +113,7 @@ def test_every_combination_of_boundaries_scores_as_the_pure_function(spark: Spar
         f"{spo2_scale} AS spo2_scale",
         "false AS pregnant",
     )
-    latest = spark.createDataFrame(rows, LATEST_SCHEMA)
+    latest = spark.createDataFrame(rows, LATEST_SCHEMA).selectExpr("*", *BY_INSERTION)
     found = {
         message["patient_id"]: (message["value"], message["inputs_used"])
         for message in messages(news2_messages(latest, patients, Derivation()))
@@ -161,6 +168,57 @@ def test_a_clock_that_runs_ahead_makes_no_other_input_stale(spark: SparkSession)
 def test_a_clock_of_the_database_that_runs_ahead_lets_nothing_be_computed_for_the_future(spark: SparkSession) -> None:
     (message,) = scores(spark, [reading(1, RECEIVED_MS + 3_600_000, **WELL)])
     assert message["computed_for"] == RECEIVED_MS
+
+
+def monitored(first: int, last: int, behind: int = 0, **vitals: Any) -> list[dict[str, Any]]:
+    """A reading each ten seconds, `first` to `last` seconds after noon, of a clock that is slow by `behind` seconds."""
+    return [
+        reading(second, NOON_MS + (second - behind) * 1000, **vitals) | {"inserted_at": NOON_MS + second * 1000}
+        for second in range(first, last + 1, 10)
+    ]
+
+
+@pytest.mark.parametrize("behind", [60, 3600, 86_400])
+def test_after_a_clock_was_set_back_the_score_is_of_what_came_last(spark: SparkSession, behind: int) -> None:
+    before = [reading(1, NOON_MS - 200_000, temperature=39.5), *monitored(-60, 0, **WELL | {"temperature": None})]
+    (told,) = scores(spark, before + monitored(10, 55, behind, heart_rate=135))
+    assert (told["value"], told["inputs_used"], told["computed_for"]) == (3 + 2, 7, NOON_MS + 50_000)
+
+
+def test_an_input_that_did_not_come_since_the_clock_was_set_back_grows_stale(spark: SparkSession) -> None:
+    (told,) = scores(spark, monitored(-60, 0, **WELL) + monitored(10, 310, 3600, heart_rate=135))
+    assert (told["value"], told["inputs_used"]) == (3, 3)
+
+
+def test_after_the_clock_has_caught_up_the_score_is_by_its_time_again(spark: SparkSession) -> None:
+    caught_up = monitored(10, 80, 60, heart_rate=135)
+    (told,) = scores(spark, monitored(-60, 0, **WELL) + caught_up)
+    assert (told["value"], told["computed_for"]) == (3, NOON_MS + 20_000)
+
+
+@pytest.mark.parametrize(
+    "late",
+    [
+        pytest.param([(60, -3600)], id="one value"),
+        pytest.param([(60, -7200), (90, -3600)], id="passing faster than time"),
+        pytest.param([(60, -3600), (90, -3630)], id="the newest first"),
+        pytest.param([(-30, -3600), (20, -3570)], id="one of them before the newest"),
+    ],
+)
+def test_late_values_show_no_clock_that_was_set_back(spark: SparkSession, late: list[tuple[int, int]]) -> None:
+    """Each by the second of its insertion and that of its measurement."""
+    behind = [
+        reading(number, NOON_MS + at * 1000, heart_rate=135) | {"inserted_at": NOON_MS + inserted * 1000}
+        for number, (inserted, at) in enumerate(late)
+    ]
+    (told,) = scores(spark, monitored(-60, 0, **WELL) + behind)
+    assert (told["value"], told["inputs_used"], told["computed_for"]) == (0, 7, NOON_MS)
+
+
+def test_stored_values_sent_beside_live_ones_show_no_clock_that_was_set_back(spark: SparkSession) -> None:
+    stored = monitored(-60, 60, 3600, heart_rate=135)
+    (told,) = scores(spark, monitored(-60, 60, **WELL) + stored)
+    assert (told["value"], told["computed_for"]) == (0, NOON_MS + 60_000)
 
 
 @pytest.mark.parametrize(
