@@ -23,13 +23,19 @@ from spark_jobs.transforms.sql import require_columns, struct, text
 NEWS2 = "news2"
 PATIENT_COLUMNS = ("patient_id", "date_of_birth", "spo2_scale", "pregnant")
 PATIENT_SCHEMA = "patient_id STRING, date_of_birth DATE, spo2_scale INT, pregnant BOOLEAN"
+_OBSERVED = ("on_oxygen", "consciousness_points")
+"""Inputs that people enter, at any time after they saw them."""
+
 INPUT_COLUMNS = ("patient_id", "at", "inserted_at", *VITALS, "on_oxygen", "consciousness_points")
 
-SLOT_SECONDS = 30
-"""The newest reading to arrive is kept of each of two kinds of slots of this length, which take turns: so there is one
-of now and one of a while ago, which show whether a clock that lies behind passes as time does."""
+SLOT_SECONDS = 10
+SAMPLES = range(3)
+"""Every slot of SLOT_SECONDS is of one of three kinds, and of each kind the newest reading to arrive is a sample. Kinds
+are drawn by a hash: whatever their interval, a patient's readings come to all three."""
 
-_SLOTS = ("even", "odd")
+SLOW_MS = 60_000
+"""A clock is slow by more than this, and by no more than this the samples' lags differ: a device that sends once a
+minute has a lag of up to that, and one that sends what it stored has lags that shrink."""
 
 
 def inputs_of_readings(df: DataFrame, readings: Readings) -> DataFrame:
@@ -54,29 +60,30 @@ def inputs_of_readings(df: DataFrame, readings: Readings) -> DataFrame:
 
 def latest_inputs(inputs: DataFrame) -> DataFrame:
     """One row a patient, for a stream in update mode, of what is newest by two clocks: that of the devices, and that by
-    which readings are inserted. Of two values of the same time either counts. State: some 400 bytes a patient.
+    which readings are inserted. State: some 400 bytes a patient.
 
-    By the devices': `newest_at`, when the reading with it was inserted (`newest_inserted_at`), and of every input of
-    NEWS2 its value and `<input>_at`. By insertion: `last_inserted_at`, and of every input `last_<input>` and
-    `last_<input>_inserted_at`; `even_at` and `even_inserted_at`, `odd_at` and `odd_inserted_at` of the last reading in
-    slots of SLOT_SECONDS.
+    `newest_at`, and of every input of NEWS2 its newest value and `<input>_at`; of two values of the same time either
+    counts. `last_inserted_at`, of each vital `last_<input>`, the last to be inserted, and of every input
+    `last_<input>_inserted_at`. `sample_<number>_at` and `sample_<number>_inserted_at` of SAMPLES.
     """
     require_columns(inputs, INPUT_COLUMNS)
-    names = [*news2.SCALES, "on_oxygen", "consciousness_points"]
-    aggregates = [
-        "max(at) AS newest_at",
-        "max_by(inserted_at, at) AS newest_inserted_at",
-        "max(inserted_at) AS last_inserted_at",
-    ]
-    for number, slot in enumerate(_SLOTS):
-        within = f"CASE WHEN unix_seconds(inserted_at) DIV {SLOT_SECONDS} % 2 = {number} THEN inserted_at END"
-        aggregates += [f"max_by(at, {within}) AS {slot}_at", f"max({within}) AS {slot}_inserted_at"]
-    for name in names:
-        for clock, newest in (("at", name), ("inserted_at", f"last_{name}")):
-            known = f"CASE WHEN {name} IS NOT NULL THEN {clock} END"
-            aggregates += [f"max_by({name}, {known}) AS {newest}", f"max({known}) AS {newest}_{clock}"]
-    some = " OR ".join(f"{name} IS NOT NULL" for name in names)
-    return inputs.where(some).groupBy("patient_id").agg(*map(F.expr, aggregates))
+    # What one statement inserts has one time of insertion, so of such readings the last is that with the least lag.
+    lag = "greatest(0L, least(1048575L, unix_seconds(inserted_at) - unix_seconds(at)))"
+    arrived = inputs.withColumn("arrival", F.expr(f"1048576L * unix_millis(inserted_at) - {lag}"))
+    kind = f"pmod(hash(unix_seconds(inserted_at) DIV {SLOT_SECONDS}), {len(SAMPLES)})"
+    aggregates = ["max(at) AS newest_at", "max(inserted_at) AS last_inserted_at"]
+    for number in SAMPLES:
+        sampled = f"CASE WHEN {kind} = {number} THEN arrival END"
+        aggregates += [f"max_by({clock}, {sampled}) AS sample_{number}_{clock}" for clock in ("at", "inserted_at")]
+    for name in (*news2.SCALES, *_OBSERVED):
+        at, arrival, inserted_at = (
+            f"CASE WHEN {name} IS NOT NULL THEN {order} END" for order in ("at", "arrival", "inserted_at")
+        )
+        aggregates += [f"max_by({name}, {at}) AS {name}", f"max({at}) AS {name}_at"]
+        aggregates += [f"max_by({name}, {arrival}) AS last_{name}"] if name in news2.SCALES else []
+        aggregates += [f"max({inserted_at}) AS last_{name}_inserted_at"]
+    some = " OR ".join(f"{name} IS NOT NULL" for name in (*news2.SCALES, *_OBSERVED))
+    return arrived.where(some).groupBy("patient_id").agg(*map(F.expr, aggregates))
 
 
 def news2_messages(latest: DataFrame, patients: DataFrame, derivation: Derivation) -> DataFrame:
@@ -84,14 +91,14 @@ def news2_messages(latest: DataFrame, patients: DataFrame, derivation: Derivatio
 
     `patients` has PATIENT_COLUMNS, each patient once. Who is not there, or has no birth date, counts as an adult on
     SpO2 scale 1; children and pregnant patients get no score (`clinical.news2.applies`). An input that is older than
-    `derivation` says, against the newest one, is missing. While a device's clock that was set back has not caught up
-    (`_was_set_back`), inputs are the last to be inserted and the score is for that time: by the devices' times they
-    would stay what they were before.
+    `derivation` says, against the newest one, is missing. Where a device's clock is slow, as after it was set back
+    (`_is_slow`), vitals are the last that were inserted, and the score is for that time: by the devices' times they
+    would stay what they were until the clock has caught up.
     """
     require_columns(patients, PATIENT_COLUMNS)
     known = patients.selectExpr(*(f"{name} AS known_{name}" for name in PATIENT_COLUMNS))
-    latest = latest.withColumn("was_set_back", F.expr(_was_set_back())).withColumn(
-        "computed_for", F.expr("CASE WHEN was_set_back THEN last_inserted_at ELSE newest_at END")
+    latest = latest.withColumn("is_slow", F.expr(_is_slow())).withColumn(
+        "computed_for", F.expr("CASE WHEN is_slow THEN last_inserted_at ELSE newest_at END")
     )
     age = f"coalesce({age_years('computed_for', 'known_date_of_birth')}, {news2.MIN_AGE_YEARS}D)"
     scored = latest.join(known, F.expr("patient_id = known_patient_id"), "left").where(
@@ -102,7 +109,7 @@ def news2_messages(latest: DataFrame, patients: DataFrame, derivation: Derivatio
         "computed_for",
         "coalesce(known_spo2_scale, 1) AS spo2_scale",
         *(_fresh(name, derivation.fresh_seconds, VITALS[name].scale) for name in news2.SCALES),
-        *(_fresh(name, derivation.fresh_observation_seconds) for name in ("on_oxygen", "consciousness_points")),
+        *(_fresh(name, derivation.fresh_observation_seconds) for name in _OBSERVED),
     )
     points = {name: _points(name, scale) for name, scale in news2.SCALES.items()} | {
         "spo2": _spo2_points(),
@@ -153,25 +160,27 @@ def _messages(values: DataFrame, attribute: str, inputs_expected: int) -> DataFr
     return values.selectExpr("patient_id AS key", f"to_json({message}) AS value")
 
 
-def _was_set_back() -> str:
-    """Whether a device's clock was set back and has not caught up, of a row of `latest_inputs`: two readings that came
-    in different slots after the newest one lie before it, and pass as time does. So `clinical.device_clock` tells it
-    too: what a device had stored and sends at once passes faster."""
-    behind = " AND ".join(f"{slot}_at < newest_at AND {slot}_inserted_at > newest_inserted_at" for slot in _SLOTS)
-    at, inserted_at = (f"(unix_millis(even_{clock}) - unix_millis(odd_{clock}))" for clock in ("at", "inserted_at"))
-    passes = f"{at} * sign({inserted_at}) > 0 AND 2 * abs({inserted_at}) >= abs({at})"
-    return f"coalesce({behind} AND {passes}, false)"
+def _is_slow() -> str:
+    """Whether a device's clock is slow, of a row of `latest_inputs`: its samples came with the same lag, more or less,
+    and a long one. As `clinical.device_clock` says, fewer than three are late values."""
+    lags = ", ".join(f"unix_millis(sample_{n}_inserted_at) - unix_millis(sample_{n}_at)" for n in SAMPLES)
+    known = " AND ".join(f"sample_{n}_at IS NOT NULL" for n in SAMPLES)
+    least = f"least({lags})"
+    return f"{known} AND {least} > {SLOW_MS}L AND greatest({lags}) - {least} <= {SLOW_MS}L"
 
 
 def _fresh(name: str, seconds: int, scale: int | None = None) -> str:
-    """The input if it is no older than `seconds` at `computed_for`, by the clock that counts, rounded to `scale`."""
+    """The input if it is no older than `seconds` at `computed_for`, by the clock that counts; a vital is rounded to
+    `scale`."""
 
-    def known(value: str, clock: str) -> str:
-        age = f"unix_millis(computed_for) - unix_millis({value}_{clock})"
-        given = value if scale is None else f"round({value}, {scale})"
-        return f"CASE WHEN {age} <= {seconds * 1000}L THEN {given} END"
+    def known(value: str, at: str) -> str:
+        age = f"unix_millis(computed_for) - unix_millis({at})"
+        return f"CASE WHEN {age} <= {seconds * 1000}L THEN {value} END"
 
-    return f"CASE WHEN was_set_back THEN {known(f'last_{name}', 'inserted_at')} ELSE {known(name, 'at')} END AS {name}"
+    by_device = name if scale is None else f"round({name}, {scale})"
+    by_insertion = name if scale is None else f"round(last_{name}, {scale})"
+    slow = known(by_insertion, f"last_{name}_inserted_at")
+    return f"CASE WHEN is_slow THEN {slow} ELSE {known(by_device, f'{name}_at')} END AS {name}"
 
 
 def _points(name: str, scale: tuple[Points, ...]) -> str:

@@ -27,6 +27,8 @@ from infra.airflow_api import AirflowApi
 from infra.clients import alerts_connection
 from infra.kafka_io import committed_messages, publish
 from infra.settings import Settings
+from spark_jobs.derive_vitals import CHECKPOINTS
+from spark_jobs.transforms.derived import NEWS2
 from tests.stack.alerting import MAIL_SECONDS, now_ms, query, unique
 from tests.stack.watching import FAILED, OVER, RunStreams, WatchMails, paused_streams, running_streams
 from tests.unit.alerts.breaches import breach
@@ -112,7 +114,7 @@ def test_analysts_never_see_it(stack: Settings, await_condition: Await) -> None:
     for checkpoint, topic, stream in (
         (READINGS_LANDING, VITAL_INFO, "land-vitals"),
         (BREACHES_LANDING, DOCTORS_QUEUE, "land-vitals"),
-        (("checkpoints", "derive-vitals", "news2"), VITAL_INFO, "derive-vitals"),
+        (("checkpoints", "derive-vitals", CHECKPOINTS[NEWS2]), VITAL_INFO, "derive-vitals"),
         (DERIVED_LANDING, DERIVED_VITALS, "land-vitals"),
     ):
         wait_until_passed(stack, checkpoint, [topic], stream, 240)

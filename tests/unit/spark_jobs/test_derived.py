@@ -18,6 +18,7 @@ from clinical.vitals import VITALS
 from infra.settings import Derivation, Readings
 from spark_jobs.transforms.derived import (
     PATIENT_SCHEMA,
+    SAMPLES,
     inputs_of_readings,
     latest_inputs,
     mean_messages,
@@ -36,9 +37,9 @@ LATEST_SCHEMA = ", ".join(
     + ["on_oxygen BOOLEAN, on_oxygen_at TIMESTAMP, consciousness_points INT, consciousness_points_at TIMESTAMP"]
 )
 BY_INSERTION = [
-    *(f"newest_at AS {name}" for name in ("newest_inserted_at", "last_inserted_at")),
-    *(f"CAST(NULL AS TIMESTAMP) AS {slot}_{clock}" for slot in ("even", "odd") for clock in ("at", "inserted_at")),
-    *(f"{name} AS last_{name}" for name in (*SCALES, "on_oxygen", "consciousness_points")),
+    "newest_at AS last_inserted_at",
+    *(f"CAST(NULL AS TIMESTAMP) AS sample_{number}_{clock}" for number in SAMPLES for clock in ("at", "inserted_at")),
+    *(f"{name} AS last_{name}" for name in SCALES),
     *(f"{name}_at AS last_{name}_inserted_at" for name in (*SCALES, "on_oxygen", "consciousness_points")),
 ]
 """What `latest_inputs` has besides, where every reading is inserted when it is measured."""
@@ -170,54 +171,86 @@ def test_a_clock_of_the_database_that_runs_ahead_lets_nothing_be_computed_for_th
     assert message["computed_for"] == RECEIVED_MS
 
 
-def monitored(first: int, last: int, behind: int = 0, **vitals: Any) -> list[dict[str, Any]]:
-    """A reading each ten seconds, `first` to `last` seconds after noon, of a clock that is slow by `behind` seconds."""
-    return [
-        reading(second, NOON_MS + (second - behind) * 1000, **vitals) | {"inserted_at": NOON_MS + second * 1000}
-        for second in range(first, last + 1, 10)
-    ]
+def sent(
+    first: int, last: int, slow: int = 0, *, every: int = 10, least: int = 0, **vitals: Any
+) -> list[dict[str, Any]]:
+    """Readings `first` to `last` seconds after noon by a clock that is slow by `slow` seconds, `every` so many, each
+    inserted at once or with those before it when `least` seconds are full."""
+    readings = []
+    for second in range(first, last + 1, every):
+        inserted = second + (last - second) % least if least else second
+        at = {"inserted_at": NOON_MS + inserted * 1000}
+        readings.append(reading(second, NOON_MS + (second - slow) * 1000, **vitals) | at)
+    return readings
 
 
-@pytest.mark.parametrize("behind", [60, 3600, 86_400])
-def test_after_a_clock_was_set_back_the_score_is_of_what_came_last(spark: SparkSession, behind: int) -> None:
-    before = [reading(1, NOON_MS - 200_000, temperature=39.5), *monitored(-60, 0, **WELL | {"temperature": None})]
-    (told,) = scores(spark, before + monitored(10, 55, behind, heart_rate=135))
-    assert (told["value"], told["inputs_used"], told["computed_for"]) == (3 + 2, 7, NOON_MS + 50_000)
+@pytest.mark.parametrize(
+    ("slow", "every", "least"), [(90, 10, 0), (3600, 1, 0), (86_400, 60, 0), (3600, 120, 0), (3600, 10, 60)]
+)
+def test_after_a_clock_was_set_back_the_score_is_of_what_came_last(
+    spark: SparkSession, slow: int, every: int, least: int
+) -> None:
+    charted = [reading(1, NOON_MS - 100_000, on_oxygen=True)]
+    before = sent(-60, 0, **WELL | {"on_oxygen": None})
+    last = 1200 if every > 10 else 300 if slow > 300 else 80
+    after = sent(every, last, slow, every=every, least=least, heart_rate=100, respiratory_rate=16)
+    (told,) = scores(spark, charted + before + after[:-1] + [after[-1] | {"heart_rate": 135}])
+    stale = last > 300
+    assert told["computed_for"] == NOON_MS + last * 1000
+    assert (told["value"], told["inputs_used"]) == (3 + 2, 4 if stale else 7)
 
 
-def test_an_input_that_did_not_come_since_the_clock_was_set_back_grows_stale(spark: SparkSession) -> None:
-    (told,) = scores(spark, monitored(-60, 0, **WELL) + monitored(10, 310, 3600, heart_rate=135))
-    assert (told["value"], told["inputs_used"]) == (3, 3)
+def test_a_score_goes_on_when_the_clock_has_caught_up(spark: SparkSession) -> None:
+    readings = sent(-60, 0, **WELL) + sent(10, 300, 120, **WELL)
+    times = [scores(spark, readings[:number])[0]["computed_for"] for number in range(15, len(readings), 2)]
+    assert times == sorted(times)
+    assert times[-1] >= NOON_MS + 270_000
 
 
-def test_after_the_clock_has_caught_up_the_score_is_by_its_time_again(spark: SparkSession) -> None:
-    caught_up = monitored(10, 80, 60, heart_rate=135)
-    (told,) = scores(spark, monitored(-60, 0, **WELL) + caught_up)
-    assert (told["value"], told["computed_for"]) == (3, NOON_MS + 20_000)
+def test_the_score_of_a_clock_that_was_always_slow_is_for_the_time_of_insertion(spark: SparkSession) -> None:
+    (told,) = scores(spark, sent(0, 300, 3600, **WELL))
+    assert (told["value"], told["inputs_used"], told["computed_for"]) == (0, 7, NOON_MS + 300_000)
+
+
+def test_what_was_seen_last_counts_and_not_what_was_entered_last(spark: SparkSession) -> None:
+    vitals = {name: value for name, value in WELL.items() if name in VITALS}
+    seen = [reading(1, NOON_MS, consciousness="A"), reading(2, NOON_MS - 7_200_000, consciousness="V")]
+    entered = [seen[0], seen[1] | {"inserted_at": NOON_MS + 60_000}]
+    (told,) = scores(spark, entered + sent(0, 300, 3600, **vitals))
+    assert (told["value"], told["inputs_used"]) == (0, 6)
 
 
 @pytest.mark.parametrize(
     "late",
     [
         pytest.param([(60, -3600)], id="one value"),
-        pytest.param([(60, -7200), (90, -3600)], id="passing faster than time"),
-        pytest.param([(60, -3600), (90, -3630)], id="the newest first"),
-        pytest.param([(-30, -3600), (20, -3570)], id="one of them before the newest"),
+        pytest.param([(60, -7200), (90, -3600), (150, 0)], id="passing faster than time"),
+        pytest.param([(60, -3600), (90, -3660), (150, -3720)], id="the newest first"),
+        pytest.param([(60, -3600), (90, -3570)], id="two with the same lag"),
     ],
 )
-def test_late_values_show_no_clock_that_was_set_back(spark: SparkSession, late: list[tuple[int, int]]) -> None:
+def test_late_values_show_no_slow_clock(spark: SparkSession, late: list[tuple[int, int]]) -> None:
     """Each by the second of its insertion and that of its measurement."""
     behind = [
         reading(number, NOON_MS + at * 1000, heart_rate=135) | {"inserted_at": NOON_MS + inserted * 1000}
         for number, (inserted, at) in enumerate(late)
     ]
-    (told,) = scores(spark, monitored(-60, 0, **WELL) + behind)
-    assert (told["value"], told["inputs_used"], told["computed_for"]) == (0, 7, NOON_MS)
+    before = [*sent(-60, 0, **WELL), reading(1, NOON_MS + 1, heart_rate=80)]
+    (told,) = scores(spark, before + behind)
+    assert (told["value"], told["inputs_used"], told["computed_for"]) == (0, 7, NOON_MS + 1)
 
 
-def test_stored_values_sent_beside_live_ones_show_no_clock_that_was_set_back(spark: SparkSession) -> None:
-    stored = monitored(-60, 60, 3600, heart_rate=135)
-    (told,) = scores(spark, monitored(-60, 60, **WELL) + stored)
+def test_what_a_device_had_stored_and_sends_at_once_shows_no_slow_clock(spark: SparkSession) -> None:
+    stored = [
+        row | {"inserted_at": NOON_MS + (number // 12) * 1000}
+        for number, row in enumerate(sent(-3600, -10, heart_rate=135, every=5))
+    ]
+    (told,) = scores(spark, [*stored, *sent(0, 60, **WELL)])
+    assert (told["value"], told["computed_for"]) == (0, NOON_MS + 60_000)
+
+
+def test_stored_values_sent_beside_live_ones_show_no_slow_clock(spark: SparkSession) -> None:
+    (told,) = scores(spark, sent(-60, 60, **WELL) + sent(-65, 55, 3600, heart_rate=135))
     assert (told["value"], told["computed_for"]) == (0, NOON_MS + 60_000)
 
 
