@@ -176,7 +176,7 @@ class Contacts(Frozen):
 class Producer(Frozen):
     """How the producer polls and how long it waits for late commits."""
 
-    poll_interval_seconds: float = 0.02
+    poll_interval_seconds: float = Field(0.01, description="from the begin of one look for rows to that of the next")
     page_size: int = 5000
     late_commit_window_seconds: float = 300
     gap_poll_interval_seconds: float = 0.5

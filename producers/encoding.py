@@ -23,6 +23,7 @@ Message = tuple[bytes | None, bytes]
 MAX_TEXT = 500
 """Longer text is cut: no value of a reading is that long, and one message must never be too large to send."""
 
+_HEAD = ("reading_id", "patient_id", "device_id", "recorded_at", "inserted_at", "recorded_at_is_receipt")
 _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,3})?", re.ASCII)
 _BLOOD_PRESSURE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*/\s*(\d+(?:\.\d+)?)\s*", re.ASCII)
 _TRUTH = {"1": True, "true": True, "yes": True, "y": True, "0": False, "false": False, "no": False, "n": False}
@@ -36,7 +37,8 @@ def text(value: Any) -> str | None:
         return None
     if isinstance(value, bytes):
         value = value.decode("utf-8", "backslashreplace")
-    return str(value).strip()[:MAX_TEXT] or None
+    written = (value if isinstance(value, str) else str(value)).strip()
+    return (written if len(written) <= MAX_TEXT else written[:MAX_TEXT]) or None
 
 
 def number(value: Any) -> int | float | str | None:
@@ -54,6 +56,10 @@ def number(value: Any) -> int | float | str | None:
 
 def truth(value: Any) -> bool | str | None:
     """0/1, BIT(1), true/false or yes/no as a boolean; else its text."""
+    if value is None or value is True or value is False:
+        return value
+    if type(value) is int and value in (0, 1):
+        return value == 1
     if isinstance(value, bytes) and len(value) == 1 and value in b"\x00\x01":
         return value == b"\x01"
     written = text(value)
@@ -96,6 +102,7 @@ class RowEncoder:
         self._recorded_zone = plan.recorded_at.zone if plan.recorded_at else _UTC
         self._inserted_zone = plan.inserted_at.zone if plan.inserted_at else _UTC
         self._attributes = [attribute for _, attribute, _ in plan.attributes]
+        self._fields = (*_HEAD, *self._attributes)
         self._conversions: list[tuple[str, Callable[[Any], Any]]] = [
             (attribute, _conversion(attribute))
             for _, attribute, numeric in plan.attributes
@@ -108,20 +115,14 @@ class RowEncoder:
         return [self._message(row, now_ms) for row in rows]
 
     def _message(self, row: Sequence[Any], now_ms: int) -> Message:
-        inserted_at = epoch_ms(row[4], self._inserted_zone)
+        identity, patient, device, recorded_at, inserted_at, *values = row
+        inserted_at = epoch_ms(inserted_at, self._inserted_zone)
         received_at = now_ms if inserted_at is None else inserted_at
         # A time of insertion in the same zone does not know either which of two equal hours it is.
-        recorded_at = epoch_ms(row[3], self._recorded_zone, received_at if self._inserted_zone is _UTC else None)
-        patient = text(row[1])
-        message: dict[str, Any] = {
-            "reading_id": row[0],
-            "patient_id": patient,
-            "device_id": text(row[2]),
-            "recorded_at": received_at if recorded_at is None else recorded_at,
-            "inserted_at": received_at,
-            "recorded_at_is_receipt": recorded_at is None,
-        }
-        message.update(zip(self._attributes, row[5:], strict=True))
+        recorded_at = epoch_ms(recorded_at, self._recorded_zone, received_at if self._inserted_zone is _UTC else None)
+        patient, is_receipt = text(patient), recorded_at is None
+        head = (identity, patient, text(device), received_at if is_receipt else recorded_at, received_at, is_receipt)
+        message: dict[str, Any] = dict(zip(self._fields, (*head, *values), strict=True))
         for attribute, convert in self._conversions:
             message[attribute] = convert(message[attribute])
         if self._splits_pressure:

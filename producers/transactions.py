@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Sequence
+from itertools import islice
 from typing import Any
 
 import structlog
@@ -144,9 +145,8 @@ class ReadingLog:
             raise TransactionAborted(str(error)) from error
 
     def _produce(self, messages: Sequence[Message], cursor: bytes) -> None:
-        for key, value in messages:
-            self._call("send", _sending(self._readings_topic, key, value))
-        self._call("send", _sending(self._cursor_topic, self._source_key, cursor))
+        self._call("send", _sending(self._readings_topic, messages))
+        self._call("send", _sending(self._cursor_topic, [(self._source_key, cursor)]))
 
     def _call(self, step: str, action: Callable[[Producer], Any]) -> None:
         """`action`, repeated while its failure may be retried; every other failure as one of our exceptions."""
@@ -224,5 +224,15 @@ class _AbortableError(Exception):
     """The transaction must be aborted."""
 
 
-def _sending(topic: str, key: bytes | None, value: bytes) -> Callable[[Producer], None]:
-    return lambda producer: producer.produce(topic, value=value, key=key)
+def _sending(topic: str, messages: Sequence[Message]) -> Callable[[Producer], None]:
+    """An action that sends `messages`. When it fails, the same action again goes on with the one it failed at."""
+    sent = 0
+
+    def send(producer: Producer) -> None:
+        nonlocal sent
+        produce = producer.produce
+        for key, value in islice(messages, sent, None):
+            produce(topic, value, key)
+            sent += 1
+
+    return send

@@ -22,6 +22,7 @@ from infra.stream import run_stream
 from producers.cursor import CursorState, Gap
 from producers.encoding import RowEncoder
 from producers.ops_alarm import OpsAlarm
+from producers.read_ahead import ReadAhead
 from producers.source import Row, SourceReader
 from producers.transactions import ReadingLog, TransactionAborted
 
@@ -29,6 +30,9 @@ NAME = "vitals-producer"
 GAPS_A_QUERY = 500
 STATUS_INTERVAL_SECONDS = 1.0
 LONGEST_PAUSE_SECONDS = 5.0
+LEAST_PAUSE_SECONDS = 0.003
+"""Kafka ends a transaction after it has answered; librdkafka waits for 20 ms with one that it begins before that."""
+
 SOURCE_LOST_SECONDS = 10.0
 """A database that is away for longer than this is a technical alarm."""
 
@@ -51,6 +55,7 @@ class VitalsProducer:
         self._stop = stop
         self._clock = clock
         self._reader = SourceReader(settings)
+        self._pages = ReadAhead(self._reader, settings.producer.page_size)
         self._log = ReadingLog(settings, stop)
         self._state = CursorState()
         self._next_gap = 0
@@ -75,11 +80,13 @@ class VitalsProducer:
             while not self._stop.is_set():
                 self._turn()
         finally:
+            self._pages.close()
             self._log.close()
             self._reader.close()
 
     def _turn(self) -> None:
-        """One turn of the loop: a page, some gaps, and a pause when there was nothing."""
+        """One turn of the loop: a page, some gaps, and a pause unless there is more to read."""
+        begun = self._clock()
         try:
             full_page = self._read_page()
             self._ask_gaps()
@@ -90,16 +97,22 @@ class VitalsProducer:
             self._reconnect(error)
         else:
             if not full_page:
-                self._stop.wait(self._settings.producer.poll_interval_seconds)
+                rest = begun + self._settings.producer.poll_interval_seconds - self._clock()
+                self._stop.wait(max(LEAST_PAUSE_SECONDS, rest))
 
     def _read_page(self) -> bool:
         """Publish the next page; True when there is probably more."""
-        size = self._settings.producer.page_size
-        rows = self._reader.after(self._state.cursor, size)
-        if rows:
-            deadline = self._clock() + self._settings.producer.late_commit_window_seconds
-            self._publish(rows, self._state.advance([row[0] for row in rows], deadline))
-        return len(rows) == size
+        rows = self._pages.after(self._state.cursor)
+        is_full = len(rows) == self._settings.producer.page_size
+        if is_full:
+            self._pages.begin(rows[-1][0])
+        try:
+            if rows:
+                deadline = self._clock() + self._settings.producer.late_commit_window_seconds
+                self._publish(rows, self._state.advance([row[0] for row in rows], deadline))
+        finally:
+            self._pages.settle()
+        return is_full
 
     def _ask_gaps(self) -> None:
         """Ask for some of the gaps, for all once in a gap_poll_interval; few at a time, since new rows come first."""
@@ -179,6 +192,7 @@ class VitalsProducer:
     def _reconnect(self, error: UnavailableError) -> None:
         """After the database was lost: connect again and check the table again."""
         log.warning("database lost, reconnecting", reason=str(error))
+        self._pages.forget()
         lost_at, pause = self._clock(), 0.2
         while not self._stop.wait(pause):
             try:
