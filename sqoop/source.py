@@ -13,6 +13,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from pymysql.connections import Connection
+from pymysql.cursors import Cursor
 
 from infra.errors import ConfigurationError
 from infra.settings import Contacts, Settings
@@ -118,8 +119,7 @@ class ContactsTable:
         """Count in one statement, so that all is of the same moment."""
         digest = "0" if since is None else f"BIT_XOR(IF({self.predicate(since)}, {self._row_hash()}, 0))"
         with connection.cursor() as cursor:
-            cursor.execute("SELECT UTC_TIMESTAMP(6)")
-            just_changed = self._just_changed(cursor.fetchall()[0][0].replace(tzinfo=UTC)) if since else "0"
+            just_changed = self._just_changed(server_time(cursor)) if since else "0"
             cursor.execute(
                 f"SELECT COUNT(*), COALESCE(SUM({self.predicate(since)}), 0), {digest}, UTC_TIMESTAMP(6), "
                 f"COALESCE(MAX({just_changed}), 0) FROM {quoted(self.table)} WHERE {self.predicate(None)}"
@@ -136,6 +136,15 @@ class ContactsTable:
         """SQL: 64 bits of a hash of a row's id and time of change."""
         row = f"CONCAT_WS('|', {quoted(self.columns[KEY].name)}, {quoted(self.columns[MARK].name)})"
         return f"CAST(CONV(LEFT(SHA2({row}, 256), 16), 16, 10) AS UNSIGNED)"
+
+
+def server_time(cursor: Cursor) -> datetime:
+    """What the database's clock shows, UTC."""
+    cursor.execute("SELECT UTC_TIMESTAMP(6)")
+    row = cursor.fetchone()
+    assert row is not None
+    at: datetime = row[0]
+    return at.replace(tzinfo=UTC)
 
 
 def parse_mark(mark: str) -> datetime:

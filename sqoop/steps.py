@@ -21,7 +21,7 @@ from sqoop.location import put_in_force
 from sqoop.merge import Merged, merge
 from sqoop.plan import Completeness, Kind
 from sqoop.snapshots import Snapshots, next_version
-from sqoop.source import KEY, MARK, ContactsTable, Counts
+from sqoop.source import KEY, MARK, ContactsTable, Counts, server_time
 
 ATTEMPTS = 3
 """How often Sqoop may bring another number of rows than MySQL counted before that is an error."""
@@ -124,7 +124,8 @@ def run_pass(context: Context, kind: Kind) -> Pass:
 
 
 def _clock(context: Context) -> datetime:
-    return count(context.settings, context.source, None).at
+    with closing(reader_connection(context.settings)) as connection, connection.cursor() as cursor:
+        return server_time(cursor)
 
 
 def _read_ahead(context: Context, version: str | None) -> Future[pa.Table] | None:

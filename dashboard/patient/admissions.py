@@ -24,7 +24,7 @@ from dashboard.patient import form
 from infra.clients import devices_connection, reader_connection
 from infra.errors import ConfigurationError, UnavailableError, WardError
 from infra.settings import Settings
-from sqoop.source import MARK, MARK_FORMAT, ContactsTable, find_contacts_table, parse_mark, quoted
+from sqoop.source import MARK, MARK_FORMAT, ContactsTable, find_contacts_table, parse_mark, quoted, server_time
 
 DISCHARGED = "discharged_at"
 FORBIDDEN = (ER.TABLEACCESS_DENIED_ERROR, ER.COLUMNACCESS_DENIED_ERROR, ER.DBACCESS_DENIED_ERROR)
@@ -195,7 +195,7 @@ class Admissions:
             if DISCHARGED not in table.columns:
                 raise WardError(f"{table.table} has no column for the time of discharge (contacts.columns).")
             self._check_unchanged(cursor, table, before)
-            at = _clock(table, DISCHARGED, _server_time(cursor)) if leaves else None
+            at = _clock(table, DISCHARGED, server_time(cursor)) if leaves else None
             record(act, before.patient_id, f"{DISCHARGED}: {before.values.get(DISCHARGED, '')!r} -> {at or ''!r}")
             _update(cursor, table, before.patient_id, {DISCHARGED: at})
 
@@ -305,21 +305,13 @@ def _time(table: ContactsTable, name: str, text: str) -> datetime | None:
         return datetime.fromisoformat(text[:10]).replace(tzinfo=UTC)
 
 
-def _server_time(cursor: Cursor) -> datetime:
-    cursor.execute("SELECT UTC_TIMESTAMP(6)")
-    row = cursor.fetchone()
-    assert row is not None
-    at: datetime = row[0]
-    return at.replace(tzinfo=UTC)
-
-
 def _clock(table: ContactsTable, name: str, at: datetime) -> str:
     return at.astimezone(ZoneInfo(table.time_zones.get(name, "UTC"))).strftime(MARK_FORMAT)
 
 
 def _mark(cursor: Cursor, table: ContactsTable) -> dict[str, str]:
     """When the row is changed, for the next import: a table of the site may not note it by itself."""
-    return {MARK: _clock(table, MARK, _server_time(cursor))} if MARK in table.columns else {}
+    return {MARK: _clock(table, MARK, server_time(cursor))} if MARK in table.columns else {}
 
 
 def _update(cursor: Cursor, table: ContactsTable, patient_id: str, written: Mapping[str, str | None]) -> None:

@@ -2,12 +2,13 @@
 
 import re
 from datetime import UTC, datetime
+from unittest.mock import Mock
 
 import pytest
 
 from infra.errors import ConfigurationError
 from infra.settings import Contacts
-from sqoop.source import KNOWN_COLUMNS, Column, ContactsTable, _mapped, as_text, parse_mark, quoted
+from sqoop.source import KNOWN_COLUMNS, Column, ContactsTable, _mapped, as_text, parse_mark, quoted, server_time
 
 TYPES = {"updated_at": "timestamp", "discharged_at": "timestamp", "date_of_birth": "date"}
 PRESENT = {name: Column(name, TYPES.get(name, "varchar")) for name in KNOWN_COLUMNS}
@@ -60,6 +61,13 @@ def test_the_clock_is_shown_as_the_column_would_show_it() -> None:
     at = datetime(2026, 7, 1, 12, 0, 0, 5000, tzinfo=UTC)
     assert table(updated_at=Column("changed", "timestamp")).clock(at) == "2026-07-01 12:00:00.005000"
     assert table(updated_at=Column("changed", "datetime")).clock(at) == "2026-07-01 14:00:00.005000"
+
+
+def test_the_clock_of_the_database_is_asked_without_a_look_at_a_table() -> None:
+    cursor = Mock()
+    cursor.fetchone.return_value = (datetime(2026, 7, 1, 12),)  # noqa: DTZ001
+    assert server_time(cursor) == datetime(2026, 7, 1, 12, tzinfo=UTC)
+    cursor.execute.assert_called_once_with("SELECT UTC_TIMESTAMP(6)")
 
 
 def test_only_datetime_columns_have_a_zone() -> None:
