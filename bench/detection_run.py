@@ -18,7 +18,7 @@ from bench.programs import Program, job
 from bench.scratch import APPEND_TIME, own_topics
 from bench.traffic import held, own_producer
 from clinical.topics import DERIVED_VITALS, DOCTORS_QUEUE, TOPICS, VITAL_INFO, Topic
-from infra.checkpoints import read_checkpoint
+from infra.checkpoints import commit_times
 from infra.clients import hdfs
 from infra.errors import WardError
 from infra.settings import Settings
@@ -31,8 +31,9 @@ EDITED_ATTRIBUTE = "heart_rate"
 
 @dataclass(frozen=True)
 class Steady:
-    """What a steady rate gave. `delays_ms`: of each breach after the warm-up; `epochs`: ended meanwhile; `cores`: that
-    the process and its JVM used; `held`: the load."""
+    """What a steady rate gave. `delays_ms`: of each breach after the warm-up; `epochs`: ended between the first and the
+    last of their readings, of the newest hundred or so; `cores`: that the process and its JVM used; `held`: the load.
+    """
 
     held: Held
     delays_ms: list[int]
@@ -43,10 +44,11 @@ class Steady:
 
 @dataclass(frozen=True)
 class Edited:
-    """Seconds from an edit of a threshold until the first breach by it, and until breaches no longer came late; and the
-    load meanwhile."""
+    """Seconds from an edit of a threshold until the first breach by it, which may be of a reading that is judged again,
+    until the first of a reading sent since, and until breaches no longer came late; and the load meanwhile."""
 
     held: Held
+    first_breach: float
     in_force: float
     caught_up: float
 
@@ -89,13 +91,13 @@ class DetectionRun:
         numbers, before = self._take(rate, warm_seconds + seconds), len(self._log.seen)
         with self._traffic(rate, numbers) as traffic:
             time.sleep(warm_seconds)  # what is compiled and filled at the beginning is not what is measured
-            begun, used, epoch = time.monotonic(), self._detection.processor_seconds(), self._epoch()
+            begun, used = time.monotonic(), self._detection.processor_seconds()
             load = held(traffic.finish(seconds + TRAFFIC_SECONDS))
             cores = (self._detection.processor_seconds() - used) / (time.monotonic() - begun)
-            epochs = self._epoch() - epoch
         seen = self._settled(before, numbers, repeats_allowed=False)
-        counted = [one.delay_ms for one in seen if int(one.source_id) >= numbers.start + rate * warm_seconds]
-        return Steady(load, counted, epochs, cores, self._detection.memory_bytes())
+        counted = [one for one in seen if int(one.source_id) >= numbers.start + rate * warm_seconds]
+        delays, epochs = [one.delay_ms for one in counted], epochs_within(counted, self._commit_times())
+        return Steady(load, delays, epochs, cores, self._detection.memory_bytes())
 
     def edited(self, rate: int, before_seconds: float, after_seconds: float) -> Edited:
         """A threshold's message edited under this rate. What is judged again by the restart is published again."""
@@ -108,10 +110,12 @@ class DetectionRun:
             edit_message(self._settings, row, message)
             load = held(traffic.finish(after_seconds + TRAFFIC_SECONDS))
         seen = self._settled(before, numbers, repeats_allowed=True)
-        by_edit = [one.appended_at for one in seen if one.alert_message == message]
-        if not by_edit:
+        by_edit = [one for one in self._log.seen[before:] if one.alert_message == message]
+        anew = [one.appended_at for one in by_edit if one.inserted_at >= at]
+        if not anew:
             raise WardError(f"An edited threshold was not in force {after_seconds:.0f} s after the edit.")
-        return Edited(load, (min(by_edit) - at) / 1000, (_caught_up(seen, at) - at) / 1000)
+        first = min(one.appended_at for one in by_edit)
+        return Edited(load, (first - at) / 1000, (min(anew) - at) / 1000, (_caught_up(seen, at) - at) / 1000)
 
     def _take(self, rate: int, seconds: float) -> range:
         """Numbers of so many readings that were not used yet, beginning with a breaching one."""
@@ -124,7 +128,10 @@ class DetectionRun:
         return job("bench.traffic", *arguments, environment=self._environment, log=self._logs / "traffic.log")
 
     def _settled(self, before: int, numbers: range, repeats_allowed: bool) -> list[Seen]:
-        """What came since, once it is everything that these readings breach. Raises WardError when it is not that."""
+        """What came since, once it is everything that these readings breach. Raises WardError when it is not that.
+
+        With `repeats_allowed` what earlier readings breach is left out: a restart judges them again, too.
+        """
         expected = breaches_of(numbers)
 
         def all_came() -> bool:
@@ -133,14 +140,12 @@ class DetectionRun:
 
         self._log.wait(all_came, SETTLED_SECONDS, f"all of {len(expected)} breaches")
         self._log.read()
-        seen = self._log.seen[before:]
+        seen = [one for one in self._log.seen[before:] if not repeats_allowed or int(one.source_id) in numbers]
         require_exactly(seen, expected, repeats_allowed)
         return seen
 
-    def _epoch(self) -> int:
-        path = self._settings.hdfs_path("checkpoints", self._place.checkpoint)
-        checkpoint = read_checkpoint(hdfs(self._settings), path)
-        return checkpoint.last_batch if checkpoint else -1
+    def _commit_times(self) -> list[int]:
+        return commit_times(hdfs(self._settings), self._settings.hdfs_path("checkpoints", self._place.checkpoint))
 
 
 @contextmanager
@@ -172,6 +177,12 @@ def detection_run(
         run.begin()
         yield run
         detection.stop()
+
+
+def epochs_within(counted: list[Seen], commits: list[int]) -> int:
+    """How many of the epochs, committed then (epoch ms), ended between the first and the last of these readings."""
+    sent = [one.inserted_at for one in counted]
+    return sum(min(sent) <= at <= max(sent) for at in commits)
 
 
 def _caught_up(seen: list[Seen], edited_at: int) -> int:

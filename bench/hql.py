@@ -1,7 +1,8 @@
 """Questions of analysts over five million readings: HiveServer2 against Spark Thrift Server, on the same files.
 
 It needs `./ward up`. A day of 1,000 patients is written as landing leaves it, one file for each batch of 30 s, and is
-asked about; then the product's compaction runs on its hours, and it is asked about again. Each server keeps a session
+asked about; then the product's compaction runs on its hours, and it is asked about again. "As landed" is a whole day of
+2,880 files, which no ward has, since its hours are compacted as they pass. Each server keeps a session
 for each of the two states and has answered both questions once before a round counts, as a server that runs all day
 has. Both must give, to the last digit, what DuckDB finds in the files.
 """

@@ -1,6 +1,7 @@
 """The two questions that analysts ask of the readings, in HQL that Hive, Spark and DuckDB read alike.
 
-Sums and not means: a DECIMAL's sum is exact everywhere, while each engine rounds a mean in its own way.
+Sums and not means: a DECIMAL's sum is exact everywhere, while each engine rounds a mean in its own way. In no order: an
+analyst's client sorts, and a server would pass every row through one more task for it.
 """
 
 from __future__ import annotations
@@ -25,18 +26,19 @@ COLUMNS = ("reading_id", "patient_id", "recorded_at", "heart_rate", "spo2", "tem
 QUESTIONS: Mapping[str, str] = {
     AGGREGATE: "SELECT event_date, patient_id, COUNT(*) AS readings, SUM(reading_id) AS ids,"
     " MIN(heart_rate) AS lowest, MAX(heart_rate) AS highest, SUM(heart_rate) AS beats, MIN(spo2) AS spo2,"
-    " SUM(temperature) AS warmth FROM {table} GROUP BY event_date, patient_id ORDER BY event_date, patient_id",
+    " SUM(temperature) AS warmth FROM {table} GROUP BY event_date, patient_id",
     PATIENTS_DAY: "SELECT reading_id, recorded_at, heart_rate, spo2, temperature, respiratory_rate FROM {table}"
-    f" WHERE event_date = '{FIRST_DAY:%Y-%m-%d}' AND patient_id = 'P000007' ORDER BY recorded_at",
+    f" WHERE event_date = '{FIRST_DAY:%Y-%m-%d}' AND patient_id = 'P000007'",
 }
-"""Name -> statement, with the table's name left open. A patient's day has their every reading in it."""
+"""Name -> statement, with the table's name left open. A patient's day has their every reading in it. The first two
+columns tell the rows of an answer apart."""
 
 Rows = list[tuple[Any, ...]]
 
 
 @dataclass(frozen=True)
 class Answered:
-    """Seconds from the question to its last row, and the rows."""
+    """Seconds from the question to its last row, and the rows, sorted after that."""
 
     seconds: float
     rows: Rows
@@ -46,11 +48,11 @@ def ask(session: HiveSession, name: str, table: str) -> Answered:
     """Put one question to HiveServer2, or to what speaks its protocol. Raises QueryError, UnavailableError."""
     begun = time.monotonic()
     rows = session.rows(QUESTIONS[name].format(table=table))
-    return Answered(time.monotonic() - begun, rows)
+    return Answered(time.monotonic() - begun, _sorted(rows))
 
 
 def truth(read: pa.Table, rows: int) -> dict[str, Rows]:
-    """The answers as DuckDB finds them in the rows of the files (`COLUMNS`).
+    """The answers as DuckDB finds them in the rows of the files (`COLUMNS`), sorted as those of `ask`.
 
     Raises WardError when these are not each id from 0 to `rows` - 1, once.
     """
@@ -64,7 +66,11 @@ def truth(read: pa.Table, rows: int) -> dict[str, Rows]:
             "CREATE VIEW readings AS SELECT * REPLACE (recorded_at::TIMESTAMP AS recorded_at),"
             " strftime(recorded_at::TIMESTAMP, '%Y-%m-%d') AS event_date FROM read"
         )
-        return {name: db.execute(text.format(table="readings")).fetchall() for name, text in QUESTIONS.items()}
+        return {name: _sorted(db.execute(text.format(table="readings")).fetchall()) for name, text in QUESTIONS.items()}
+
+
+def _sorted(rows: Rows) -> Rows:
+    return sorted(rows, key=lambda row: row[:2])
 
 
 def require_same(name: str, engine: str, rows: Rows, expected: Rows) -> None:

@@ -74,6 +74,15 @@ def read_checkpoint(files: Any, path: str) -> Checkpoint | None:
     return Checkpoint(query_id, last, _offsets_of(files, path, last))
 
 
+def commit_times(files: Any, path: str) -> list[int]:
+    """When HDFS had each commit that is kept of the checkpoint in the directory `path` (epoch ms); none: not begun."""
+    try:
+        commits = files.ls(f"{path}/commits", detail=True)
+    except FileNotFoundError:
+        return []
+    return [int(one["modificationTime"]) for one in commits if one["name"].rsplit("/", 1)[-1].isdigit()]
+
+
 class CommittedOffsets:
     """What the query of the checkpoint in the directory `path` has committed, for one who asks every few seconds: the
     commits are listed each time, and of their offsets only those are read that were not there the last time."""

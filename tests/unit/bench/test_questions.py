@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from unittest.mock import Mock
 
 import pyarrow as pa
 import pytest
 
-from bench.questions import AGGREGATE, COLUMNS, PATIENTS_DAY, require_same, truth
+from bench.questions import AGGREGATE, COLUMNS, PATIENTS_DAY, ask, require_same, truth
 from bench.scratch_readings import FIRST_DAY, History
 from infra.errors import WardError
 
@@ -40,6 +41,13 @@ def test_the_answers_are_exact_and_by_the_day() -> None:
         ("2026-01-02", "P000007", 1, 2, number, number, number, number, number),
     ]
     assert [row[:2] for row in found[PATIENTS_DAY]] == [(0, datetime(2026, 1, 1)), (1, datetime(2026, 1, 1, 13))]  # noqa: DTZ001
+
+
+def test_an_answer_counts_in_whatever_order_it_comes_and_repeats_stay_in_it() -> None:
+    session = Mock()
+    session.rows.return_value = [("2026-01-02", "P1", 3), ("2026-01-01", "P2", 4), ("2026-01-01", "P2", 4)]
+    assert ask(session, AGGREGATE, "t").rows == sorted(session.rows.return_value)
+    assert "ORDER BY" not in session.rows.call_args.args[0]
 
 
 @pytest.mark.parametrize("ids", [(0, 1), (0, 1, 1), (0, 1, 3)])

@@ -2,12 +2,20 @@
 
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from fsspec.implementations.local import LocalFileSystem
 from fsspec.implementations.memory import MemoryFileSystem
 
-from infra.checkpoints import Checkpoint, CommittedOffsets, clear_unbegun, parse_offsets, read_checkpoint
+from infra.checkpoints import (
+    Checkpoint,
+    CommittedOffsets,
+    clear_unbegun,
+    commit_times,
+    parse_offsets,
+    read_checkpoint,
+)
 from infra.errors import ConfigurationError
 from infra.lag import Extent, waiting
 
@@ -32,6 +40,14 @@ def test_the_newest_commit_counts_and_temporary_files_do_not(files: Any) -> None
         files.pipe_file(f"/c/commits/{name}", b"v1\n{}")
     files.pipe_file("/c/offsets/10", OFFSETS)
     assert read_checkpoint(files, "/c") == Checkpoint("q", 10, {"vital-info": {0: 12, 1: 7}})
+
+
+def test_a_commit_is_of_the_time_at_which_it_was_written_and_temporary_files_are_none(files: Any) -> None:
+    listed = [("0", 1000), ("1", 61_500), (".2.tmp", 122_000)]
+    hdfs = Mock()
+    hdfs.ls.return_value = [{"name": f"/c/commits/{name}", "modificationTime": at} for name, at in listed]
+    assert commit_times(hdfs, "/c") == [1000, 61_500]
+    assert commit_times(files, "/elsewhere") == []
 
 
 def test_what_is_left_of_the_very_first_plan_is_removed_and_nothing_once_there_is_one(files: Any) -> None:
