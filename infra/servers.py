@@ -151,7 +151,6 @@ def _hiveserver2_command(settings: Settings) -> list[str]:
         heap="768m",
         conf=("hiveserver2", "hadoop"),
         flags=(*java.HIVE_FLAGS, f"-Dhive.log4j.file={logging}", f"-Dlog4j.configurationFile={logging}"),
-        compiler=java.FULL_COMPILER,
     )
 
 

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from infra import java
 from infra.errors import ConfigurationError
 from infra.initialise import enterable_by_others, once
 from infra.servers import SERVERS, STREAMS, all_of, find, with_dependencies
@@ -54,14 +53,6 @@ def test_tasks_of_airflow_give_way_and_its_pages_do_not() -> None:
     settings = Settings()
     first = {server.name: server.command(settings)[0] for server in all_of(settings) if "airflow" in server.name}
     assert {name for name, program in first.items() if program == "nice"} == first.keys() - {"airflow-api-server"}
-
-
-def test_what_works_on_many_rows_has_the_optimising_compiler_and_no_other_server() -> None:
-    names = ("kafka", "namenode", "datanode", "hbase", "hbase-thrift", "metastore", "hiveserver2")
-    commands = {name: set(find(Settings(), name).command(Settings())) for name in names}
-    full = {name for name, command in commands.items() if command.issuperset(java.FULL_COMPILER)}
-    assert full == {"kafka", "hiveserver2"}
-    assert all(commands[name].issuperset(java.QUICK_COMPILER) for name in commands.keys() - full)
 
 
 def test_with_the_real_sns_the_acknowledge_page_is_served_where_its_address_is_known() -> None:
