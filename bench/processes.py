@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import psutil
 
 from infra.supervise import tree_memory_bytes
@@ -10,17 +12,18 @@ __all__ = ["tree_memory_bytes", "tree_processor_seconds"]
 
 
 def tree_processor_seconds(pid: int) -> float:
-    """Processor time of a process and all below it; the time of a child that has ended is its parent's.
+    """Processor time of a process and all below it, with what has ended there: that is its parent's, once reaped.
 
     Raises psutil.NoSuchProcess when it is gone.
     """
     parent = psutil.Process(pid)
-    own = parent.cpu_times()
-    seconds = float(own.user + own.system + own.children_user + own.children_system)
+    seconds = _with_ended_children(parent)
     for child in parent.children(recursive=True):
-        try:
-            times = child.cpu_times()
-        except psutil.NoSuchProcess:
-            continue  # it ended meanwhile
-        seconds += times.user + times.system
+        with suppress(psutil.NoSuchProcess):  # it ended meanwhile
+            seconds += _with_ended_children(child)
     return seconds
+
+
+def _with_ended_children(process: psutil.Process) -> float:
+    times = process.cpu_times()
+    return float(times.user + times.system + times.children_user + times.children_system)
