@@ -1,8 +1,10 @@
 """From the commit of a row in MySQL until a consumer of committed messages can read it, at 50 single rows a second.
 
-The product's producer and Debezium take turns on a server and a broker that are the same for both. Each starts anew,
-on a table and topics of its own, and carries rows for a while before it is measured. A row's time begins when its
-commit returns to the device. Processor time and memory are those of the carrier alone.
+Each row is written at a random time of its 20 ms, the same for every contender: rows by the beat would keep step with
+polls that begin anew after each transaction. The product's producer and Debezium take turns on a server and a broker
+that are the same for both. Each starts anew, on a table and topics of its own, and carries rows for a while before it
+is measured. A row's time begins when its commit returns to the device. Processor time and memory are those of the
+carrier alone.
 """
 
 from __future__ import annotations
@@ -55,12 +57,12 @@ def measure(size: Size) -> Report:
     with workplace(settings) as directory:
         size.say("starting a MySQL with a binlog …")
         with source_database(settings, directory) as source:
-            contenders = {PRODUCT: partial(_round, source, partial(product, source), *seconds)} | {
-                name: partial(_round, source, partial(_peer, source, directory, tuning), *seconds)
+            contenders = {PRODUCT: partial(_round, source, partial(product, source), size.seed, *seconds)} | {
+                name: partial(_round, source, partial(_peer, source, directory, tuning), size.seed, *seconds)
                 for name, tuning in tunings.items()
             }
             samples = alternate(contenders, TINY_ROUNDS if size.tiny else ROUNDS, size.say)
-    return _report(samples, seconds[1])
+    return _report(samples, {"seed": size.seed, "warm_seconds": seconds[0], "seconds": seconds[1]})
 
 
 def _peer(source: SourceDatabase, directory: Path, tuning: Tuning, table: str) -> Carrier:
@@ -68,12 +70,12 @@ def _peer(source: SourceDatabase, directory: Path, tuning: Tuning, table: str) -
 
 
 def _round(
-    source: SourceDatabase, carrier_of: Callable[[str], Carrier], warm: int, seconds: int
+    source: SourceDatabase, carrier_of: Callable[[str], Carrier], seed: int, warm: int, seconds: int
 ) -> Mapping[str, float]:
     """One carrier, from its start to its end, on a new table."""
     table = create_table(source)
     carrier = carrier_of(table)
-    with own_topics(source.settings, carrier.topics), _device(source, table) as device:
+    with own_topics(source.settings, carrier.topics), _device(source, table, seed) as device:
         with (
             arrivals(source.settings, carrier.topic, carrier.id_of) as arrived,
             carrier.start() as program,
@@ -117,8 +119,9 @@ def _await_first(device: _Device, arrived: Arrivals, program: Program) -> None:
 class _Device:
     """Inserts rows one by one; `committed`: id -> when its commit returned, on the clock of `time.perf_counter`."""
 
-    def __init__(self, cursor: Any, table: str) -> None:
+    def __init__(self, cursor: Any, table: str, seed: int) -> None:
         self._cursor = cursor
+        self._seed = seed
         self._statement = (
             f"INSERT INTO {table} (patient_id, device_id, recorded_at, heart_rate, systolic_bp, diastolic_bp, spo2,"
             " temperature, respiratory_rate, on_oxygen, consciousness)"
@@ -129,7 +132,7 @@ class _Device:
     def write(self, rows: int) -> list[int]:
         """Commit so many rows, RATE a second; their ids."""
         begun = time.perf_counter()
-        return [self._insert(begun + number / RATE) for number in range(rows)]
+        return [self._insert(begun + due) for due in due_seconds(rows, self._seed)]
 
     def _insert(self, due: float) -> int:
         time.sleep(max(0.0, due - time.perf_counter()))
@@ -140,18 +143,24 @@ class _Device:
         return identity
 
 
+def due_seconds(rows: int, seed: int) -> list[float]:
+    """When each row is due, in seconds from the beginning: at a random time of its own interval of 1 / RATE."""
+    random = np.random.default_rng(seed)
+    due: list[float] = ((np.arange(rows) + random.uniform(size=rows)) / RATE).tolist()
+    return due
+
+
 @contextmanager
-def _device(source: SourceDatabase, table: str) -> Iterator[_Device]:
+def _device(source: SourceDatabase, table: str, seed: int) -> Iterator[_Device]:
     with devices_connection(source.settings) as connection, connection.cursor() as cursor:
-        yield _Device(cursor, table)
+        yield _Device(cursor, table, seed)
 
 
-def _report(samples: Samples, seconds: int) -> Report:
+def _report(samples: Samples, setting: Mapping[str, int]) -> Report:
     figures = [
         figure
         for wanted, goal in GOALS.items()
         for figure in (*lines(samples, wanted), ratio(samples, wanted, PRODUCT, DEBEZIUM_TUNED, goal))
     ]
-    rounds = len(samples[PRODUCT])
-    setting = {"rows_per_second": RATE, "seconds": seconds, "rounds": rounds}
+    setting = {"rows_per_second": RATE, **setting, "rounds": len(samples[PRODUCT])}
     return Report("Ingest latency: commit in MySQL to readable in Kafka", figures, setting, {"samples": dict(samples)})
