@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import orjson
@@ -43,6 +43,8 @@ TUNED = Tuning(
     worker={"producer.compression.type": "lz4", "producer.batch.size": "131072"},
     connector={"poll.interval.ms": "10", "max.batch.size": "8192", "max.queue.size": "32768"},
 )
+TUNED_FOR_SINGLE_ROWS = replace(TUNED, worker={**TUNED.worker, "producer.linger.ms": "0"})
+"""By default Kafka's producer waits 5 ms for more to send, which helps a backlog and delays a row that comes alone."""
 
 
 def topic_of(prefix: str, table: str) -> str:

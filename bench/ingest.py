@@ -20,7 +20,7 @@ import numpy as np
 
 from bench.arrivals import Arrivals, arrivals, ids_on, require_each_once
 from bench.carriers import PRODUCT, Carrier, create_table, peer, product, workplace
-from bench.debezium import DEFAULTS, PART, TUNED, Tuning
+from bench.debezium import DEFAULTS, PART, TUNED_FOR_SINGLE_ROWS, Tuning
 from bench.figures import Report, Size
 from bench.programs import Program
 from bench.rounds import ROUNDS, TINY_ROUNDS, Goal, Measure, Samples, alternate, lines, ratio
@@ -55,7 +55,7 @@ def measure(size: Size) -> Report:
     settings = load_settings()
     ensure_peer(settings, PART, size.say)
     seconds = (TINY_WARM_SECONDS, TINY_SECONDS) if size.tiny else (WARM_SECONDS, SECONDS)
-    tunings = {DEBEZIUM_TUNED: TUNED} if size.tiny else {DEBEZIUM_TUNED: TUNED, DEBEZIUM: DEFAULTS}
+    tunings = {DEBEZIUM_TUNED: TUNED_FOR_SINGLE_ROWS} | ({} if size.tiny else {DEBEZIUM: DEFAULTS})
     with workplace(settings) as directory:
         size.say("starting a MySQL with a binlog …")
         with source_database(settings, directory) as source:
