@@ -135,8 +135,12 @@ class _Look:
 
 
 def _until_still(ends: TopicEnds, topic: str, program: Program, rows: int) -> tuple[_Look, _Look]:
-    """The last look at which the topic was empty, and the first at which it held all it ever will."""
+    """The last look at which the topic was empty, and the first at which it held all it ever will.
+
+    Raises WardError when no row comes for STUCK_SECONDS, be it the first.
+    """
     looks: list[_Look] = []
+    begun = time.perf_counter()
 
     def still() -> bool:
         end = sum(extent.end for extent in ends.extents([topic])[topic].values())
@@ -145,7 +149,7 @@ def _until_still(ends: TopicEnds, topic: str, program: Program, rows: int) -> tu
             looks[:] = [now]
         elif not looks or end > looks[-1].end:
             looks.append(now)
-        if now.at - looks[-1].at > STUCK_SECONDS:
+        if now.at - (looks[-1].at if end else begun) > STUCK_SECONDS:
             raise WardError(f"Of {rows} rows {end} have arrived, and none for {STUCK_SECONDS:.0f} s.")
         return end >= rows and now.at - looks[-1].at > QUIET_SECONDS
 
