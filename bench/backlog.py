@@ -53,7 +53,7 @@ ROW = (
 
 
 def measure(size: Size) -> Report:
-    """Rates and processor time. A tiny one leaves out the binlog.
+    """Rates and processor time.
 
     Raises WardError when a row did not arrive exactly once, or a carrier does not get on.
     """
@@ -63,13 +63,12 @@ def measure(size: Size) -> Report:
         size.say("starting a MySQL with a binlog …")
         with source_database(settings, directory) as source:
             table = create_table(source)
+            size.say("Debezium takes its place in the binlog …")
             carriers: dict[str, Callable[[], Carrier]] = {
                 PRODUCT: lambda: product(source, table),
                 SNAPSHOT: lambda: peer(source, table, directory / random_name(), TUNED),
+                BINLOG: _at_the_binlogs_end(source, table, directory),
             }
-            if not size.tiny:
-                size.say("Debezium takes its place in the binlog …")
-                carriers[BINLOG] = _at_the_binlogs_end(source, table, directory)
             size.say(f"writing {rows:,} rows …")
             fill(source, table, rows)
             contenders: dict[str, Callable[[], Mapping[str, float]]] = {
@@ -166,7 +165,7 @@ def _slowest(samples: Samples, steps: Mapping[str, object]) -> list[Mapping[str,
 
 
 def _report(samples: Samples, rows: int) -> Report:
-    peers = [name for name in (SNAPSHOT, BINLOG) if name in samples]
+    peers = SNAPSHOT, BINLOG
     figures: list[Figure] = [
         *lines(samples, RATE),
         *(ratio(samples, RATE, PRODUCT, name, RATE_GOAL) for name in peers),

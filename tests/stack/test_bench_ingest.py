@@ -22,10 +22,10 @@ def test_single_rows_are_timed_with_the_producer_and_with_its_peer(stack: Settin
     assert all(one[measure.name] > 0 for [one] in measured.values() for measure in ingest.GOALS)
 
 
-def test_a_backlog_is_carried_by_the_producer_by_its_peer_and_by_each_step_alone(stack: Settings) -> None:
+def test_a_backlog_is_carried_by_the_producer_by_both_ways_of_its_peer_and_by_each_step_alone(stack: Settings) -> None:
     report = backlog.measure(TINY)
     measured = report.details["samples"]
     steps = {"reading alone", "encoding alone", "producing alone"}
-    assert set(measured) == {PRODUCT, backlog.SNAPSHOT, backlog.SLOWEST, *steps}
+    assert set(measured) == {PRODUCT, backlog.SNAPSHOT, backlog.BINLOG, backlog.SLOWEST, *steps}
     assert all(one[backlog.RATE.name] > 0 for [one] in measured.values())
     assert not [path for path in (stack.state_dir / "bench").iterdir() if is_own(path.name)]
