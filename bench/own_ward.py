@@ -23,7 +23,7 @@ from producers.simulator.profiles import Patient, admit
 from producers.simulator.writer import TABLES, WardWriter
 from sqoop.location import location_in_hive
 
-IN_FORCE_SECONDS, ENDED_SECONDS = 120.0, 300.0
+IN_FORCE_SECONDS, ENDED_SECONDS = 120.0, 1800.0
 
 
 def patients_of(ward: str, seed: int, count: int) -> tuple[Patient, ...]:
@@ -101,11 +101,19 @@ class OwnWard:
 
 @contextmanager
 def own_ward(settings: Settings, seed: int, count: int) -> Iterator[OwnWard]:
-    """A ward with so many patients, closed at the end of the block whatever happens."""
+    """A ward with so many patients, closed at the end of the block whatever happens.
+
+    Raises what the block raises, and WardError when its alarms do not end: after an error of the block as a note to it.
+    """
     ward = OwnWard(settings)
     ward.subscribe()
     try:
         ward.admit(patients_of(ward.name, seed, count))
         yield ward
-    finally:
-        ward.close()
+    except BaseException as error:
+        try:
+            ward.close()
+        except WardError as left:
+            error.add_note(str(left))
+        raise
+    ward.close()

@@ -3,17 +3,19 @@
 It needs `./ward up`. The ward simulator writes readings of a thousand patients, with episodes, by the clock, from a
 process of its own that shares the cores. A rate is kept up with when the lag of every stream is flat: over the second
 half it grows by less than a fiftieth of the rate. The first rate that is not ends the ladder. After each rate all that
-was written has to land, and the ids of MySQL and Hive are compared.
+was written has to land, and the ids of MySQL and Hive are compared. Until the whole ladder is done, what is known of it
+is kept in a file beside the report: rows may take longer to land than anybody waits.
 """
 
 from __future__ import annotations
 
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -39,7 +41,7 @@ from infra.waiting import wait_for
 LOAD = "load (the simulator)"
 FLAT_SHARE = 0.02
 AIM = 10_000
-READ_SECONDS, LANDED_SECONDS = 1200.0, 2400.0
+READ_SECONDS, LANDED_SECONDS = 1200.0, 7200.0
 FETCH_ROWS = 50_000
 SHOWN_PROCESSES = 6
 GIB = 2**30
@@ -64,12 +66,15 @@ TINY = Plan((50,), seconds=12, patients=20, episodes_every=1, window_seconds=2)
 
 @dataclass(frozen=True)
 class Step:
-    """One rate: what was written and seen, and how long after the last row all of it had landed (seconds)."""
+    """One rate: what was written and seen, and how long after the last row all of it had landed (seconds).
+
+    `landed_after` None: it has not, or its ids have not been compared.
+    """
 
     rate: int
     written: Written
     seen: Seen
-    landed_after: float
+    landed_after: float | None
     window_seconds: float
 
     @property
@@ -113,24 +118,51 @@ def measure(size: Size) -> Report:
     seconds, window = size.seconds or plan.seconds, plan.window_seconds or settings.spark.landing_interval_seconds
     if seconds < (least := 2 * (LEAST_WINDOWS + 1) * window):
         raise ConfigurationError(f"Held for less than {least:.0f} s, a rate does not show whether lag grows.")
-    steps: list[Step] = []
+    setting = {"seed": size.seed, **vars(plan), "seconds": seconds, "cores": os.cpu_count()}
+    path = settings.state_dir / "bench" / f"sustained{'-tiny' if size.tiny else ''}-so-far.json"
+    so_far = _SoFar(path, setting, size.say)
     size.say(f"admitting {plan.patients:,} patients …")
     with own_ward(settings, size.seed, plan.patients) as ward:
         for rate in plan.rates:
             load = Load(ward.name, size.seed, plan.patients, rate, plan.episodes_every)
-            steps.append(_step(settings, ward, load, (seconds, window), size))
-            if not steps[-1].is_flat:
+            if not _step(settings, ward, load, (seconds, window), so_far).is_flat:
                 break
         size.say("waiting until every alarm is over …")
     if not size.tiny:
-        draw_curve(steps)
-    return report(steps, {"seed": size.seed, **vars(plan), "seconds": seconds, "cores": os.cpu_count()})
+        draw_curve(so_far.steps)
+    path.unlink()
+    return report(so_far.steps, setting)
 
 
-def _step(settings: Settings, ward: OwnWard, load: Load, spans: tuple[float, float], size: Size) -> Step:
+class _SoFar:
+    """The steps that are known, kept in a file."""
+
+    def __init__(self, path: Path, setting: dict[str, Any], say: Callable[[str], None]) -> None:
+        self._path = path
+        self._setting = setting
+        self.say = say
+        self.steps: list[Step] = []
+
+    def add(self, step: Step) -> None:
+        """Keep a step whose load is over, and say all of its figures."""
+        self._keep([*self.steps, step])
+        for figure in _figures(step):
+            self.say(f"  {figure.name}: {figure.value}")
+
+    def landed(self, step: Step) -> None:
+        """Keep the last step again, after its ids were compared, and say that."""
+        self._keep([*self.steps[:-1], step])
+        self.say(f"  {_rows_figure(step).name}: {_rows_figure(step).value}")
+
+    def _keep(self, steps: list[Step]) -> None:
+        self.steps = steps
+        report(steps, self._setting).save(self._path)
+
+
+def _step(settings: Settings, ward: OwnWard, load: Load, spans: tuple[float, float], so_far: _SoFar) -> Step:
     """Hold one rate for the first of these spans (seconds), and see that all of it lands. The other is of a window."""
     seconds, window = spans
-    size.say(f"{load.rate:,} readings a second for {seconds:.0f} s …")
+    so_far.say(f"{load.rate:,} readings a second for {seconds:.0f} s …")
     since = datetime.now(UTC)
     with writing(load, settings.log_dir / "bench-sustained-writer.log") as process:
         with Watch(settings, {LOAD: process.pid}, f"{ward.name}-") as watch:
@@ -138,14 +170,18 @@ def _step(settings: Settings, ward: OwnWard, load: Load, spans: tuple[float, flo
         done = written(process.stop())
     ended = time.monotonic()
     ward.discharge()
-    size.say(f"  {done.rows:,} rows; waiting until they have landed …")
+    step = Step(load.rate, done, watch.seen, None, window)
+    so_far.add(step)
+    so_far.say("  waiting until they have landed …")
     if not wait_for(lambda: read_producer_position(settings).cursor >= done.last_id, READ_SECONDS, 1.0):
         raise WardError(f"The producer has not read up to id {done.last_id} after {READ_SECONDS:.0f} s.")
     wait_until_passed(settings, CHECKPOINT, [VITAL_INFO], "land-vitals", LANDED_SECONDS)
     landed_after = time.monotonic() - ended
-    size.say("  comparing ids …")
+    so_far.say("  comparing ids …")
     require_equal(_source_ids(settings, ward.name, done), _hive_ids(settings, ward.name, done, since))
-    return Step(load.rate, done, watch.seen, landed_after, window)
+    step = replace(step, landed_after=landed_after)
+    so_far.landed(step)
+    return step
 
 
 def require_equal(expected: npt.NDArray[np.int64], found: npt.NDArray[np.int64]) -> None:
@@ -187,7 +223,7 @@ def draw_curve(steps: Sequence[Step]) -> None:
 
 def report(steps: Sequence[Step], setting: dict[str, Any]) -> Report:
     """A block of lines for each rate, and what they come to."""
-    flat = [one.rate for one in steps if one.is_flat]
+    flat = [one.rate for one in steps if one.is_flat and one.landed_after is not None]
     highest = max(flat, default=0)
     figures = [figure for step in steps for figure in _figures(step)]
     figures += [
@@ -200,12 +236,9 @@ def report(steps: Sequence[Step], setting: dict[str, Any]) -> Report:
 
 def _figures(step: Step) -> list[Figure]:
     worst, grew = next(iter(step.growths.items()))
-    done, seen = step.written, step.seen
+    seen = step.seen
     return [
-        Figure(
-            f"{step.rate:,} readings/s: rows, each once in Hive",
-            f"{done.rows:,} in {done.seconds:.0f} s; {step.landed_after:.0f} s after the last",
-        ),
+        _rows_figure(step),
         Figure(
             "  lag that grew most",
             f"{worst}, {grew:+,.0f} a second",
@@ -222,6 +255,14 @@ def _figures(step: Step) -> list[Figure]:
         Figure("  memory of the stack", f"{_memory(step) / GIB:.1f} GiB"),
         *(Figure(f"    {name}", f"{cores:.2f} cores") for name, cores in _most(step)),
     ]
+
+
+def _rows_figure(step: Step) -> Figure:
+    rows = f"{step.written.rows:,} in {step.written.seconds:.0f} s"
+    if step.landed_after is None:
+        return Figure(f"{step.rate:,} readings/s: rows, not compared with Hive", rows)
+    landed = f"{rows}; {step.landed_after:.0f} s after the last"
+    return Figure(f"{step.rate:,} readings/s: rows, each once in Hive", landed)
 
 
 def _most(step: Step) -> list[tuple[str, float]]:

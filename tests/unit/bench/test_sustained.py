@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +12,7 @@ import pytest
 
 from bench import sustained
 from bench.figures import Size
-from bench.sustained import Step, report, require_equal
+from bench.sustained import Step, _SoFar, report, require_equal
 from bench.ward_writer import Written
 from bench.watching import Cost, Seen, growth
 from infra.errors import ConfigurationError, WardError
@@ -57,6 +59,26 @@ def test_the_highest_flat_rate_is_told_with_what_binds_at_the_last() -> None:
     assert figures["  what binds at the last rate"].value == (
         "processor time (0.10 cores idle): land-vitals 0.80, kafka 0.50"
     )
+
+
+def test_what_is_known_of_a_ladder_is_said_and_kept_before_its_last_rate_has_landed(tmp_path: Path) -> None:
+    said: list[str] = []
+    so_far = _SoFar(tmp_path / "so-far.json", {"seed": 1}, said.append)
+
+    def highest() -> str:
+        figures = json.loads((tmp_path / "so-far.json").read_text())["figures"]
+        return next(str(one["value"]) for one in figures if one["name"] == "highest rate with flat lag")
+
+    kept = []
+    for one in (step(1000), step(2000)):
+        so_far.add(replace(one, landed_after=None))
+        kept.append(highest())
+        so_far.landed(one)
+        kept.append(highest())
+    assert kept == ["0/s", "1,000/s", "1,000/s", "2,000/s"]
+    assert [one.landed_after for one in so_far.steps] == [20.0, 20.0]
+    assert "  2,000 readings/s: rows, not compared with Hive: 1,200,000 in 600 s" in said
+    assert said[-1] == "  2,000 readings/s: rows, each once in Hive: 1,200,000 in 600 s; 20 s after the last"
 
 
 def test_without_a_breach_there_is_no_percentile() -> None:
