@@ -2,7 +2,8 @@
 
 Debezium does it in two ways: it takes a snapshot of a table that it has never seen, or reads the binlog from where it
 ended before the rows were written. Rows a second are counted from the first that a consumer of committed messages can
-read to the last, so that the start of a program does not count; processor time over the same span.
+read to the last, so that the start of a program does not count; processor time over the same span, the carrier's own
+and, apart, its servers'.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from bench.carriers import PRODUCT, Carrier, create_table, peer, product, workpl
 from bench.ceilings import ceilings
 from bench.debezium import PART, TUNED
 from bench.figures import Figure, Report, Size
-from bench.programs import Program
+from bench.meter import KAFKA, MYSQL, Meter, Reading, cores_of_others, of_servers
 from bench.rounds import ROUNDS, TINY_ROUNDS, Goal, Measure, Samples, alternate, lines, ratio
 from bench.scratch import own_topics, random_name
 from bench.source_database import SourceDatabase, source_database
@@ -38,6 +39,8 @@ LOOK_SECONDS, QUIET_SECONDS, STUCK_SECONDS = 0.2, 2.0, 90.0
 SNAPSHOT, BINLOG, SLOWEST = "Debezium's snapshot", "Debezium from the binlog", "slowest step alone"
 
 RATE, PROCESSOR = Measure("rows/s", "", 0), Measure("processor per million rows", "s")
+SERVERS = {name: Measure(f"processor per million rows, {name}", "s") for name in (MYSQL, KAFKA)}
+OTHERS = Measure("cores of others", "", 2)
 RATE_GOAL, PROCESSOR_GOAL, SHARE_GOAL = Goal(1.5, at_least=True), Goal(0.33), Goal(0.6, at_least=True)
 
 COLUMNS = (
@@ -95,7 +98,7 @@ def _at_the_binlogs_end(source: SourceDatabase, table: str, directory: Path) -> 
     fill(source, table, 1)
     with own_topics(source.settings, carrier.topics), topic_ends(source.settings) as ends:
         with carrier.start() as program:
-            _until_still(ends, carrier.topic, program, 1)
+            _until_still(ends, carrier.topic, Meter(source, program), 1)
         require_each_once([1], ids_on(source.settings, carrier.topic, carrier.id_of))
 
     def again() -> Carrier:
@@ -113,27 +116,28 @@ def _round(source: SourceDatabase, carrier_of: Callable[[], Carrier], expected: 
         resources.enter_context(own_topics(source.settings, carrier.topics))
         ends = resources.enter_context(topic_ends(source.settings))
         with carrier.start() as program:
-            first, last = _until_still(ends, carrier.topic, program, len(expected))
+            first, last = _until_still(ends, carrier.topic, Meter(source, program), len(expected))
         require_each_once(expected, ids_on(source.settings, carrier.topic, carrier.id_of))
     # The marks of transactions take offsets too: a share of the offsets is that share of the rows.
     carried = len(expected) * (last.end - first.end) / last.end
-    seconds = last.at - first.at
+    seconds = last.cost.at - first.cost.at
     return {
         RATE.name: carried / seconds,
-        PROCESSOR.name: MILLION * (last.processor_seconds - first.processor_seconds) / carried,
+        PROCESSOR.name: MILLION * (last.cost.carrier - first.cost.carrier) / carried,
+        **{SERVERS[name].name: MILLION * used / carried for name, used in of_servers(first.cost, last.cost).items()},
+        OTHERS.name: cores_of_others(first.cost, last.cost),
     }
 
 
 @dataclass(frozen=True)
 class _Look:
-    """How many offsets the topic has, when, and what the carrier had used by then."""
+    """How many offsets the topic has, when, and what carrying them had cost by then."""
 
-    at: float
     end: int
-    processor_seconds: float
+    cost: Reading
 
 
-def _until_still(ends: TopicEnds, topic: str, program: Program, rows: int) -> tuple[_Look, _Look]:
+def _until_still(ends: TopicEnds, topic: str, meter: Meter, rows: int) -> tuple[_Look, _Look]:
     """The last look at which the topic was empty, and the first at which it held all it ever will.
 
     Raises WardError when no row comes for STUCK_SECONDS, be it the first.
@@ -143,14 +147,14 @@ def _until_still(ends: TopicEnds, topic: str, program: Program, rows: int) -> tu
 
     def still() -> bool:
         end = sum(extent.end for extent in ends.extents([topic])[topic].values())
-        now = _Look(time.perf_counter(), end, program.processor_seconds())
+        now = _Look(end, meter.read())
         if end == 0:
             looks[:] = [now]
         elif not looks or end > looks[-1].end:
             looks.append(now)
-        if now.at - (looks[-1].at if end else begun) > STUCK_SECONDS:
+        if now.cost.at - (looks[-1].cost.at if end else begun) > STUCK_SECONDS:
             raise WardError(f"Of {rows} rows {end} have arrived, and none for {STUCK_SECONDS:.0f} s.")
-        return end >= rows and now.at - looks[-1].at > QUIET_SECONDS
+        return end >= rows and now.cost.at - looks[-1].cost.at > QUIET_SECONDS
 
     wait_for(still, float("inf"), LOOK_SECONDS)
     return looks[0], looks[-1]
@@ -172,6 +176,7 @@ def _report(samples: Samples, rows: int) -> Report:
         ratio(samples, RATE, PRODUCT, SLOWEST, SHARE_GOAL),
         *lines(samples, PROCESSOR),
         *(ratio(samples, PROCESSOR, PRODUCT, name, PROCESSOR_GOAL) for name in peers),
+        *(figure for shown in (*SERVERS.values(), OTHERS) for figure in lines(samples, shown)),
     ]
     setting = {"rows": rows, "rounds": len(samples[PRODUCT])}
     return Report("Ingest backlog: rows that wait in MySQL", figures, setting, {"samples": dict(samples)})

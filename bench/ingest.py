@@ -4,7 +4,7 @@ Each row is written at a random time of its 20 ms, the same for every contender:
 polls that begin anew after each transaction. The product's producer and Debezium take turns on a server and a broker
 that are the same for both. Each starts anew, on a table and topics of its own, and carries rows for a while before it
 is measured. A row's time begins when its commit returns to the device. Processor time and memory are those of the
-carrier alone.
+carrier alone; that of the servers over the same time is shown beside.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from bench.arrivals import Arrivals, arrivals, ids_on, require_each_once
 from bench.carriers import PRODUCT, Carrier, create_table, peer, product, workplace
 from bench.debezium import DEFAULTS, PART, TUNED_FOR_SINGLE_ROWS, Tuning
 from bench.figures import Report, Size
+from bench.meter import KAFKA, MYSQL, Meter, cores_of_others, of_servers
 from bench.programs import Program
 from bench.rounds import ROUNDS, TINY_ROUNDS, Goal, Measure, Samples, alternate, lines, ratio
 from bench.scratch import own_topics, random_name
@@ -43,6 +44,8 @@ DEBEZIUM, DEBEZIUM_TUNED = "Debezium", "Debezium, tuned"
 
 P50, P99 = Measure("p50", "ms"), Measure("p99", "ms")
 PROCESSOR, MEMORY = Measure("processor", "% of a core"), Measure("memory", "MiB", 0)
+SERVERS = {name: Measure(f"processor, {name}", "% of a core") for name in (MYSQL, KAFKA)}
+OTHERS = Measure("cores of others", "", 2)
 GOALS = {P50: Goal(1.0), P99: Goal(1.0), PROCESSOR: Goal(0.33), MEMORY: Goal(0.1)}
 """Against the tuned Debezium."""
 
@@ -84,16 +87,17 @@ def _round(
         ):
             _await_first(device, arrived, program)
             device.write(warm * RATE)
-            found = _measured(device, arrived, program, seconds)
+            found = _measured(device, arrived, program, Meter(source, program), seconds)
         # It has stopped: nothing more can come.
         require_each_once(device.committed, ids_on(source.settings, carrier.topic, carrier.id_of))
     return found
 
 
-def _measured(device: _Device, arrived: Arrivals, program: Program, seconds: int) -> dict[str, float]:
-    begun, used = time.perf_counter(), program.processor_seconds()
+def _measured(device: _Device, arrived: Arrivals, program: Program, meter: Meter, seconds: int) -> dict[str, float]:
+    first = meter.read()
     ids = device.write(seconds * RATE)
-    used, passed = program.processor_seconds() - used, time.perf_counter() - begun
+    last = meter.read()
+    passed = last.at - first.at
     memory = program.memory_bytes()
     if not wait_for(lambda: arrived.at.keys() >= set(ids), LATE_SECONDS, 0.1):
         raise WardError(f"{len(set(ids) - arrived.at.keys())} rows have not arrived after {LATE_SECONDS:.0f} s.")
@@ -101,8 +105,10 @@ def _measured(device: _Device, arrived: Arrivals, program: Program, seconds: int
     return {
         P50.name: float(p50),
         P99.name: float(p99),
-        PROCESSOR.name: 100 * used / passed,
+        PROCESSOR.name: 100 * (last.carrier - first.carrier) / passed,
         MEMORY.name: memory / MIB,
+        **{SERVERS[name].name: 100 * used / passed for name, used in of_servers(first, last).items()},
+        OTHERS.name: cores_of_others(first, last),
     }
 
 
@@ -164,5 +170,6 @@ def _report(samples: Samples, setting: Mapping[str, int]) -> Report:
         for wanted, goal in GOALS.items()
         for figure in (*lines(samples, wanted), ratio(samples, wanted, PRODUCT, DEBEZIUM_TUNED, goal))
     ]
+    figures += [figure for shown in (*SERVERS.values(), OTHERS) for figure in lines(samples, shown)]
     setting = {"rows_per_second": RATE, **setting, "rounds": len(samples[PRODUCT])}
     return Report("Ingest latency: commit in MySQL to readable in Kafka", figures, setting, {"samples": dict(samples)})

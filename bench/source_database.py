@@ -42,6 +42,7 @@ class SourceDatabase:
 
     settings: Settings
     replication_password: str
+    server_pid: int
 
 
 def free_port() -> int:
@@ -67,7 +68,7 @@ def source_database(settings: Settings, directory: Path) -> Iterator[SourceDatab
         if not wait_for(lambda: _answers(own, server, password), START_SECONDS, 0.1):
             raise WardError(f"The benchmark's MySQL does not answer after {START_SECONDS:.0f} s.")
         create_tables(own)
-        yield SourceDatabase(own, password)
+        yield SourceDatabase(own, password, server.pid)
 
 
 def _prepare(settings: Settings, directory: Path, password: str) -> list[str]:

@@ -20,6 +20,7 @@ def test_single_rows_are_timed_with_the_producer_and_with_its_peer(stack: Settin
     measured = report.details["samples"]
     assert set(measured) == {PRODUCT, ingest.DEBEZIUM_TUNED}
     assert all(one[measure.name] > 0 for [one] in measured.values() for measure in ingest.GOALS)
+    assert all(measure.name in one for [one] in measured.values() for measure in ingest.SERVERS.values())
 
 
 def test_a_backlog_is_carried_by_the_producer_by_both_ways_of_its_peer_and_by_each_step_alone(stack: Settings) -> None:

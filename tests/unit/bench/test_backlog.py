@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable
 from typing import Any
 
@@ -10,12 +11,13 @@ import pytest
 from bench import backlog
 from bench.backlog import BINLOG, SLOWEST, SNAPSHOT, _report, _slowest, _until_still
 from bench.carriers import PRODUCT
+from bench.meter import Reading
 from infra.errors import WardError
 from infra.lag import Extent, Extents
 
 
 class Topic:
-    """A topic as it is found at each look, the last one again and again, and the carrier that fills it."""
+    """A topic as it is found at each look, the last one again and again, and the meter of what fills it."""
 
     def __init__(self, *ends: int) -> None:
         self._ends = list(ends)
@@ -24,8 +26,8 @@ class Topic:
         end = self._ends.pop(0) if len(self._ends) > 1 else self._ends[0]
         return {topic: {0: Extent(0, end)} for topic in topics}
 
-    def processor_seconds(self) -> float:
-        return 0.0
+    def read(self) -> Reading:
+        return Reading(time.perf_counter(), 0.0, {}, 0.0, 0.0)
 
 
 def looks(*ends: int, rows: int) -> list[int]:

@@ -17,7 +17,7 @@ TABLE = "health.bench_1"
 def source(tmp_path: Path) -> SourceDatabase:
     settings = Settings(state_dir=tmp_path, port_offset=3000)
     mysql = settings.mysql.model_copy(update={"port": 40_000})
-    return SourceDatabase(settings.model_copy(update={"mysql": mysql}), "not-shown")
+    return SourceDatabase(settings.model_copy(update={"mysql": mysql}), "not-shown", server_pid=0)
 
 
 def test_the_process_of_the_second_producer_works_by_the_settings_that_were_made_for_it(
