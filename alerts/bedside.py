@@ -7,7 +7,7 @@ it is in memory and read again from Kafka at a start, so nothing is decided by i
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, NamedTuple
@@ -17,7 +17,7 @@ import orjson
 from clinical.device import NO_CLOCK_BEFORE_MS, is_believed
 from clinical.device_clock import Behind, behind
 from clinical.messages import ID_MAX
-from clinical.vitals import BATTERY, DERIVED, DEVICE, JUDGED, SIGNAL_QUALITY, VITALS, round_half_up
+from clinical.vitals import BATTERY, CONSCIOUSNESS, DERIVED, DEVICE, JUDGED, SIGNAL_QUALITY, VITALS, round_half_up
 from infra.settings import Readings
 
 KEPT = 16
@@ -31,6 +31,10 @@ Two of them lie within the time after which a lone reading is believed."""
 DAY_MS = 86_400_000
 NUMBERS = (float, int)
 """Exactly these of JSON's types: `bool` is an int to `isinstance`."""
+
+ON_OXYGEN, ALERTNESS = "on_oxygen", "consciousness"
+TRUTH = {"true": 1.0, "1": 1.0, "false": 0.0, "0": 0.0}
+"""As landing reads `on_oxygen`."""
 
 PLAUSIBLE = {name: (float(vital.low), float(vital.high)) for name, vital in {**JUDGED, **DEVICE}.items()}
 
@@ -60,7 +64,8 @@ class Seen:
     """One message: whose it is, when it was inserted (epoch ms), and the values that can be judged.
 
     `is_reading`: it comes from a device, and was not derived. `signal_quality` and `battery` in per cent; None: the
-    device does not tell. `unbelieved`: attributes with a value that is not believed for that quality.
+    device does not tell. `unbelieved`: attributes with a value that is not believed for that quality. `observed`: what
+    people enter besides: ON_OXYGEN 1 or 0, ALERTNESS the state's place in CONSCIOUSNESS.
     """
 
     patient_id: str
@@ -71,6 +76,7 @@ class Seen:
     signal_quality: float | None = None
     battery: float | None = None
     unbelieved: tuple[str, ...] = ()
+    observed: tuple[Value, ...] = ()
 
 
 def read_reading(message: bytes | None, timestamp: int, readings: Readings) -> Seen | None:
@@ -111,6 +117,7 @@ def read_reading(message: bytes | None, timestamp: int, readings: Readings) -> S
         signal_quality=quality,
         battery=_reported(fields, BATTERY),
         unbelieved=unbelieved,
+        observed=tuple(Value(name, value, recorded_at, source_id) for name, value in _observed(fields)),
     )
 
 
@@ -243,6 +250,13 @@ def _whole(written: Any, otherwise: Any) -> Any:
 def _reported(fields: Mapping[str, Any], attribute: str) -> float | None:
     written = fields.get(attribute)
     return None if written is None else _number(attribute, written)
+
+
+def _observed(fields: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
+    if (oxygen := TRUTH.get(str(fields.get(ON_OXYGEN)).lower())) is not None:
+        yield ON_OXYGEN, oxygen
+    if (state := fields.get(ALERTNESS)) in CONSCIOUSNESS:
+        yield ALERTNESS, float(CONSCIOUSNESS.index(state))
 
 
 def _number(attribute: str, written: Any) -> float | None:

@@ -119,7 +119,8 @@ class SharedBoard:
         is_same = kept.bed == bed and bool(kept.parts)
         kept.bed = bed
         self._put(kept.parts, SEEN, tile.seen_text(patient))
-        self._put(kept.parts, SCORE, tile.score_html(patient.score if patient else None, now))
+        observed = tile.observed_html(patient.observed if patient else {}, now)
+        self._put(kept.parts, SCORE, tile.score_html(patient.score if patient else None, now) + observed)
         self._cells(kept, patient, now)
         quality = patient.quality if patient else None
         # Of another day than today a time is told with its date.

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 from typing import NamedTuple
 from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
 from alerts.alarms_table import AlarmRow
-from alerts.bedside import rounded
+from alerts.bedside import ALERTNESS, ON_OXYGEN, rounded
 from alerts.wording import clock_text
-from clinical.vitals import VITALS
+from clinical.vitals import CONSCIOUSNESS, VITALS
 from dashboard.board.bed import LOOKS, NEWS2_HIGH, NEWS2_MEDIUM, Bed, Rank
 from dashboard.frame import as_age
 from dashboard.live.patient import KEPT_MS, PatientNow, Score
@@ -22,6 +22,9 @@ SHAPES = {"high": "▲", "medium": "◆", "low": "●", "technical": "■"}
 ALARMS_SHOWN = 3
 AGED_MS = 120_000
 """A value that is older says how old it is."""
+
+ALTERED = {"C": "new confusion", "V": "responds to voice", "P": "responds to pain", "U": "unresponsive"}
+"""States of consciousness that a tile shows: all but alert."""
 
 NEWS2_MAX_AGE_MS = 300_000
 WIDTH, HEIGHT = 76, 20
@@ -179,6 +182,23 @@ def score_html(score: Score | None, now: int) -> str:
         notes.append(f"{as_age(age / 1000)} ago")
     note = f' <span class="ward-partial">{", ".join(notes)}</span>' if notes else ""
     return f'<span class="ward-l">NEWS2</span> <b class="ward-n ward-n-{severity}">{shape}{value}</b>{note}'
+
+
+def observed_html(observed: Mapping[str, Series], now: int) -> str:
+    """That the patient is on oxygen, and is not alert, in letters that say what they mean; nothing when neither is."""
+    shown = []
+    oxygen, alertness = observed.get(ON_OXYGEN), observed.get(ALERTNESS)
+    if oxygen is not None and oxygen.newest():
+        shown.append(_observation("O₂", "on oxygen", "", now - oxygen.times[-1]))
+    if alertness is not None and (state := CONSCIOUSNESS[int(alertness.newest())]) in ALTERED:
+        letter = _observation(state, ALTERED[state], " ward-obs-altered", now - alertness.times[-1])
+        shown.append(f'<span class="ward-l">ACVPU</span> {letter}')
+    return "".join(f" {one}" for one in shown)
+
+
+def _observation(letters: str, meaning: str, look: str, age_ms: int) -> str:
+    note = f' <span class="ward-partial">{as_age(age_ms / 1000)} ago</span>' if age_ms > AGED_MS else ""
+    return f'<abbr class="ward-obs{look}" title="{meaning}">{letters}</abbr>{note}'
 
 
 def seen_text(patient: PatientNow | None) -> str:

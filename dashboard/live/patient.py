@@ -48,15 +48,17 @@ class PatientNow:
     """The newest of one patient. `intervals`: seconds between two readings of a monitor, by attribute.
 
     `last_at`: when the newest reading with a value was inserted, `heard_at`: the newest of all, epoch ms.
+    `observed`: what people entered, as `Seen` has it, which tells nothing of a signal.
     `quality`: the signal quality (%) of the newest reading if its values were not believed for that, else None.
     """
 
-    __slots__ = ("_intervals", "_tracks", "device_id", "heard_at", "last_at", "quality", "score", "series")
+    __slots__ = ("_intervals", "_tracks", "device_id", "heard_at", "last_at", "observed", "quality", "score", "series")
 
     def __init__(self, intervals: Mapping[str, float]) -> None:
         self._intervals = intervals
         self._tracks: dict[str, Track] = {}
         self.series: dict[str, Series] = {}
+        self.observed: dict[str, Series] = {}
         self.score: Score | None = None
         self.device_id = ""
         self.quality: float | None = None
@@ -72,6 +74,9 @@ class PatientNow:
         self.device_id = seen.device_id or self.device_id
         self.quality = seen.signal_quality if seen.unbelieved else None
         self.heard_at = max(self.heard_at, inserted_at)
+        for value in seen.observed:
+            at = min(value.recorded_at, inserted_at)
+            self.observed.setdefault(value.attribute, Series()).add(at, value.value, inserted_at)
         if not seen.values:
             return
         self.last_at = max(self.last_at or 0, inserted_at)
@@ -109,10 +114,11 @@ class PatientNow:
 
     def forget_old(self, now: int) -> bool:
         """Forget what is older than KEPT_MS; whether nothing is left."""
-        old = [name for name, series in self.series.items() if now - series.inserted_at > KEPT_MS]
-        for name in old:
-            del self.series[name]
-            del self._tracks[name]
+        for kept in (self.series, self.observed):
+            for name in [name for name, series in kept.items() if now - series.inserted_at > KEPT_MS]:
+                del kept[name]
+                if kept is self.series:
+                    del self._tracks[name]
         if self.score is not None and now - self.score.at > KEPT_MS:
             self.score = None
         if not self.series:

@@ -43,6 +43,26 @@ def test_values_of_electrodes_without_contact_are_left_out(quality: object, beli
     assert (seen.signal_quality, seen.battery) == (None if quality == "x" else quality, 8)
 
 
+@pytest.mark.parametrize(
+    ("oxygen", "state", "observed"),
+    [
+        (True, "A", {"on_oxygen": 1, "consciousness": 0}),
+        (False, "U", {"on_oxygen": 0, "consciousness": 4}),
+        ("TRUE", "c", {"on_oxygen": 1}),
+        (0, ["C"], {"on_oxygen": 0}),
+        ("yes", None, {}),
+        (None, "", {}),
+    ],
+)
+def test_what_people_enter_is_read_as_landing_reads_it(
+    oxygen: object, state: object, observed: dict[str, float]
+) -> None:
+    seen = read_reading(reading(on_oxygen=oxygen, consciousness=state), NOW, READINGS)
+    assert seen is not None
+    assert {value.attribute: value.value for value in seen.observed} == observed
+    assert [value.attribute for value in seen.values] == ["heart_rate"]
+
+
 def test_text_that_is_a_number_counts() -> None:
     seen = read_reading(reading(heart_rate=" 72 "), NOW, READINGS)
     assert seen is not None

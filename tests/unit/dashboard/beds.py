@@ -33,6 +33,11 @@ def unbelieved(patient_id: str, at: int, *attributes: str) -> Seen:
     return Seen(patient_id, at, (), device_id="monitor", signal_quality=5, unbelieved=attributes)
 
 
+def observed(patient_id: str, at: int, **entered: float) -> Seen:
+    """What people entered at that time: `on_oxygen`, and `consciousness` by its place in CONSCIOUSNESS."""
+    return Seen(patient_id, at, (), observed=tuple(Value(name, value, at, "1") for name, value in entered.items()))
+
+
 def score(patient_id: str, at: int, value: int, used: int = 7) -> Seen:
     return Seen(patient_id, at, (Value("news2", value, at, "1", used, 7),), is_reading=False)
 

@@ -20,7 +20,7 @@ from dashboard.board.shared import NOT_YET, SharedBoard
 from dashboard.board.tile import trend_svg
 from dashboard.live.state import UNJUDGED, Contact, LiveState
 from dashboard.visit import Visit
-from tests.unit.dashboard.beds import NOW, Clock, admit, alarm, monitor, reading, score, technical
+from tests.unit.dashboard.beds import NOW, Clock, admit, alarm, monitor, observed, reading, score, technical
 
 
 class Board:
@@ -232,6 +232,19 @@ def test_a_partial_score_is_marked(board: Board) -> None:
     board.live.take([score("P", NOW, 3, used=6)])
     assert "≥ 3" in board.tile("P")["score"]
     assert "partial" in board.tile("P")["score"]
+
+
+def test_oxygen_and_altered_consciousness_are_told_beside_the_score(board: Board) -> None:
+    monitor(board.live, "P")
+    board.live.take([observed("P", NOW, on_oxygen=0, consciousness=0)])
+    assert "abbr" not in board.tile("P")["score"]
+    board.live.take([observed("P", NOW + 1000, on_oxygen=1, consciousness=1)])
+    score = board.tile("P")["score"]
+    assert 'title="on oxygen">O₂</abbr>' in score
+    assert 'title="new confusion">C</abbr>' in score
+    assert "ago" not in score
+    board.clock.ms += 300_000
+    assert board.tile("P")["score"].count("5 min ago") == 2
 
 
 def test_nothing_is_said_to_be_well_while_the_alarms_cannot_be_read(board: Board) -> None:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from alerts.bedside import Seen, Value
 from clinical.presence import expected_intervals
 from dashboard.live.patient import KEPT_MS, PatientNow, Score
-from tests.unit.dashboard.beds import NOW, reading, score, unbelieved
+from tests.unit.dashboard.beds import NOW, observed, reading, score, unbelieved
 
 
 def monitored(*, until: int = NOW, **vitals: float) -> PatientNow:
@@ -75,6 +75,18 @@ def test_old_values_are_forgotten_and_then_nothing_is_known() -> None:
     assert not patient.series
     assert patient.standing(NOW + KEPT_MS + 1).since is None
     assert patient.forget_old(NOW + 2 * KEPT_MS + 1)
+
+
+def test_what_people_enter_is_kept_as_long_as_a_value_and_is_no_signal() -> None:
+    patient = PatientNow(expected_intervals({}))
+    patient.see(observed("P", NOW, on_oxygen=1), NOW)
+    patient.see(observed("P", NOW - 60_000, on_oxygen=0, consciousness=1), NOW)
+    assert patient.observed["on_oxygen"].newest() == 1
+    assert (patient.last_at, patient.standing(NOW).monitored) == (None, False)
+    patient.forget_old(NOW + KEPT_MS - 60_000 + 1)
+    assert set(patient.observed) == {"on_oxygen"}
+    assert patient.forget_old(NOW + KEPT_MS + 1)
+    assert not patient.observed
 
 
 def test_the_newest_score_counts_whatever_the_order() -> None:
