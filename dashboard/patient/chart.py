@@ -119,6 +119,8 @@ def summary(curve: Curve, zone: ZoneInfo) -> str:
             + f", mean {mean:.{vital.scale + 1}f}, {total:,} values; the newest at "
             f"{_moment(newest.at, zone):%Y-%m-%d %H:%M} {zone_name(newest.at, zone)}"
         )
+    if curve.average:
+        told += f"; moving average over 2 days {curve.average[-1][1]:.{vital.scale + 1}f}"
     apart = sum(point.number for point in curve.apart)
     return f"{told[0].upper()}{told[1:]}." + (f" Besides {apart:,} {curve.apart_why}." if apart else "")
 

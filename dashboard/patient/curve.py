@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from clinical.device import is_believed
 from clinical.vitals import SIGNAL_QUALITY
-from hbase.recent_minutes import MinuteCurve
+from hbase.recent_minutes import MINUTE_MS, MinuteCurve
 from hbase.recent_rows import DerivedValue, Reading
 
 HOUR_MS = 3_600_000
@@ -54,7 +54,7 @@ class Point(NamedTuple):
 class Curve:
     """One vital over a span, oldest first. `apart`: what must not be mixed with the points, and `apart_why`.
 
-    `average`: time and moving average over 48 h, at the end of each point; empty for single readings.
+    `average`: time and moving average over 48 h, at the end of each point; of single readings the newest at most.
     """
 
     attribute: str
@@ -100,14 +100,20 @@ def of_hours(attribute: str, points: Sequence[Point], apart: Sequence[Point], st
     return _stepped(attribute, Span.MONTH, list(points), list(apart), start, end)
 
 
+def with_average(hour: Curve, minutes: MinuteCurve) -> Curve:
+    """An hour of single readings with the newest moving average; `minutes` reach back by AVERAGE_MS."""
+    return replace(hour, average=moving_average(list(_points(minutes)), 0, MINUTE_MS)[-1:])
+
+
 def continued(before: Curve, newest: Curve, start: int) -> Curve:
-    """An hour that begins at `start`: as it was before, and from the start of `newest` on as that says."""
+    """An hour that begins at `start`: as it was before, and from the start of `newest` on as that says. The average
+    stays."""
 
     def joined(old: list[Point], new: list[Point]) -> list[Point]:
         return [*(point for point in old if start <= point.at < newest.start), *new]
 
     points, apart = joined(before.points, newest.points), joined(before.apart, newest.apart)
-    return replace(newest, start=start, points=points, apart=apart)
+    return replace(newest, start=start, points=points, apart=apart, average=before.average)
 
 
 def moving_average(points: Sequence[Point], start: int, step_ms: int) -> list[tuple[int, float]]:

@@ -54,7 +54,12 @@ class Sources:
         if span is Span.HOUR:
             again = start if before is None else max(start, end - AGAIN_MS)
             newest = self._hour(patient_id, attribute, again, end)
-            return newest if before is None else c.continued(before, newest, start)
+            if before is not None:
+                return c.continued(before, newest, start)
+            since = end - c.AVERAGE_MS
+            return c.with_average(
+                newest, self._recent.by_minute(patient_id, since, end + AHEAD_MS, [attribute])[attribute]
+            )
         start -= start % span.step_ms
         if span is Span.MONTH:
             hours = self._hourly.hours(patient_id, attribute, start - c.AVERAGE_MS, end + AHEAD_MS)

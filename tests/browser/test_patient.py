@@ -188,6 +188,7 @@ def test_a_nurse_sees_readings_and_charts_with_the_limits_behind_and_the_audit_k
     assert bands(hour) == ["▲ high", "◆ medium", "● low", "✓ normal"]
     assert len(series(hour)["Reading"]["data"]) >= 250
     assert len(series(hour)["Not judged"]["data"]) == 2
+    expect(page.get_by_role("img", name=re.compile(r"; moving average over 2 days 9[67]\.\d\."))).to_be_visible()
     check_accessible(page)
     take_picture(page, "ward-page-patient")
 

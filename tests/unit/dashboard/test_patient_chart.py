@@ -98,6 +98,8 @@ def test_a_chart_is_told_in_words() -> None:
     told = chart.summary(curve([point(0, 90), point(1, 98)], [point(2, 50)]), UTC)
     assert told.startswith("Oxygen saturation over 1 hour: 90 to 98 %, mean 94.0, 2 values; the newest at ")
     assert told.endswith(f" UTC. Besides 1 {NOT_JUDGED}.")
+    averaged = chart.summary(replace(curve([point(0, 90)]), average=[(START, 95.04)]), UTC)
+    assert averaged.endswith(" UTC; moving average over 2 days 95.0.")
     assert chart.summary(curve([]), UTC) == "No value of Oxygen saturation in the last 1 hour."
 
 

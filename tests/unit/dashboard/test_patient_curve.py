@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -101,6 +102,17 @@ def test_an_hour_goes_on_with_its_end_read_again() -> None:
         (10, 95),
     ]
     assert (found.start, found.end) == (START + 2 * MINUTE, START + 11 * MINUTE)
+
+
+def test_an_hour_has_the_newest_average_of_48_hours_and_keeps_it_while_it_goes_on() -> None:
+    whole = np.array([START - 2 * AVERAGE_MS, START - MINUTE, START], dtype=np.int64)
+    values = np.array([20.0, 60.0, 90.0])
+    minutes = MinuteCurve(whole, values, values, values, np.array([1, 2, 1], dtype=np.int64))
+    hour = c.of_readings("spo2", [], START - HOUR_MS, START, 20)
+    assert hour.average == []
+    found = c.with_average(hour, minutes)
+    assert found.average == [(START + MINUTE, 70.0)]
+    assert c.continued(found, replace(hour, end=START + MINUTE), START - HOUR_MS).average == found.average
 
 
 def test_minutes_before_the_chart_count_in_the_average_and_are_not_drawn() -> None:
