@@ -255,6 +255,9 @@ def test_the_history_of_an_alarm_has_every_step_and_every_look_at_it_is_recorded
     expect(page.get_by_text(ill.name)).to_be_visible()
     check_accessible(page)
     take_picture(page, "alarm")
+    page.set_viewport_size({"width": 390, "height": 844})
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    check_accessible(page)
     looks = query(stack, "SELECT user_name, act FROM page_audit WHERE patient_id = %s", ill.patient_id)
     assert ("doctor", "view alarm") in looks
 

@@ -88,6 +88,7 @@ def test_the_login_is_accessible_on_a_phone_and_can_be_used_by_keyboard(
     page = open_page(phone=True)
     page.goto("/board")
     expect(page.get_by_label("User name")).to_be_focused()
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
     check_accessible(page)
     take_picture(page, "ward-page-login-phone")
     for text, key in ((nurse.name, "Tab"), (nurse.password, "Enter")):

@@ -173,6 +173,10 @@ def test_a_nurse_sees_readings_and_charts_with_the_limits_behind_and_the_audit_k
     page.get_by_label("Find an id, a name or a ward").fill(person.ward)
     expect(page.get_by_role("cell", name=person.name)).to_be_visible(timeout=PATIENCE_MS)
     check_accessible(page)
+    page.set_viewport_size({"width": 390, "height": 844})
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    check_accessible(page)
+    page.set_viewport_size({"width": 1280, "height": 900})
     page.get_by_role("link", name=person.patient_id).click()
 
     expect(page.get_by_text(person.name)).to_be_visible(timeout=PATIENCE_MS)
