@@ -249,6 +249,42 @@ def test_a_row_is_switched_off_and_taken_back_by_keyboard(sign_in: SignIn, patie
     expect(page.get_by_role("button", name=f"Edit {key}", exact=True)).to_be_focused()
 
 
+def test_a_band_is_switched_off_and_on_again_by_undo_and_another_one_is_added(
+    sign_in: SignIn, patient: str, stack: Settings
+) -> None:
+    page = opened(sign_in("ops"), patient)
+    key, before = row_of(stack, patient, "high", "low"), own_rows(stack, patient)
+    page.get_by_role("button", name=f"Switch off {key}", exact=True).click()
+    expect(page.get_by_text(f"{key} alert_flag: 1 → 0")).to_be_visible()
+    save(page, "Off for a test")
+    expect(page.get_by_text("Nothing is changed yet")).to_be_visible()
+    assert own_rows(stack, patient)[key] == {**before[key], "alert_flag": "0", "updated_by": "ops"}
+
+    page.get_by_role("button", name=f"History {key}", exact=True).click()
+    expect(page.get_by_role("dialog").get_by_text("alert_flag: 1 → 0")).to_be_visible()
+    page.get_by_role("button", name=f"Undo the last change {key}").click()
+    expect(page.get_by_text(f"{key} alert_flag: 0 → 1")).to_be_visible()
+    save(page, "On again")
+    expect(page.get_by_text("Nothing is changed yet")).to_be_visible()
+    assert own_rows(stack, patient)[key] == {**before[key], "updated_by": "ops"}
+
+    highest = before[key]["high_value"]
+    page.get_by_role("button", name="Add a band", exact=True).click()
+    choose(page, "Side", "high")
+    page.get_by_label("Lowest value").fill("200.1")
+    page.get_by_label("Highest value").fill(highest)
+    expect(page.get_by_text(f"direction high, low_value 200.1, high_value {highest}")).to_be_visible()
+    page.get_by_role("button", name="Done", exact=True).click()
+    expect(page.get_by_label("Lowest value")).to_have_count(0)
+    edit(page, key, highest="200")
+    expect(page.get_by_text("The table would be right")).to_be_visible()
+    save(page, "One more band")
+    expect(page.get_by_text("Nothing is changed yet")).to_be_visible()
+    after = own_rows(stack, patient)
+    (added,) = after.keys() - before.keys()
+    assert (after[key]["high_value"], after[added]["low_value"], after[added]["updated_by"]) == ("200", "200.1", "ops")
+
+
 def test_a_nurse_cannot_open_thresholds_by_its_address(sign_in: SignIn) -> None:
     page = sign_in("nurse")
     answer = page.goto("/thresholds")
