@@ -259,10 +259,11 @@ def test_an_analyst_gets_no_name_by_any_way(sign_in: SignIn, person: Person) -> 
     cells(page)
     chart(page, "Oxygen saturation")
     expect(page.get_by_role("button", name="Change")).to_have_count(0)
-    _, rows = saved(page, "Save readings as CSV")
+    files = [saved(page, f"Save {what} as CSV")[1] for what in ("readings", "chart")]
+    assert [rows[1][0] for rows in files] == [person.patient_id] * 2
     assert len(heard) > 3
     first_name = person.name.split()[0]
-    for text in (listed, sent, page.content(), str(rows), *heard):
+    for text in (listed, sent, page.content(), str(files), *heard):
         for identity in (first_name, "555 01 02", "1960-05-04"):
             assert identity not in text
 
