@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mappin
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 from fastapi import Request, Response
 from fastapi.responses import HTMLResponse
@@ -29,6 +29,9 @@ PRIMARY = "#0b5394"
 """Of buttons and what is chosen: white on it, and it on white, can be read (WCAG AA)."""
 
 LOG_OUT = '<form method="post" action="/logout"><button class="ward-logout">Log out</button></form>'
+WARD_MAX = 200
+"""Characters of a ward in an address."""
+
 VISIT = "wardwatch.visit"
 """Under this name the gate keeps the visit in a request's scope."""
 
@@ -88,6 +91,13 @@ def complain(error: WardError) -> None:
     with ui.row().classes("ward-problem items-center").props('role="alert"'):
         ui.icon("error").props('aria-hidden="true"')
         ui.label(str(error))
+
+
+def keep_in_address(path: str, **choices: str) -> None:
+    """Whoever loads the page again, or comes back to it by logging in again, finds what is chosen there now."""
+    query = urlencode({name: text for name, text in choices.items() if text})
+    ui.navigate.history.replace(f"{path}?{query}" if query else path)
+    ui.context.client.request.scope["query_string"] = query.encode()
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 from nicegui import ui
 
@@ -27,7 +28,7 @@ from dashboard.alarms.view import (
 )
 from dashboard.database import alerts_cursor
 from dashboard.following import keep_fresh, tell_problems
-from dashboard.frame import problems_told, ward_page
+from dashboard.frame import WARD_MAX, keep_in_address, problems_told, ward_page
 from dashboard.live.state import OF_ALARMS, patient_of
 from dashboard.roles import Permission
 from dashboard.visit import NotFoundError, Visit, in_thread
@@ -47,14 +48,15 @@ NOT_KNOWN: dict[Place, str] = {
 }
 """In place of good news, while nobody judges or the alarms cannot be read."""
 
+ALARMS = "/alarms"
 EVERY_WARD = {"": "All wards"}
 
 
-@ward_page("/alarms", "Alarms", Permission.SEE_WARD)
-async def alarms(visit: Visit) -> None:
-    """All alarms, the most urgent first; renewed each second."""
+@ward_page(ALARMS, "Alarms", Permission.SEE_WARD)
+async def alarms(visit: Visit, ward: str = "") -> None:
+    """All alarms, the most urgent first; of one ward, if the address names it. Renewed each second."""
     await tell_problems(visit.house.live, *OF_ALARMS)
-    page = AlarmsPage(visit)
+    page = AlarmsPage(visit, ward[:WARD_MAX])
     await keep_fresh(LOOK_EVERY_SECONDS, page.renew)
 
 
@@ -69,15 +71,16 @@ async def alarm(visit: Visit, alarm_id: str) -> None:
 
 
 class AlarmsPage:
-    """One open list. What somebody may not do has no button here, and is refused besides."""
+    """One open list. What somebody may not do has no button here, and is refused besides. `ward`: chosen at first."""
 
-    def __init__(self, visit: Visit) -> None:
+    def __init__(self, visit: Visit, ward: str = "") -> None:
         self._visit = visit
         self._look = visit.house.one(AlarmsLook)
         self._eyes = eyes_of(visit)
         self._seen: Seen | None = None
+        self._is_known = False
         with ui.element("div").classes("ward-alarms-bar"):
-            self._ward = ui.select({**EVERY_WARD}, value="", label="Ward", on_change=lambda: self._show())
+            self._ward = ui.select(_choices(ward, ()), value=ward, label="Ward", on_change=lambda: self._choose())
             self._ward.classes("ward-alarms-pick")
             if self._eyes.acts:
                 ui.button("Silence …", on_click=lambda: self._open_silence(None)).props("outline")
@@ -103,14 +106,24 @@ class AlarmsPage:
         try:
             seen = await self._look.everything.get()
         except WardError:
-            self._say_when_empty(is_known=False)
+            self._is_known = False
+            self._say_when_empty()
             raise
-        self._say_when_empty(is_known=self._visit.house.live.problem(*OF_ALARMS) is None)
+        self._is_known = self._visit.house.live.problem(*OF_ALARMS) is None
         if seen != self._seen:
             self._seen = seen
             self._show()
+        self._say_when_empty()
 
-    def _say_when_empty(self, is_known: bool) -> None:
+    def _choose(self) -> None:
+        keep_in_address(ALARMS, ward=str(self._ward.value or ""))
+        self._show()
+        self._say_when_empty()
+
+    def _say_when_empty(self) -> None:
+        """Of a ward that there is not, as by an address with a slip in it, nothing is good news."""
+        ward, wards = self._ward.value, self._seen.wards if self._seen else ()
+        is_known = self._is_known and (not ward or ward in wards)
         for place, not_known in NOT_KNOWN.items():
             self._rows[place].when_empty(HEADLINES[place][1] if is_known else not_known)
 
@@ -118,10 +131,10 @@ class AlarmsPage:
         seen = self._seen
         if seen is None:
             return
-        wards = {**EVERY_WARD, **{ward: ward for ward in seen.wards}}
-        if wards != self._ward.options:
-            self._ward.set_options(wards, value=self._ward.value if self._ward.value in wards else "")
         ward, zone = self._ward.value or None, self._visit.house.zone
+        wards = _choices(ward or "", seen.wards)
+        if wards != self._ward.options:
+            self._ward.set_options(wards, value=self._ward.value)
         found = lines(seen, self._eyes, zone, ward)
         for place, some in found.items():
             is_cut = place == "ended" and seen.ended_are_cut
@@ -164,7 +177,7 @@ class AlarmPage:
             if self._eyes.acts:
                 self._acknowledge = ui.button("Acknowledge", on_click=self._open_ack)
                 self._silence = ui.button("Silence", on_click=self._open_silence).props("outline")
-            ui.link("All alarms", "/alarms").classes("ward-system-link")
+            ui.link("All alarms", ALARMS).classes("ward-system-link")
         self._facts = ui.html("", sanitize=False).classes("w-full")
         with ui.element("section").classes("w-full"):
             _headline("<h2>History</h2>")
@@ -199,6 +212,11 @@ class AlarmPage:
     def _open_silence(self) -> None:
         if self._line is not None:
             self._silence_dialog.open((self._line.ward,) if self._line.ward else (), self._line)
+
+
+def _choices(chosen: str, wards: Iterable[str]) -> dict[str, str]:
+    """What may be chosen, the chosen one in any case: a ward whose last patient has gone stays so."""
+    return {**EVERY_WARD, **{ward: ward for ward in sorted({*wards, chosen} - {""})}}
 
 
 def eyes_of(visit: Visit) -> Eyes:

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from dashboard.board.element import BoardElement, refresh, shared_board
-from dashboard.frame import ward_page
+from dashboard.frame import WARD_MAX, ward_page
 from dashboard.roles import Permission
 from dashboard.visit import Visit
-
-WARD_MAX = 200
 
 
 @ward_page("/board", "Ward board", Permission.SEE_WARD, keeps_session=True)

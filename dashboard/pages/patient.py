@@ -22,8 +22,9 @@ LONGEST_ID = 190
 
 
 @ward_page("/patients/{patient_id:path}", "Patient", Permission.SEE_WARD, in_menu=False)
-async def patient(visit: Visit, patient_id: str) -> None:
-    """All of one patient. That it was opened is in the audit before anything of it is looked up."""
+async def patient(visit: Visit, patient_id: str, vital: str = "", span: str = "") -> None:
+    """All of one patient, with the chart that the address names, if it does. That it was opened is in the audit before
+    anything of it is looked up."""
     if not 0 < len(patient_id) <= LONGEST_ID:
         raise NotFoundError("There is no such patient.")
     room = visit.house.one(Room)
@@ -36,7 +37,7 @@ async def patient(visit: Visit, patient_id: str) -> None:
     with ui.element("div").classes("ward-patient-columns"):
         await contact.build()
         await AlarmsPanel(visit, room, patient_id).build()
-    await ChartPanel(visit, room, patient_id, lambda: contact.patient).build()
+    await ChartPanel(visit, room, patient_id, lambda: contact.patient, vital, span).build()
     await ReadingsPanel(visit, room, patient_id).build()
 
 

@@ -14,7 +14,7 @@ from alerts.alarms_table import AlarmRow
 from clinical.ages import age_years
 from clinical.vitals import JUDGED
 from dashboard.following import PATIENCE_SECONDS, Freshness
-from dashboard.frame import problems_told
+from dashboard.frame import keep_in_address, problems_told
 from dashboard.live.state import OF_ALARMS
 from dashboard.patient import chart
 from dashboard.patient.admissions import Patient
@@ -23,13 +23,14 @@ from dashboard.patient.curve import Curve, Span
 from dashboard.patient.export import curve_csv, file_name
 from dashboard.patient.fresh import curve_with_live
 from dashboard.patient.hourly import ANSWER_SECONDS
-from dashboard.patient.html import alarms_html, bands_html
+from dashboard.patient.html import alarms_html, bands_html, patient_path
 from dashboard.patient.panel import Panel
 from dashboard.patient.room import Room
 from dashboard.roles import Permission
 from dashboard.visit import Visit, in_thread
 from infra.errors import WardError
 
+FIRST_VITAL, FIRST_SPAN = "spo2", Span.HOUR.name
 AGAIN_SECONDS = {Span.HOUR: 2.0, Span.SIX_HOURS: 30.0, Span.TWO_DAYS: 60.0, Span.MONTH: 300.0}
 AFTER_FAILURE_SECONDS = 10.0
 WAIT_SECONDS = 5.0
@@ -54,10 +55,20 @@ def oldest_seconds(span: Span) -> float:
 
 
 class ChartPanel(Panel):
-    """`patient` gives the contact data as they are now: the age chooses the bands."""
+    """`patient` gives the contact data as they are now: the age chooses the bands. `vital` and `span`: chosen at first,
+    if there are such ones."""
 
-    def __init__(self, visit: Visit, room: Room, patient_id: str, patient: Callable[[], Patient | None]) -> None:
+    def __init__(
+        self,
+        visit: Visit,
+        room: Room,
+        patient_id: str,
+        patient: Callable[[], Patient | None],
+        vital: str = "",
+        span: str = "",
+    ) -> None:
         super().__init__(visit, room, patient_id)
+        self._first = vital if vital in JUDGED else FIRST_VITAL, span if span in Span.__members__ else FIRST_SPAN
         self._patient = patient
         self._shown: Shown | None = None
         self._chart: ui.echart | None = None
@@ -72,10 +83,11 @@ class ChartPanel(Panel):
     def _lay_out(self) -> None:
         with ui.row().classes("ward-patient-bar items-center"):
             vitals = {attribute: vital.label for attribute, vital in JUDGED.items()}
-            self._vital = ui.select(vitals, label="Vital", value="spo2", on_change=self._choose)
+            vital, chosen_span = self._first
+            self._vital = ui.select(vitals, label="Vital", value=vital, on_change=self._choose_other)
             self._vital.classes("ward-patient-choice")
             spans = {span.name: span.label for span in Span}
-            self._span = ui.select(spans, label="Over the last", value=Span.HOUR.name, on_change=self._choose)
+            self._span = ui.select(spans, label="Over the last", value=chosen_span, on_change=self._choose_other)
             self._span.classes("ward-patient-choice")
             ui.button("Save chart as CSV", icon="download", on_click=self._export).props("outline")
         self._loading = ui.row().classes("items-center").props('role="status"')
@@ -91,6 +103,10 @@ class ChartPanel(Panel):
             with ui.element("div"):
                 ui.label("Alarms of this vital in that time").classes("ward-patient-subheading")
                 self._alarms = ui.html("", sanitize=False).classes("ward-patient-wide")
+
+    async def _choose_other(self) -> None:
+        keep_in_address(patient_path(self._patient_id), vital=str(self._vital.value), span=str(self._span.value))
+        await self._choose()
 
     async def _choose(self) -> None:
         self._shown = self._reading = self._chart = None

@@ -286,11 +286,14 @@ def test_an_alarm_is_acknowledged_by_keyboard(stack: Settings, ill: Ill, alarms_
     assert [reason for _, _, reason, _ in orders(stack, ill)] == ["coming"]
 
 
-def test_a_ward_can_be_chosen(ill: Ill, alarms_of: Callable[..., Page]) -> None:
+def test_a_ward_that_is_chosen_stays_so_when_the_page_is_loaded_again(ill: Ill, alarms_of: Callable[..., Page]) -> None:
     page = alarms_of("nurse")
     expect(ill.card(page)).to_be_visible()
     page.get_by_role("combobox", name="Ward").click()
     page.get_by_role("option", name=ill.ward).click()
+    expect(page).to_have_url(re.compile(r"/alarms\?ward="))
+    expect(page.get_by_role("heading", name="Active (1)")).to_be_visible()
+    page.reload()
     expect(page.get_by_role("heading", name="Active (1)")).to_be_visible()
     expect(ill.card(page)).to_be_visible()
 

@@ -32,6 +32,11 @@ def test_a_list_without_alarms_says_so_only_while_that_is_known(tmp_path: Path) 
 
     async def open_page() -> None:
         with built():
+            page = AlarmsPage(visit, "ICU")
+            page._look = MagicMock(**{"everything.get": look})
+            assert await renewed(page) == NOT_KNOWN, "there is no such ward"
+            look.return_value = Seen(wards=("ICU",))
+            assert await renewed(page) == GOOD_NEWS
             page = AlarmsPage(visit)
             page._look = MagicMock(**{"everything.get": look})
             assert await renewed(page) == GOOD_NEWS

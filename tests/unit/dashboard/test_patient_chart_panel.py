@@ -22,6 +22,7 @@ from dashboard.patient.hourly import ANSWER_SECONDS
 from dashboard.patient.html import NOT_KNOWN
 from dashboard.roles import Role
 from infra.errors import UnavailableError, WardError
+from tests.unit.dashboard.built import built
 from tests.unit.dashboard.visits import visit_of
 
 FOUND = Shown(Curve("spo2", Span.HOUR, 0, 3_600_000), [], True, [])
@@ -143,6 +144,26 @@ def test_that_there_were_more_alarms_than_are_shown_is_said(tmp_path: Path) -> N
     panel = Panel(tmp_path, lambda: replace(FOUND, alarms_are_cut=True))
     asyncio.run(panel._look())
     assert "There were more than 0: the newest are shown." in alarms_told(panel)
+
+
+@pytest.mark.parametrize(
+    ("vital", "span", "chosen"),
+    [
+        ("heart_rate", "TWO_DAYS", ("heart_rate", "TWO_DAYS")),
+        ("", "", ("spo2", "HOUR")),
+        ("<b>", "1 hour", ("spo2", "HOUR")),
+    ],
+)
+def test_the_address_chooses_vital_and_span_if_there_are_such(
+    tmp_path: Path, vital: str, span: str, chosen: tuple[str, str]
+) -> None:
+    async def chosen_at_first() -> tuple[object, object]:
+        with built():
+            panel = ChartPanel(visit_of(Role.NURSE, tmp_path), MagicMock(), "p", lambda: None, vital, span)
+            panel._lay_out()
+            return panel._vital.value, panel._span.value
+
+    assert asyncio.run(chosen_at_first()) == chosen
 
 
 def test_a_month_may_be_as_old_as_hive_takes() -> None:

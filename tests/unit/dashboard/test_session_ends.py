@@ -75,3 +75,22 @@ def test_whose_session_ended_is_sent_to_the_login_and_back_to_the_page_afterward
 
     asyncio.run(end())
     assert sent_to == [login]
+
+
+def test_what_is_chosen_on_a_page_stands_in_its_address_and_is_there_again_after_logging_in(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    shown: list[str] = []
+    monkeypatch.setattr(ui.navigate.history, "replace", shown.append)
+    request = Request({"type": "http", "path": "/alarms", "query_string": b"ward=Old", "headers": []})
+
+    async def choose() -> list[str]:
+        with built(request):
+            logins = []
+            for ward in ("A&E 1", ""):
+                frame.keep_in_address("/alarms", ward=ward)
+                logins.append(frame.login_address(request.scope))
+            return logins
+
+    assert asyncio.run(choose()) == ["/login?after=/alarms%3Fward%3DA%2526E%2B1", "/login?after=/alarms"]
+    assert shown == ["/alarms?ward=A%26E+1", "/alarms"]
