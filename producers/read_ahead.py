@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from contextlib import suppress
 
-from infra.errors import WardError
 from producers.source import Row, SourceReader
 
 
@@ -41,18 +39,20 @@ class ReadAhead:
         self._ahead = (cursor, self._thread.submit(self._reader.after, cursor, self._size))
 
     def settle(self) -> None:
-        """Wait until nothing is being read."""
+        """Wait until nothing is being read. Never raises."""
         if self._ahead is not None:
             wait([self._ahead[1]])
 
+    def require_sound(self) -> None:
+        """Raise what the page that was begun has met, if it has been read by now."""
+        if self._ahead is not None and self._ahead[1].done() and (error := self._ahead[1].exception()):
+            raise error
+
     def forget(self) -> None:
-        """Wait until nothing is being read, and drop the page or its error."""
-        ahead, self._ahead = self._ahead, None
-        if ahead is not None:
-            with suppress(WardError):
-                ahead[1].result()
+        """Drop the page that was begun, or its error, once nothing is being read."""
+        self.settle()
+        self._ahead = None
 
     def close(self) -> None:
-        """End the thread."""
-        self.forget()
+        """End the thread, once nothing is being read."""
         self._thread.shutdown()

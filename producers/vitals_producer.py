@@ -112,6 +112,8 @@ class VitalsProducer:
                 self._publish(rows, self._state.advance([row[0] for row in rows], deadline))
         finally:
             self._pages.settle()
+        # Or the next question on that connection would only say that it is lost.
+        self._pages.require_sound()
         return is_full
 
     def _ask_gaps(self) -> None:

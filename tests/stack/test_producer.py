@@ -340,6 +340,7 @@ def write_out_of_order(bench: Bench, seed: int, enough: threading.Event) -> None
 
 
 def test_killed_again_and_again_under_concurrent_writers_it_publishes_each_row_exactly_once(bench: Bench) -> None:
+    bench.set(page_size=20)
     enough = threading.Event()
     writers = [threading.Thread(target=write_out_of_order, args=(bench, seed, enough)) for seed in range(4)]
     for writer in writers:
@@ -393,14 +394,15 @@ def test_a_second_producer_takes_over_and_the_first_says_so(bench: Bench) -> Non
 
 
 def test_a_killed_database_connection_is_made_again(bench: Bench) -> None:
-    before = bench.insert(2)
+    bench.set(page_size=5)
+    before = bench.insert(20)
     with bench.producing() as running:
         bench.await_ids(before)
         connection = running.producer._reader._connection
         assert connection is not None
         with reader_connection(bench.settings) as other, other.cursor() as cursor:
             cursor.execute(f"KILL {connection.thread_id()}")  # type: ignore[no-untyped-call]  # its stub has no types
-        after = bench.insert(2)
+        after = bench.insert(200)
         bench.await_ids([*before, *after])
 
 

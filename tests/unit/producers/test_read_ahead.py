@@ -16,13 +16,16 @@ SIZE = 2
 
 
 class Table:
-    """A table with the keys 1 to 9; `asked`: after which keys pages were read, and in which thread."""
+    """A table with the keys 1 to 9. `asked`: after which keys pages have been read, and in which thread; a page takes
+    until `may_end` is set, or a moment."""
 
     def __init__(self) -> None:
         self.asked: list[tuple[int, str]] = []
         self.is_there = True
+        self.may_end = threading.Event()
 
     def after(self, cursor: int, limit: int) -> Sequence[Row]:
+        self.may_end.wait(0.05)
         self.asked.append((cursor, threading.current_thread().name.split("_")[0]))
         if not self.is_there:
             raise UnavailableError("MySQL", "here", "away")
@@ -79,5 +82,22 @@ def test_after_it_was_forgotten_an_error_is_gone(table: Table, pages: ReadAhead)
     table.is_there = False
     pages.begin(4)
     pages.forget()
+    assert table.asked == [(4, "read-ahead")]
     table.is_there = True
     assert pages.after(4) == [(5,), (6,)]
+
+
+def test_an_error_of_reading_ahead_is_raised_before_anything_else_is_asked(table: Table, pages: ReadAhead) -> None:
+    pages.require_sound()
+    table.is_there = False
+    pages.begin(4)
+    pages.require_sound()
+    pages.settle()
+    with pytest.raises(UnavailableError):
+        pages.require_sound()
+
+
+def test_no_thread_is_left_once_it_is_closed(table: Table, pages: ReadAhead) -> None:
+    pages.begin(4)
+    pages.close()
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("read-ahead")]
