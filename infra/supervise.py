@@ -22,6 +22,7 @@ from typing import Any
 import psutil
 
 from infra.errors import UnavailableError, WardError
+from infra.java import java_program
 from infra.render import conf_dir, run_dir
 from infra.secrets import write_private
 from infra.servers import Server, all_of, find, log_file, venv_program
@@ -34,6 +35,9 @@ POLL_SECONDS = 0.25
 RESTART_ATTEMPTS = 3
 START_SECONDS = 60.0
 """How long a program may take to live or, beyond its own time to stop, to be gone, on a busy machine."""
+
+EMPTY_TEMPORARY = ("sh", "-c", 'rm -rf "$TMPDIR" && mkdir -p -m 700 "$TMPDIR" && exec "$@"', "sh")
+"""Before a program's command: what it left in its temporary directory when it was killed is gone."""
 
 LEFTOVER_SECONDS = 6
 """Time to end by itself for what a dead supervisor left: nearly all need less, and any may be killed at any moment."""
@@ -86,9 +90,15 @@ def _quote(value: str) -> str:
 
 
 def _program(settings: Settings, server: Server) -> str:
-    environment = ",".join(f"{name}={_quote(value)}" for name, value in server.environment(settings).items())
-    command = " ".join(_quote(part) for part in server.command(settings))
-    user = server.user()
+    user, variables, words = server.user(), dict(server.environment(settings)), list(server.command(settings))
+    if user is None:
+        temporary = str(temporary_dir(settings, server.name))
+        variables["TMPDIR"] = temporary
+        if words[0] == java_program():
+            words.insert(1, f"-Djava.io.tmpdir={temporary}")
+        words = [*EMPTY_TEMPORARY, *words]
+    environment = ",".join(f"{name}={_quote(value)}" for name, value in variables.items())
+    command = " ".join(map(_quote, words))
     lines = [
         f"[program:{server.name}]",
         f"command={command}",
@@ -110,6 +120,11 @@ def _program(settings: Settings, server: Server) -> str:
         f"stdout_logfile_backups={LOG_BACKUPS}",
     ]
     return "\n".join(line for line in lines if line)
+
+
+def temporary_dir(settings: Settings, name: str) -> Path:
+    """Where a program keeps what it needs no longer than it runs, among it patients' data; empty when it starts."""
+    return run_dir(settings) / "tmp" / name
 
 
 def work_dir(settings: Settings, server: Server) -> Path:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import tempfile
 from contextlib import suppress
 from pathlib import Path
 
@@ -103,9 +104,12 @@ def spark_properties(
         **CLOSE_FILES_SOON,
     }
     if master.startswith("local"):
+        # Shuffled rows and states of patients, which a killed driver leaves: the supervisor says where, and empties it.
+        temporary = tempfile.gettempdir()
         archive = f"-XX:SharedArchiveFile={settings.class_archive} {QUIET_ARCHIVE}" if flags is None else flags
-        properties["spark.driver.extraJavaOptions"] += f" {archive}"
+        properties["spark.driver.extraJavaOptions"] += f" {archive} -Djava.io.tmpdir={temporary}"
         properties |= {
+            "spark.local.dir": temporary,
             "spark.driver.host": LOOPBACK,
             "spark.driver.bindAddress": LOOPBACK,
             # On the class path of the JVM itself: only such classes come from the archive.

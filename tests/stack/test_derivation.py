@@ -20,7 +20,7 @@ from clinical.news2 import score
 from hive.client import query
 from infra.metrics import CONTACTS_VERSION, read_state
 from infra.settings import Settings
-from infra.supervise import processes, wait_ready
+from infra.supervise import processes, temporary_dir, wait_ready
 from sqoop.importer import import_contacts
 from sqoop.location import location_in_hive
 from tests.running import run_ward
@@ -139,6 +139,7 @@ def test_what_was_measured_before_a_crash_still_counts_after_it(
     assert found == [(3 + 2, 7, 7)], "scale 2: 97 % on oxygen is too much of it"
     assert processes(stack)[STREAM].pid != before
     wait_ready(stack, STREAM)
+    assert len(list(temporary_dir(stack, STREAM).glob("blockmgr-*"))) == 1, "that of the killed one is gone"
 
 
 def test_a_child_has_no_score(

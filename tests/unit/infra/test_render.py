@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
+import shlex
+import subprocess
+import sys
 import xml.etree.ElementTree as ElementTree
 from configparser import ConfigParser
 from pathlib import Path
@@ -10,11 +14,12 @@ from pathlib import Path
 import pytest
 
 from infra.errors import ConfigurationError
+from infra.java import java_program
 from infra.render import FILES, TEMPLATES, fill, render_all
 from infra.secrets import NAMES, ensure_secrets
 from infra.servers import all_of, find
 from infra.settings import Settings
-from infra.supervise import configuration
+from infra.supervise import EMPTY_TEMPORARY, configuration
 
 
 @pytest.fixture
@@ -78,6 +83,38 @@ def test_the_supervisor_knows_every_server_and_stream_and_no_secret(settings: Se
     assert programs == {server.name for server in all_of(settings)}
     for name in NAMES:
         assert settings.secret(name) not in text
+
+
+def test_every_program_has_a_temporary_directory_of_its_own_and_its_java_knows_it(settings: Settings) -> None:
+    parser = ConfigParser(interpolation=None)
+    parser.read_string(configuration(settings))
+    for server in all_of(settings):
+        program = parser[f"program:{server.name}"]
+        if server.user() is not None:
+            assert "TMPDIR" not in program.get("environment", "")
+            continue
+        directory = settings.state_dir / "run" / "tmp" / server.name
+        assert f'TMPDIR="{directory}"' in program["environment"]
+        words = shlex.split(program["command"])
+        assert words[: len(EMPTY_TEMPORARY)] == list(EMPTY_TEMPORARY)
+        command = words[len(EMPTY_TEMPORARY) :]
+        assert command[0] != java_program() or command[1] == f"-Djava.io.tmpdir={directory}"
+
+
+def test_what_a_killed_program_left_in_its_temporary_directory_is_gone_when_it_starts(tmp_path: Path) -> None:
+    directory = tmp_path / "run" / "some program"
+    (directory / "blockmgr-1").mkdir(parents=True)
+    command = [
+        *EMPTY_TEMPORARY,
+        sys.executable,
+        "-c",
+        "import os, sys; print(os.listdir(os.environ['TMPDIR']), sys.argv[1])",
+    ]
+    told = subprocess.run(
+        [*command, 'a "b"'], env=os.environ | {"TMPDIR": str(directory)}, capture_output=True, text=True, check=True
+    )
+    assert told.stdout == '[] a "b"\n'
+    assert directory.stat().st_mode & 0o777 == 0o700
 
 
 def test_a_percent_sign_reaches_the_program_unchanged(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Every Spark property that we set."""
 
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -35,4 +36,17 @@ def test_a_local_driver_starts_with_the_archive_of_classes_and_a_cluster_is_give
     flag = f"-XX:SharedArchiveFile={settings.class_archive}"
     assert flag in local["spark.driver.extraJavaOptions"]
     assert flag not in cluster["spark.driver.extraJavaOptions"]
+    assert "spark.local.dir" not in cluster
     assert (local["spark.driver.extraClassPath"], cluster["spark.jars"]) == (jar, jar)
+
+
+def test_a_local_driver_keeps_what_is_temporary_where_this_process_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("spark", "spark-metastore-client"):
+        (tmp_path / "lib" / name).mkdir(parents=True)
+        (tmp_path / "lib" / name / "some.jar").touch()
+    monkeypatch.setattr(tempfile, "tempdir", "/run/ward/tmp")
+    properties = spark_properties(Settings(tools_dir=tmp_path), "local[2]")
+    assert properties["spark.local.dir"] == "/run/ward/tmp"
+    assert "-Djava.io.tmpdir=/run/ward/tmp" in properties["spark.driver.extraJavaOptions"]
