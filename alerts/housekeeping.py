@@ -53,16 +53,17 @@ def forget_alarms(settings: Settings, before_ms: int) -> dict[str, int]:
     it. A crash leaves the rest for the next time.
     """
     with mysql_errors(settings), closing(alerts_connection(settings, read_timeout=SCAN_SECONDS)) as connection:
-        return {table: _delete(connection, table, key, condition, before_ms) for table, key, condition in OLD}
+        return {table: delete_old(connection, table, key, condition, before_ms) for table, key, condition in OLD}
 
 
 def forget_watchdogs(settings: Settings, before_ms: int) -> int:
     """Delete the watchdog's notifications of before that time (epoch ms); how many. Raises UnavailableError."""
     with mysql_errors(settings), closing(alerts_connection(settings, read_timeout=SCAN_SECONDS)) as connection:
-        return _delete(connection, *OLD_WATCHDOGS, before_ms)
+        return delete_old(connection, *OLD_WATCHDOGS, before_ms)
 
 
-def _delete(connection: Connection[Any], table: str, key: str, condition: str, before_ms: int) -> int:
+def delete_old(connection: Connection[Any], table: str, key: str, condition: str, before_ms: int) -> int:
+    """Delete the rows of `table` that `condition` tells of `before_ms`, few at a time; how many."""
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT {key} FROM {table} WHERE {condition}", (before_ms,))
         old = [value for (value,) in cursor.fetchall()]

@@ -34,6 +34,7 @@ Forgets what would otherwise grow for ever, by the settings `retention.…`:
   mails of the embedded inbox. A mail that was never sent and an alarm that lasts are kept. The watchdog's
   notifications go after two days.
 * **forget_thresholds**: snapshots of the threshold table that were superseded long ago. The one in force is kept.
+* **forget_acts**: who looked at which patient in the ward page, and changed what, after ten years.
 * **forget_runs**: Airflow's own runs, events and task logs.
 
 Elsewhere: Kafka deletes by `kafka.retention_hours`, Spark keeps the newest hundred entries of each checkpoint, an
@@ -45,4 +46,5 @@ Readings in Hive are kept until you drop their partitions.
 ) as dag:
     Program(task_id="forget_alarms", module="alerts.housekeeping")
     Program(task_id="forget_thresholds", module="hbase.housekeeping")
+    Program(task_id="forget_acts", module="dashboard.housekeeping")
     Program(task_id="forget_runs", module="infra.housekeeping")

@@ -349,6 +349,9 @@ class Retention(Frozen):
     threshold_snapshots_days: int = Field(800, ge=1, description="the one in force is always kept")
     airflow_days: int = Field(30, ge=2, description="Airflow's runs and task logs")
     inbox_days: int = Field(30, ge=1, description="mails of the embedded inbox")
+    page_audit_days: int = Field(
+        3650, ge=30, description="who looked at which patient in the ward page, or changed what"
+    )
 
 
 class Settings(BaseSettings):

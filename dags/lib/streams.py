@@ -22,6 +22,9 @@ log = logging.getLogger(__name__)
 MEMORY = "streams_watch"
 """Airflow variable with what the last look left behind (JSON)."""
 
+LOOKED_THROUGH = frozenset({"postgres", "airflow-api-server", "airflow-scheduler"})
+"""Without one of these no task runs, and nobody looks."""
+
 POLL_SECONDS = 2.0
 ANSWER_SECONDS = 30.0
 """A server that says nothing for so long hangs."""
@@ -132,9 +135,8 @@ def _why_down(settings: Settings, server: servers.Server) -> str:
 
 
 def _servers(settings: Settings) -> list[servers.Server]:
-    """The servers that the streams and the analysts need; without Airflow's own nobody would be looking."""
-    own = {server.name for server in servers.SERVERS if server.name.startswith("airflow-")} | {"postgres"}
-    return [server for server in servers.SERVERS if server.wanted(settings) and server.name not in own]
+    """All but those without which nobody would be looking."""
+    return [server for server in servers.SERVERS if server.wanted(settings) and server.name not in LOOKED_THROUGH]
 
 
 def wanted(settings: Settings) -> list[str]:

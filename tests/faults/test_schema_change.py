@@ -18,9 +18,9 @@ COLUMN = "end_tidal_co2"
 
 @contextmanager
 def new_column(settings: Settings) -> Iterator[None]:
-    """A vital that the settings do not know yet, as a device of a new kind brings it."""
+    """A vital that the settings do not know yet, as a device of a new kind brings it: with a value in each new row."""
     with devices_connection(settings) as connection, connection.cursor() as cursor:
-        cursor.execute(f"ALTER TABLE {settings.source.table} ADD COLUMN {COLUMN} INT NULL AFTER heart_rate")
+        cursor.execute(f"ALTER TABLE {settings.source.table} ADD COLUMN {COLUMN} INT NULL DEFAULT 35 AFTER heart_rate")
     try:
         yield
     finally:

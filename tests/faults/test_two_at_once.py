@@ -49,8 +49,11 @@ def test_a_second_copy_of_each_stream_stops_and_says_why_and_one_goes_on(
     stack: Settings, seed: int, await_condition: Await
 ) -> None:
     """Under load, for a producer finds out that it was replaced when it writes."""
-    with World.begin(stack, new_campaign(seed, ["two at once"]), await_condition).loaded():
+    world = World.begin(stack, new_campaign(seed, ["two at once"]), await_condition)
+    with world.loaded():
         start_and_compare(stack, await_condition)
+    found = world.findings(await_condition)
+    assert found.clean, str(found)
 
 
 def start_and_compare(stack: Settings, await_condition: Await) -> None:

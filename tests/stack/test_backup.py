@@ -11,11 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 
 from clinical.tables import VITAL_READINGS
 from hbase.table import read_state, row_history
 from hive.client import query
 from hive.landed import CHECKPOINT, read_producer_position
+from infra.airflow_api import AirflowApi, AirflowRefusedError
 from infra.backup import MANIFEST, MARK
 from infra.clients import alerts_connection, devices_connection
 from infra.initialise import find_postgres
@@ -30,6 +32,7 @@ Await = Callable[..., Any]
 HOUR = datetime.now(UTC).replace(minute=0, second=0, microsecond=0) - timedelta(hours=30)
 ROW, COLUMN = "heart_rate#001", "alert_message"
 LANDED_SECONDS = 420
+NOTE = "restored_with_the_rest"
 DOCTOR = "restored@wardwatch.example"
 
 
@@ -81,6 +84,23 @@ def subscribed(settings: Settings) -> bool:
         return bool(cursor.execute("SELECT 1 FROM subscriptions WHERE email = %s AND state <> 'removed'", (DOCTOR,)))
 
 
+def note(settings: Settings, value: str) -> None:
+    """Write Airflow's variable `NOTE`, as a person would in its page."""
+    with AirflowApi(settings) as api:
+        body = {"key": NOTE, "value": value}
+        try:
+            api.call("PATCH", f"/variables/{NOTE}", "change a variable", json=body)
+        except AirflowRefusedError as error:
+            if error.status != requests.codes.not_found:
+                raise
+            api.call("POST", "/variables", "make a variable", json=body)
+
+
+def noted(settings: Settings) -> str:
+    with AirflowApi(settings) as api:
+        return str(api.call("GET", f"/variables/{NOTE}", "show a variable")["value"])
+
+
 def said(settings: Settings) -> str:
     return read_state(settings).cells[ROW][COLUMN]
 
@@ -102,6 +122,7 @@ def test_what_was_written_since_is_taken_back_but_no_reading_is_lost_or_doubled(
     run_ward("import-contacts")
     run_ward("thresholds", "set", ROW, f"{COLUMN}=Said before the backup.", "--author", "before")
     run_ward("subscriptions", "add", DOCTOR, "--ward", "ICU")
+    note(stack, "before")
     before = patient.measure(HOUR, 3)
     patient.await_landed(await_condition, before)
     directory = tmp_path / "backup"
@@ -112,6 +133,7 @@ def test_what_was_written_since_is_taken_back_but_no_reading_is_lost_or_doubled(
     run_ward("import-contacts")
     run_ward("thresholds", "set", ROW, f"{COLUMN}=Said after it.", "--author", "after")
     run_ward("subscriptions", "remove", DOCTOR)
+    note(stack, "after")
     since = patient.measure(HOUR + timedelta(minutes=10), 2) + patient.measure(new_hour, 2)
     patient.await_landed(await_condition, before + since)
     [(_, (done,))] = compact(stack, {VITAL_READINGS: stack.hdfs_path(*CHECKPOINT)}, HOUR, HOUR + timedelta(hours=1))
@@ -128,6 +150,7 @@ def test_what_was_written_since_is_taken_back_but_no_reading_is_lost_or_doubled(
     assert "Said after it." not in {version.text for version in row_history(stack, ROW)}
     assert original in {version.text for version in row_history(stack, ROW)}
     assert subscribed(stack)
+    assert noted(stack) == "before"
     assert read_producer_position(stack).cursor >= max(late)
     # An id that was given out before would be taken for a reading that has landed.
     new = patient.measure(HOUR + timedelta(minutes=30), 1)

@@ -12,6 +12,7 @@ import pytest
 from pymysql.cursors import Cursor
 
 from alerts.housekeeping import forget_alarms
+from dashboard.housekeeping import forget_acts
 from hbase.snapshots import forget, latest, new_snapshot, store, versions
 from infra.clients import alerts_connection, hdfs
 from infra.settings import Settings
@@ -72,6 +73,18 @@ def test_alarms_that_are_over_go_with_their_trail_and_their_mails(stack: Setting
     assert counts == {"alarms": 2, "alarm_events": 2, "notifications": 2, "orders": 0, "silences": 0}
     for alarm in (clinical, technical):
         assert kept(stack, alarm) == {"alarms": 0, "alarm_events": 0, "notifications": 0}
+
+
+def test_acts_in_the_ward_page_of_long_ago_go_and_later_ones_stay(stack: Settings) -> None:
+    patient, since = uuid.uuid4().hex, int(BEFORE.timestamp() * 1000)
+    with closing(alerts_connection(stack)) as connection, connection.cursor() as cursor:
+        cursor.executemany(
+            "INSERT INTO page_audit (at, user_name, role, act, patient_id) VALUES (%s, 'test', 'nurse', 'view', %s)",
+            [(OLD_MS, patient), (since - 1, patient), (since, patient)],
+        )
+        assert forget_acts(stack, since) == 2
+        assert query(stack, "SELECT at FROM page_audit WHERE patient_id = %s", patient) == [(since,)]
+        cursor.execute("DELETE FROM page_audit WHERE patient_id = %s", (patient,))
 
 
 def test_a_mail_that_was_never_sent_and_an_alarm_that_lasts_are_kept(

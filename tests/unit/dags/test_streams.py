@@ -4,9 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from dags.lib.streams import causes, is_impaired, unblocked
+from dags.lib.streams import _servers, causes, is_impaired, unblocked
 from dags.lib.watch import Kind, Trouble
+from infra import servers
 from infra.settings import Settings
+
+
+def test_ops_are_told_of_every_server_but_those_that_the_look_itself_needs() -> None:
+    names = {server.name for server in servers.SERVERS} - {server.name for server in _servers(Settings())}
+    assert names == {"postgres", "airflow-api-server", "airflow-scheduler"}
 
 
 @pytest.mark.parametrize(
