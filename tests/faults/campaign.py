@@ -21,7 +21,7 @@ from infra.render import run_dir
 from infra.settings import Settings
 from tests.running import run_ward
 
-STREAMS = ("vitals-producer", "land-vitals", "detect-breaches", "alert-engine", "mailer")
+STREAMS = ("vitals-producer", "land-vitals", "detect-breaches", "derive-vitals", "alert-engine", "mailer")
 SERVERS = (
     "kafka",
     "mariadb",

@@ -15,7 +15,7 @@ from alerts.inbox import received_mails
 from clinical.ages import age_years
 from clinical.messages import breach_id
 from clinical.thresholds import ThresholdRow, judge
-from clinical.topics import DOCTORS_QUEUE, VITAL_INFO
+from clinical.topics import DERIVED_VITALS, DOCTORS_QUEUE, VITAL_INFO
 from hbase.snapshots import latest
 from infra.clients import alerts_connection, devices_connection, hive_connection
 from infra.kafka_io import committed_messages
@@ -84,6 +84,8 @@ class Oracle:
         breaches = self.expected_breaches(rows)
         found.compare("doctors-queue", breaches, self.breaches_published(), repeats=True)
         found.compare("Hive breaches", breaches, (identity for (identity,) in self.hive("breaches", "breach_id")))
+        derived = {message["derived_id"] for message in self.messages(DERIVED_VITALS)}
+        found.compare("Hive derived_vitals", derived, self.hive_derived())
         judged = Counter((patient, name, way) for patient, name, way in breaches.values())
         found.compare("breaches counted in alarms", judged.items(), self.breaches_in_alarms())
         high = self.expected_high(rows)
@@ -178,12 +180,16 @@ class Oracle:
         found = self.hive("vital_readings", f"reading_id, {', '.join(NORMAL)}")
         return [(reading_id, *(int(value) for value in vitals)) for reading_id, *vitals in found]
 
-    def hive(self, table: str, columns: str) -> list[tuple[Any, ...]]:
-        """The campaign's rows of a Hive table, by HQL."""
+    def hive_derived(self) -> list[str]:
+        """Id of each derived value in Hive."""
+        return [identity for (identity,) in self.hive("derived_vitals", "derived_id", "computed_for")]
+
+    def hive(self, table: str, columns: str, time: str = "inserted_at") -> list[tuple[Any, ...]]:
+        """The campaign's rows of a Hive table, by HQL; `time`: by which of its columns they are told from older."""
         with hive_connection(self._settings) as connection, connection.cursor() as cursor:
             cursor.execute(
                 f"SELECT {columns} FROM health.{table} WHERE event_date >= '{self._since:%Y-%m-%d}'"
-                f" AND patient_id LIKE '{self._prefix}%' AND inserted_at >= '{self._since:%Y-%m-%d %H:%M:%S}'"
+                f" AND patient_id LIKE '{self._prefix}%' AND {time} >= '{self._since:%Y-%m-%d %H:%M:%S}'"
             )
             return list(cursor.fetchall())
 

@@ -13,7 +13,7 @@ import pymysql
 import requests
 from confluent_kafka import OFFSET_END, Consumer, KafkaException, TopicPartition
 
-from clinical.topics import DOCTORS_QUEUE, VITAL_INFO
+from clinical.topics import DERIVED_VITALS, DOCTORS_QUEUE, VITAL_INFO
 from hive.landed import CHECKPOINT
 from infra import supervise
 from infra.checkpoints import read_checkpoint
@@ -25,7 +25,13 @@ from infra.servers import find
 from infra.settings import Settings
 from infra.waiting import wait_for
 
-INSERTED_AT = re.compile(rb'"inserted_at":(\d+)')
+TIMES = {
+    VITAL_INFO: re.compile(rb'"inserted_at":(\d+)'),
+    DOCTORS_QUEUE: re.compile(rb'"inserted_at":(\d+)'),
+    DERIVED_VITALS: re.compile(rb'"computed_for":(\d+)'),
+}
+"""When what a message of the topic tells of came in, epoch ms."""
+
 POLL_SECONDS = 0.5
 LIMIT_SECONDS = 300.0
 NOT_YET = (WardError, KafkaException, pymysql.err.MySQLError, requests.RequestException, OSError, RuntimeError)
@@ -50,7 +56,7 @@ class Tail(threading.Thread):
             while not self._ended.is_set():
                 for message in consumer.consume(1000, 0.2):
                     if message.error() is None and (message.key() or b"").startswith(self._prefix):
-                        found = INSERTED_AT.search(message.value() or b"")
+                        found = TIMES[self._topic].search(message.value() or b"")
                         self.newest_ms = max(self.newest_ms, int(found[1]) if found else 0)
 
     def finish(self) -> None:
@@ -63,7 +69,7 @@ class Watch:
 
     def __init__(self, settings: Settings, prefix: str) -> None:
         self._settings = settings
-        self._tails = {topic: Tail(settings, topic, prefix) for topic in (VITAL_INFO, DOCTORS_QUEUE)}
+        self._tails = {topic: Tail(settings, topic, prefix) for topic in TIMES}
 
     @contextmanager
     def following(self) -> Iterator[Watch]:
@@ -109,6 +115,7 @@ class Watch:
         return {
             "in vital-info": lambda: self._tails[VITAL_INFO].newest_ms > since_ms,
             "in doctors-queue": lambda: self._tails[DOCTORS_QUEUE].newest_ms > since_ms,
+            "in derived-vitals": lambda: self._tails[DERIVED_VITALS].newest_ms > since_ms,
             "in Hive": after(VITAL_INFO, since_ms, self._landed),
             "judged as alarms": after(DOCTORS_QUEUE, since_ms, self._engine_offsets),
             "mailer at work": lambda: self._is_alive("mailer", since),

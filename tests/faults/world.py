@@ -7,6 +7,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from clinical.topics import DERIVED_VITALS
+from hive.breach_audit import DERIVED_LANDING
+from hive.landed import wait_until_passed
 from infra.metrics import CONTACTS_VERSION, read_state
 from infra.settings import Settings
 from sqoop.location import location_in_hive
@@ -61,6 +64,8 @@ class World:
     def findings(self, await_condition: Await) -> Findings:
         """What the oracle finds once everything has come to rest."""
         await_condition(self._is_at_rest, REST_SECONDS, "what was written did not come to rest", 2)
+        # Landing may have looked for the last time just before they came.
+        wait_until_passed(self.settings, DERIVED_LANDING, [DERIVED_VITALS], "land-vitals", REST_SECONDS)
         return self.oracle.findings(self.campaign.acknowledged, self.campaign.sns_killed)
 
     def _is_at_rest(self) -> bool:
