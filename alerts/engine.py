@@ -69,7 +69,6 @@ OFFSETS_MS = 1000
 """How long offsets that changed nothing may stay unwritten."""
 
 HOUSEKEEPING_SECONDS = 30.0
-DISCHARGES_SECONDS = 10.0
 VALUES_KEPT_MS = 86_400_000
 ASK_AGAIN_SECONDS = 300.0
 """A patient who is still missing after an import is asked for again after this long."""
@@ -357,7 +356,7 @@ def body(settings: Settings, metrics: StreamMetrics, stop: threading.Event) -> N
             publisher.wake()
             if time.monotonic() >= next_discharges:
                 engine.look_for_discharges()
-                next_discharges = time.monotonic() + DISCHARGES_SECONDS
+                next_discharges = time.monotonic() + settings.alerts.discharges_seconds
             if time.monotonic() >= next_housekeeping:
                 engine.keep_house()
                 next_housekeeping = time.monotonic() + HOUSEKEEPING_SECONDS

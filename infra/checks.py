@@ -33,9 +33,10 @@ TEST_STACK = {
     "WARDWATCH_SPARK__LANDING_INTERVAL_SECONDS": "8",
     "WARDWATCH_SPARK__REALTIME_EPOCH_SECONDS": "20",
     "WARDWATCH_DERIVATION__INTERVAL_SECONDS": "5",
+    "WARDWATCH_ALERTS__DISCHARGES_SECONDS": "2",
 }
-"""A stack of the tests' own beside any other. Its intervals are shorter than the defaults of 30, 60 and 10: most tests
-wait for one batch."""
+"""A stack of the tests' own beside any other. Its intervals are shorter than the defaults of 30, 60, 10 and 10: most
+tests wait for one batch, or discharge their patients."""
 
 LONG_FAULTS = (
     "--seeds=1,2,3",
@@ -51,7 +52,7 @@ OUTAGES = "tests/browser/test_outages.py"
 """What the ward page shows while something is down."""
 
 KILLS, POISON = "tests/faults/test_kills.py", "tests/faults/test_poison.py"
-"""The short form: each stream and server killed once, three at a time, and a thousand malformed messages."""
+"""The short form: each stream and server killed once, four at a time, and a thousand malformed messages."""
 
 QUIET = "leaves_streams"
 """The marker of what does not disturb those who look at the ward page."""
@@ -96,7 +97,7 @@ def all_tests() -> list[Step]:
         return [pytest, "tests/stack", "--ignore=tests/stack/test_demo.py", *paths, "-m", which, "--durations=15"]
 
     beside = [pytest, "tests/unit", "--numprocesses=auto", "--dist=worksteal"]
-    alone = on_servers("stops_servers", OUTAGES, KILLS)
+    alone = [*on_servers("stops_servers", OUTAGES, KILLS), "--together=4"]
     in_browser = [pytest, "tests/browser", f"--ignore={OUTAGES}", "--durations=5"]
     return [
         Step(demo, [pytest, "tests/stack/test_demo.py"], environment={"WARDWATCH_TEST_LEAVE": "1"}),

@@ -276,6 +276,7 @@ class Alerts(Frozen):
     escalation_seconds: tuple[int, ...] = Field(
         (300, 600), max_length=2, description="an unacknowledged high alarm is told to the next level after so long"
     )
+    discharges_seconds: float = Field(10, gt=0, description="how often it is asked who was discharged")
     emailed_severities: tuple[str, ...] = ("high", "medium")
     pipeline_late_seconds: float = Field(60, ge=15, description="no reading of anybody for longer: one alarm, to ops")
     expected_seconds: dict[str, Annotated[float, Field(gt=0, allow_inf_nan=False)]] = Field(

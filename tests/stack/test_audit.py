@@ -19,6 +19,8 @@ from infra.clients import devices_connection, hdfs
 from infra.settings import Settings
 from spark_jobs.landing.files import data_files
 
+pytestmark = pytest.mark.leaves_streams
+
 ROWS = 300
 WAIT_SECONDS = 180.0
 

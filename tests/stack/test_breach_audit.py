@@ -26,6 +26,8 @@ from infra.clients import devices_connection, hdfs, kafka_config
 from infra.settings import Settings
 from sqoop.importer import import_contacts
 
+pytestmark = pytest.mark.leaves_streams
+
 Await = Callable[..., Any]
 PutInForce = Callable[[Callable[[Sequence[ThresholdRow]], Iterable[ThresholdRow]]], None]
 WAIT_SECONDS = 180.0
