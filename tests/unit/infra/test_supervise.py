@@ -1,8 +1,9 @@
-"""Waiting for a program whose supervisor has news of it."""
+"""Waiting for a program whose supervisor has news of it, and what the supervisor is told to do."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from configparser import RawConfigParser
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -10,8 +11,10 @@ import pytest
 
 from infra import supervise
 from infra.errors import UnavailableError, WardError
+from infra.servers import STREAMS
 from infra.settings import Settings
-from infra.supervise import Process, restart, wait_ready
+from infra.stream import PAUSE_BEFORE_EXIT_SECONDS
+from infra.supervise import Process, configuration, restart, wait_ready
 
 Wait = Callable[..., None]
 
@@ -87,3 +90,12 @@ def test_a_restart_of_what_the_supervisor_does_not_know_says_how_to_tell_it(monk
     monkeypatch.setattr(supervise, "processes", lambda _settings: {"kafka": Process("kafka", "RUNNING", 1, 0.0)})
     with pytest.raises(WardError, match=r"does not know mailer yet: `\./ward up mailer`"):
         restart(Settings(), "mailer")
+
+
+def test_a_stream_is_started_again_whatever_its_status_and_never_given_up(tmp_path: Path) -> None:
+    parsed = RawConfigParser()
+    parsed.read_string(configuration(Settings(state_dir=tmp_path)))
+    for stream in STREAMS:
+        program = parsed[f"program:{stream.name}"]
+        assert program["autorestart"] == "true"
+        assert 2 * int(program["startsecs"]) < PAUSE_BEFORE_EXIT_SECONDS, "it counts as one that never started"
