@@ -1,16 +1,23 @@
-"""The switch of a compacted partition, on files in memory: only from the directory that was read."""
+"""The switch of a compacted partition, on files in memory: only from the directory that was read. And what is written
+for so many bytes, on local files with limits to their measure."""
 
+import math
 from collections.abc import Mapping
 from contextlib import nullcontext
+from pathlib import Path
 from typing import Any
 
 import pytest
+from fsspec.implementations.local import LocalFileSystem
 from fsspec.implementations.memory import MemoryFileSystem
+from pyspark.sql import SparkSession
 
-from clinical.tables import BREACHES, StoredTable
+from clinical.tables import BREACHES, StoredColumn, StoredTable
 from infra.errors import WardError
-from infra.settings import Settings
-from spark_jobs.landing.compaction import Compactor
+from infra.settings import Hadoop, Settings
+from spark_jobs.landing import compaction
+from spark_jobs.landing.compaction import MAX_FILE_BYTES, TARGET_FILE_BYTES, Compactor
+from spark_jobs.landing.files import data_files
 
 SPEC = {"event_date": "2026-01-31"}
 FS = "hdfs://localhost:1"
@@ -70,3 +77,62 @@ def test_a_partition_that_was_moved_meanwhile_is_left_as_it_is(
         switch(monkeypatch, files, metastore)
     assert metastore.location == moved
     assert not files.exists(f"/new/{LATE}")
+
+
+ROWS = 3000
+TABLE = StoredTable(
+    "notes",
+    "Text that cannot be compressed",
+    (
+        StoredColumn("patient_id", "STRING", ""),
+        StoredColumn("number", "BIGINT", ""),
+        StoredColumn("note", "STRING", ""),
+    ),
+    sort_columns=("patient_id", "number"),
+)
+EVEN = "sha2(CAST(id AS STRING), 512)"
+LONG = ", ".join(f"sha2(CONCAT(id, '-{part}'), 512)" for part in range(20))
+LONG_IN_THE_FIRST_THIRD = f"IF(id < {ROWS // 3}, CONCAT({LONG}), '-')"
+
+
+def rewritten(
+    monkeypatch: pytest.MonkeyPatch, spark: SparkSession, directory: Path, note: str, targets: float
+) -> tuple[list[int], int]:
+    """The sizes of the files into which rows with that note are compacted, which come to so many times the size that
+    is aimed at, and the limit for each."""
+    rows = spark.range(ROWS).selectExpr("FORMAT_STRING('P%05d', id) AS patient_id", "id AS number", f"{note} AS note")
+    rows.coalesce(1).write.parquet(f"file://{directory}/old")
+    files = LocalFileSystem()
+    sources = data_files(files, f"{directory}/old")
+    size = sum(entry["size"] for entry in sources)
+    target = int(size / targets)
+    limit = target * MAX_FILE_BYTES // TARGET_FILE_BYTES
+    monkeypatch.setattr(compaction, "hdfs", lambda _: files)
+    monkeypatch.setattr(compaction, "TARGET_FILE_BYTES", target)
+    monkeypatch.setattr(compaction, "MAX_FILE_BYTES", limit)
+    compactor = Compactor(Settings(hadoop=Hadoop(default_fs="file://")), spark, TABLE, None)
+    names = [f"file://{entry['name']}" for entry in sources]
+    assert compactor._rewrite(names, size, f"{directory}/new", "event_date=2026-01-31") == ROWS
+    return [entry["size"] for entry in data_files(files, f"{directory}/new")], limit
+
+
+def test_no_file_may_be_larger_than_256_mib_and_less_is_aimed_at() -> None:
+    assert MAX_FILE_BYTES == 256 * 1024**2
+    assert TARGET_FILE_BYTES < MAX_FILE_BYTES
+
+
+@pytest.mark.parametrize("targets", [0.9, 1.4, 2.5])
+def test_there_are_as_few_files_as_the_size_that_is_aimed_at_allows(
+    monkeypatch: pytest.MonkeyPatch, spark: SparkSession, tmp_path: Path, targets: float
+) -> None:
+    sizes, limit = rewritten(monkeypatch, spark, tmp_path, EVEN, targets)
+    assert len(sizes) == math.ceil(targets)
+    assert max(sizes) <= limit
+
+
+def test_rows_of_uneven_length_are_written_again_to_twice_as_many_files_as_one_was_too_large(
+    monkeypatch: pytest.MonkeyPatch, spark: SparkSession, tmp_path: Path
+) -> None:
+    sizes, limit = rewritten(monkeypatch, spark, tmp_path, LONG_IN_THE_FIRST_THIRD, 2.1)
+    assert len(sizes) == 6
+    assert max(sizes) <= limit
