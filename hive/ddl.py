@@ -72,7 +72,8 @@ def create_long_view() -> str:
     loinc = {name: f"'{vital.loinc}'" if vital.loinc else no_text for name, vital in MEASURED.items()}
     rows = [f"'{name}', r.{name}, {no_text}, '{vital.ucum}', {loinc[name]}" for name, vital in MEASURED.items()]
     rows += [
-        f"'on_oxygen', {no_number}, CAST(r.on_oxygen AS STRING), {no_text}, {no_text}",
+        # By itself Hive writes a truth in capitals.
+        f"'on_oxygen', {no_number}, LOWER(CAST(r.on_oxygen AS STRING)), {no_text}, {no_text}",
         f"'consciousness', {no_number}, r.consciousness, {no_text}, {no_text}",
     ]
     attributes = ",\n".join(f"  {row}" for row in rows)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import uuid
 from collections.abc import Iterator
 from dataclasses import replace
@@ -13,16 +14,28 @@ import pytest
 from typer import Typer
 from typer.testing import CliRunner
 
-from clinical.tables import PATIENTS, TABLES, VITAL_READINGS, StoredTable
+from clinical.tables import DATABASE, PATIENTS, TABLES, VITAL_READINGS, StoredTable
+from clinical.vitals import MEASURED, REPORTED
 from hive import ddl
 from hive.bootstrap import _complete, bootstrap, table_path
 from hive.cli import hql
 from hive.client import HiveSession, QueryError, hive_session, query
+from hive.statements import split_statements
 from infra.clients import hdfs
 from infra.errors import ConfigurationError, UnavailableError
-from infra.settings import Settings
+from infra.settings import PROJECT_ROOT, Settings
 
 pytestmark = pytest.mark.leaves_streams
+
+
+def questions_of_the_readme() -> list[str]:
+    """The HQL of its blocks of code: of whole scripts, of `./ward hql` and of Python."""
+    text = (PROJECT_ROOT / "README.md").read_text(encoding="utf-8")
+    blocks: list[tuple[str, str]] = re.findall(r"^```(\w+)\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    scripts = [block for language, block in blocks if language == "sql"]
+    for _, block in blocks:
+        scripts += re.findall(r'(?:\./ward hql |cursor\.execute\()"([^"]+)"', block)
+    return [statement for script in scripts for statement in split_statements(script)]
 
 
 @pytest.fixture
@@ -102,6 +115,40 @@ def test_patients_may_be_asked_for_before_the_first_import(stack: Settings, sess
     finally:
         session.run(f"DROP TABLE {fresh.full_name}")
     assert hdfs(stack).ls(table_path(stack, PATIENTS)) == []
+
+
+@pytest.mark.parametrize("question", questions_of_the_readme())
+def test_what_the_readme_asks_is_answered(session: HiveSession, question: str) -> None:
+    session.run(f"USE {DATABASE}")
+    answer = session.run(question)
+    assert answer.columns
+    assert all(len(row) == len(answer.columns) for row in answer.rows)
+
+
+def test_the_readme_has_questions_of_each_kind() -> None:
+    assert len(questions_of_the_readme()) >= 6
+
+
+def test_the_long_view_has_a_row_for_each_attribute_that_a_reading_has(session: HiveSession) -> None:
+    columns = ("event_date", "event_hour", "reading_id", *REPORTED)
+    [reading] = session.rows(
+        f"SELECT {', '.join(columns)} FROM {VITAL_READINGS.full_name}"
+        " WHERE heart_rate IS NOT NULL AND on_oxygen IS NOT NULL AND consciousness IS NOT NULL LIMIT 1"
+    )
+    (date, hour, reading_id), values = reading[:3], dict(zip(REPORTED, reading[3:], strict=True))
+    expected: dict[str, tuple[Any, ...]] = {
+        name: (values[name], None, vital.ucum, vital.loinc or None)
+        for name, vital in MEASURED.items()
+        if values[name] is not None
+    }
+    expected["on_oxygen"] = (None, "true" if values["on_oxygen"] else "false", None, None)
+    expected["consciousness"] = (None, values["consciousness"], None, None)
+    rows = session.rows(
+        f"SELECT attribute, value, text_value, unit, loinc FROM {VITAL_READINGS.full_name}_long"
+        f" WHERE event_date = '{date}' AND event_hour = {hour} AND reading_id = {reading_id}"
+    )
+    assert len(rows) == len(expected)
+    assert {attribute: tuple(row) for attribute, *row in rows} == expected
 
 
 def test_hql_prints_rows_as_json_and_csv() -> None:

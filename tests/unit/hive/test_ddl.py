@@ -70,6 +70,7 @@ def test_the_long_view_has_a_row_for_every_clinical_column() -> None:
     for attribute in REPORTED:
         assert f"  '{attribute}', " in view
     assert "''" not in view
+    assert "LOWER(CAST(r.on_oxygen AS STRING))" in view, "Hive casts true to TRUE"
 
 
 @pytest.mark.parametrize("view", ddl.create_alarm_views(), ids=ddl.ALARM_VIEWS)
