@@ -101,6 +101,19 @@ def test_a_run_for_now_succeeds(api: AirflowApi, dag_id: str, await_condition: A
     assert {task["state"] for task in api.task_instances(dag_id, run_id)} == {"success"}
 
 
+def test_the_history_of_alarms_of_a_past_hour_is_written_for_exactly_that_hour(
+    api: AirflowApi, await_condition: Await
+) -> None:
+    hour = an_hour_of_days_ago(5, 300)
+    run_id = api.trigger_for("alarms_history", hour + HOUR)
+    assert end_of(api, "alarms_history", run_id, await_condition) == "success"
+    run = api.run("alarms_history", run_id)
+    assert datetime.fromisoformat(run["data_interval_start"]) == hour
+    assert datetime.fromisoformat(run["data_interval_end"]) == hour + HOUR
+    assert {task["state"] for task in api.task_instances("alarms_history", run_id)} == {"success"}
+    assert "days_written" in last_log(api, "alarms_history", run_id, "write_hour")
+
+
 def test_streams_for_a_past_minute_does_nothing_and_says_so(api: AirflowApi, await_condition: Await) -> None:
     run_id = api.trigger_for("streams", an_hour_of_days_ago(2, 300))
     assert end_of(api, "streams", run_id, await_condition) == "success"
