@@ -36,6 +36,7 @@ def body(settings: Settings, metrics: StreamMetrics, stop: threading.Event) -> N
     from dashboard.live.older import fill_trends
     from dashboard.live.register import follow_alarms, follow_contacts, follow_streams
     from dashboard.live.state import LiveState
+    from dashboard.patient.room import Room
     from dashboard.throttle import Throttle
     from dashboard.web import create_app
 
@@ -58,6 +59,7 @@ def body(settings: Settings, metrics: StreamMetrics, stop: threading.Event) -> N
         "live streams": lambda stopped: follow_streams(settings, live, stopped),
         "live contacts": lambda stopped: follow_contacts(settings, live, stopped),
         "live alarms": lambda stopped: follow_alarms(settings, live, stopped),
+        "imports of contacts": house.one(Room).imports.run,
         "older trends": lambda stopped: fill_trends(settings, live, stopped),
     }
     with listen(STREAM, settings.dashboard.host, settings.ports.ward_page, "dashboard.host") as listener:

@@ -1,7 +1,7 @@
 """Patients as the ward's office wrote them: looking them up, creating, changing and discharging them, in MySQL.
 
 The table and its columns are the site's (`settings.contacts`); what it has no column for is neither offered nor
-written. What is written is in the next import of contacts, and from then on in breaches and mails.
+written. What is written is imported at once, and from then on in breaches and mails.
 """
 
 from __future__ import annotations
@@ -95,8 +95,10 @@ class Admissions:
     Each raises UnavailableError without MySQL, and ConfigurationError when the table is not as the settings say.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, ask_import: Callable[[], None] = lambda: None) -> None:
+        """`ask_import` is called when something was written, so that breaches and mails know of it soon."""
         self._settings = settings
+        self._ask_import = ask_import
 
     def fields(self) -> list[form.Field]:
         """The fields for which the table has a column, in the form's order."""
@@ -215,6 +217,7 @@ class Admissions:
         ):
             table = find_contacts_table(self._settings, connection)
             in_transaction(connection, lambda cursor: work(cursor, table))
+            self._ask_import()
             with connection.cursor() as cursor:
                 written = _one(cursor, table, patient_id)
         assert written is not None

@@ -86,7 +86,7 @@ class ContactPanel(Panel):
 
     def _written(self, patient: Patient) -> None:
         self._tell(patient)
-        ui.notify("Saved. It is in the next import of contacts, and in mails from then on.", type="positive")
+        ui.notify("Saved. It is imported now, and is in mails a moment later.", type="positive")
 
     async def _ask_to_move(self) -> None:
         """Ask first; what is then written is about the patient as shown when it was asked."""

@@ -40,10 +40,14 @@ class World:
     settings: Settings
     audit: list[tuple[str, str, str]] = field(default_factory=list)
     is_audit_away: bool = False
+    imports_asked: int = 0
 
     @property
     def admissions(self) -> Admissions:
-        return Admissions(self.settings)
+        return Admissions(self.settings, self._ask)
+
+    def _ask(self) -> None:
+        self.imports_asked += 1
 
     def record(self, act: str, patient_id: str, detail: str) -> None:
         if self.is_audit_away:
@@ -71,6 +75,7 @@ def world(stack: Settings) -> Iterator[World]:
 def test_a_new_patient_stands_in_the_table_and_in_the_audit(world: World) -> None:
     before = datetime.now(UTC).replace(tzinfo=None) - timedelta(minutes=5)
     written = world.create()
+    assert world.imports_asked == 1
     assert {name: written.values[name] for name in ZOE} == ZOE
     row = world.sql("SELECT name, spo2_scale, pregnant, date_of_birth, discharged_at, updated_at FROM CONTACTS")[0]
     assert row[:5] == (ZOE["name"], 2, 0, date(1961, 2, 28), None)
@@ -163,6 +168,7 @@ def test_what_cannot_be_recorded_is_not_done(world: World) -> None:
         with pytest.raises(UnavailableError):
             act()
     assert world.sql("SELECT patient_id, phone, discharged_at FROM CONTACTS") == (("adm-1", ZOE["phone"], None),)
+    assert world.imports_asked == 1
 
 
 def test_somebody_is_discharged_and_admitted_again(world: World) -> None:
