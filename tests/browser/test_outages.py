@@ -88,6 +88,19 @@ def test_while_nobody_judges_no_page_says_that_there_is_no_alarm(stack: Settings
     expect(open_alarms.get_by_text("none")).to_be_visible(timeout=SEEN_MS)
 
 
+def test_a_board_whose_server_hangs_says_that_it_is_cut_off(
+    stack: Settings, sign_in: SignIn, bed: Bed, page_errors: list[str]
+) -> None:
+    page = sign_in("nurse")
+    page.goto("/board")
+    expect(bed.tile(page)).to_have_class(re.compile("ward-t-fine"), timeout=SEEN_MS)
+    with held_still(stack, "ward-page"):
+        expect(page.get_by_text("THIS PAGE IS CUT OFF")).to_be_visible(timeout=SEEN_MS)
+    expect(page.get_by_text("THIS PAGE IS CUT OFF")).to_be_hidden(timeout=SEEN_MS)
+    expect(bed.tile(page)).to_have_class(re.compile("ward-t-fine"), timeout=SEEN_MS)
+    page_errors.clear()  # that the server did not answer meanwhile
+
+
 def test_a_killed_page_comes_back_by_itself_and_shows_the_same_to_who_was_logged_in(
     stack: Settings, sign_in: SignIn, bed: Bed, page_errors: list[str], await_condition: Callable[..., Any]
 ) -> None:
