@@ -29,6 +29,15 @@ PRIMARY = "#0b5394"
 """Of buttons and what is chosen: white on it, and it on white, can be read (WCAG AA)."""
 
 LOG_OUT = '<form method="post" action="/logout"><button class="ward-logout">Log out</button></form>'
+TO_LOGIN = """<script>
+setInterval(async () => {
+  if (document.hidden || !window.socket || window.socket.connected) return;
+  const answer = await fetch("/_nicegui_ws/", { cache: "no-store" }).catch(() => null);
+  if (answer?.status === 401) window.location.reload();
+}, 5000);
+</script>"""
+"""Whose session ended while there was no connection is refused a new one, over which they would be told to log in."""
+
 WARD_MAX = 200
 """Characters of a ward in an address."""
 
@@ -122,6 +131,7 @@ def told_of(about: str, sentence: str) -> str:
 @asynccontextmanager
 async def _framed(visit: Visit, path: str, title: str, keeps_session: bool) -> AsyncIterator[None]:
     ui.add_head_html('<link rel="stylesheet" href="/ward.css">')
+    ui.add_head_html(TO_LOGIN)
     ui.run_javascript("document.documentElement.lang = 'en'")
     ui.colors(primary=PRIMARY)
     with ui.header().classes("ward-header items-center").props('role="banner"'):

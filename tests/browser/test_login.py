@@ -15,7 +15,7 @@ from urllib.parse import urlencode
 import httpx
 import pytest
 import socketio
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from bench.boards import read_page
 from dashboard.accounts import Accounts
@@ -176,13 +176,35 @@ def test_an_expired_session_leads_to_the_login(
 ) -> None:
     page = open_page()
     log_in(page, nurse.name, nurse.password)
-    hours = max(stack.dashboard.session_hours, stack.dashboard.idle_minutes / 60) + 1
-    query(
-        stack, f"UPDATE page_sessions SET {column} = {column} - %s WHERE user_name = %s", hours * 3_600_000, nurse.name
-    )
+    page.wait_for_function("() => window.did_handshake")
+    expire(stack, nurse, column)
     expect(page).to_have_url(LOGIN, timeout=60_000)
     page.goto("/board")
     expect(page).to_have_url(re.compile(r"/login\?after=/board$"))
+
+
+def test_a_session_that_ended_before_the_page_was_connected_leads_to_the_login(
+    open_page: Callable[..., Page], nurse: OwnUser, stack: Settings, page_errors: list[str]
+) -> None:
+    page = open_page()
+    log_in(page, nurse.name, nurse.password)
+    page.wait_for_function("() => window.did_handshake")
+
+    def too_late(route: Route) -> None:
+        expire(stack, nurse, "seen_at")
+        route.continue_()
+
+    page.route("**/_nicegui/**", too_late)
+    page.goto("/board")
+    expect(page).to_have_url(re.compile(r"/login\?after=/board$"), timeout=60_000)
+    page_errors.clear()  # that the connection was refused
+
+
+def expire(settings: Settings, user: OwnUser, column: str) -> None:
+    """Let all sessions of the user have begun, or been used, too long ago."""
+    hours = max(settings.dashboard.session_hours, settings.dashboard.idle_minutes / 60) + 1
+    at = int(time.time() - hours * 3600) * 1000
+    query(settings, f"UPDATE page_sessions SET {column} = %s WHERE user_name = %s", at, user.name)
 
 
 def test_a_removed_user_sees_nothing_more(open_page: Callable[..., Page], nurse: OwnUser, stack: Settings) -> None:
