@@ -109,10 +109,12 @@ def wait_until_landed(settings: Settings, reading: int, await_condition: Await) 
     await_condition(lambda: query(settings, statement) == [(reading,)], 300, f"reading {reading} did not land", 2)
 
 
-def test_a_breach_of_a_reading_of_now_is_due_and_was_published(
+def test_a_breach_of_a_reading_of_now_is_due_and_was_published_and_none_of_a_loose_probe(
     stack: Settings, patient: str, devices: Connection[Any], await_condition: Await
 ) -> None:
     start = datetime.now(UTC) - timedelta(seconds=1)
+    loose = {"heart_rate": 0, "spo2": 0, "signal_quality": 4}
+    insert(devices, patient, **loose, recorded_at=datetime.now(UTC).replace(tzinfo=None))
     reading = insert(devices, patient, spo2=70, recorded_at=datetime.now(UTC).replace(tzinfo=None))
     end = datetime.now(UTC) + timedelta(seconds=1)
     wait_until_landed(stack, reading, await_condition)

@@ -143,12 +143,15 @@ def test_the_long_view_has_a_row_for_each_attribute_that_a_reading_has(session: 
     }
     expected["on_oxygen"] = (None, "true" if values["on_oxygen"] else "false", None, None)
     expected["consciousness"] = (None, values["consciousness"], None, None)
-    rows = session.rows(
+    question = (
         f"SELECT attribute, value, text_value, unit, loinc FROM {VITAL_READINGS.full_name}_long"
         f" WHERE event_date = '{date}' AND event_hour = {hour} AND reading_id = {reading_id}"
     )
+    rows = session.rows(question)
     assert len(rows) == len(expected)
     assert {attribute: tuple(row) for attribute, *row in rows} == expected
+    mixed = session.rows(f"{question} AND (attribute <> 'heart_rate' OR reading_id < 0)")
+    assert {attribute for attribute, *_ in mixed} == expected.keys() - {"heart_rate"}, "Hive dropped the filter"
 
 
 def test_hql_prints_rows_as_json_and_csv() -> None:
