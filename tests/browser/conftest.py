@@ -140,6 +140,11 @@ def log_in(page: Page, name: str, password: str) -> None:
     page.get_by_role("button", name="Log out").wait_for()
 
 
+UNBEGUN_CHART = "reading 'dispose'"
+"""NiceGUI 3.18 ends a chart that is taken away in the moment between its place and its beginning as if it had begun: a
+word in the console, and nothing else."""
+
+
 def _watch(page: Page, errors: list[str]) -> None:
     """Collects what the page's console and scripts complain of. That a page itself was refused is not a complaint: the
     test sees it."""
@@ -155,7 +160,7 @@ def _watch(page: Page, errors: list[str]) -> None:
 
     page.on("request", requested)
     page.on("console", said)
-    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.on("pageerror", lambda error: None if UNBEGUN_CHART in str(error) else errors.append(str(error)))
 
 
 @pytest.fixture(scope="session")
