@@ -101,14 +101,14 @@ class RowEncoder:
     def __init__(self, plan: ColumnPlan) -> None:
         self._recorded_zone = plan.recorded_at.zone if plan.recorded_at else _UTC
         self._inserted_zone = plan.inserted_at.zone if plan.inserted_at else _UTC
-        self._attributes = [attribute for _, attribute, _ in plan.attributes]
-        self._fields = (*_HEAD, *self._attributes)
+        attributes = [attribute for _, attribute, _ in plan.attributes]
+        self._fields = (*_HEAD, *attributes)
         self._conversions: list[tuple[str, Callable[[Any], Any]]] = [
             (attribute, _conversion(attribute))
             for _, attribute, numeric in plan.attributes
             if attribute != BLOOD_PRESSURE and (not numeric or attribute in ("on_oxygen", "consciousness"))
         ]
-        self._splits_pressure = BLOOD_PRESSURE in self._attributes
+        self._splits_pressure = BLOOD_PRESSURE in attributes
 
     def encode(self, rows: Iterable[Sequence[Any]], now_ms: int) -> list[Message]:
         """One message a row, in order; `now_ms` is the time of receipt."""

@@ -83,6 +83,10 @@ class Place:
     patients: str = PATIENTS.full_name
     checkpoint: str = NAME
 
+    def checkpoint_of(self, query: str) -> str:
+        """The directory of a query's checkpoint below `checkpoints` on HDFS."""
+        return f"{self.checkpoint}/{CHECKPOINTS.get(query, query)}"
+
 
 def body(settings: Settings, metrics: StreamMetrics, stop: threading.Event) -> None:
     """Derive until `stop` is set or a query fails.
@@ -116,7 +120,7 @@ class DerivingJob:
         self._failures: list[WardError] = []
         self._counted: dict[str, tuple[int, int]] = {}
         self._committed = [
-            CommittedOffsets(settings.hdfs_path("checkpoints", place.checkpoint, CHECKPOINTS.get(name, name)))
+            CommittedOffsets(settings.hdfs_path("checkpoints", place.checkpoint_of(name)))
             for name in (NEWS2, *(mean.attribute for mean in MEANS))
         ]
 
@@ -152,7 +156,7 @@ class DerivingJob:
         derive: Callable[[DataFrame], DataFrame],
     ) -> StreamingQuery:
         """A query that remembers of readings what `remember` says and publishes what `derive` makes of its changes."""
-        checkpoint = f"{self._place.checkpoint}/{CHECKPOINTS.get(name, name)}"
+        checkpoint = self._place.checkpoint_of(name)
         alarms = Alarms(self._settings, f"{NAME}-{name}")
         check_checkpoint(self._settings, self._ends, alarms, [self._place.readings], checkpoint, NAME)
         inputs = inputs_of_readings(self._source(spark), self._settings.readings)

@@ -26,7 +26,7 @@ PATIENT_SCHEMA = "patient_id STRING, date_of_birth DATE, spo2_scale INT, pregnan
 _OBSERVED = ("on_oxygen", "consciousness_points")
 """Inputs that people enter, at any time after they saw them."""
 
-INPUT_COLUMNS = ("patient_id", "at", "inserted_at", *VITALS, "on_oxygen", "consciousness_points")
+INPUT_COLUMNS = ("patient_id", "at", "inserted_at", *VITALS, *_OBSERVED)
 
 SLOT_SECONDS = 10
 SAMPLES = range(3)

@@ -64,9 +64,9 @@ def test_the_clock_is_shown_as_the_column_would_show_it() -> None:
 
 
 def test_the_clock_of_the_database_is_asked_without_a_look_at_a_table() -> None:
-    cursor = Mock()
-    cursor.fetchone.return_value = (datetime(2026, 7, 1, 12),)  # noqa: DTZ001
-    assert server_time(cursor) == datetime(2026, 7, 1, 12, tzinfo=UTC)
+    cursor, at = Mock(), datetime(2026, 7, 1, 12, tzinfo=UTC)
+    cursor.fetchone.return_value = (at.replace(tzinfo=None),)
+    assert server_time(cursor) == at
     cursor.execute.assert_called_once_with("SELECT UTC_TIMESTAMP(6)")
 
 
