@@ -11,7 +11,16 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, expect, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Page,
+    Request,
+    StorageState,
+    expect,
+    sync_playwright,
+)
 
 from dashboard.accounts import initial_password_file
 from dashboard.roles import Role
@@ -41,7 +50,10 @@ expect.set_options(timeout=PATIENCE_MS)
 
 
 class SignIn(Protocol):
-    """`sign_in(role)`: a page of its own, in a browser session of its own, where somebody of that role is logged in."""
+    """`sign_in(role)`: an empty page of its own, with a storage of its own, where somebody of that role is logged in.
+
+    All pages of a role share one session of the ward page: a login takes a while, as a password is hashed.
+    """
 
     def __call__(self, role: Role | str, phone: bool = False) -> Page: ...
 
@@ -92,14 +104,18 @@ def page_errors() -> Iterator[list[str]]:
 
 @pytest.fixture
 def open_page(browser: Browser, page_url: str, page_errors: list[str]) -> Iterator[Callable[..., Page]]:
-    """`open_page(phone=False)`: an empty page in a browser session of its own, where nobody is logged in. Its address
-    `/board` means that of the ward page."""
+    """`open_page(phone=False, cookies=None)`: an empty page with a storage of its own, where nobody is logged in unless
+    the cookies say so. Its address `/board` means that of the ward page."""
     contexts: list[BrowserContext] = []
 
-    def opened(phone: bool = False) -> Page:
+    def opened(phone: bool = False, cookies: StorageState | None = None) -> Page:
         width, height = PHONE if phone else WIDE
         context = browser.new_context(
-            base_url=page_url, viewport={"width": width, "height": height}, has_touch=phone, reduced_motion="reduce"
+            base_url=page_url,
+            viewport={"width": width, "height": height},
+            has_touch=phone,
+            reduced_motion="reduce",
+            storage_state=cookies,
         )
         contexts.append(context)
         context.set_default_timeout(PATIENCE_MS)
@@ -112,14 +128,23 @@ def open_page(browser: Browser, page_url: str, page_errors: list[str]) -> Iterat
         context.close()
 
 
+@pytest.fixture(scope="session")
+def logged_in() -> dict[Role, StorageState]:
+    """The cookies of each role that has logged in."""
+    return {}
+
+
 @pytest.fixture
-def sign_in(stack: Settings, open_page: Callable[..., Page]) -> SignIn:
+def sign_in(stack: Settings, open_page: Callable[..., Page], logged_in: dict[Role, StorageState]) -> SignIn:
     """`sign_in(role, phone=False)`, see `SignIn`."""
 
     def signed_in(role: Role | str, phone: bool = False) -> Page:
-        page = open_page(phone)
-        log_in(page, str(Role(role)), initial_password_file(stack, Role(role)).read_text().strip())
-        return page
+        role = Role(role)
+        if role not in logged_in:
+            page = open_page()
+            log_in(page, str(role), initial_password_file(stack, role).read_text().strip())
+            logged_in[role] = page.context.storage_state()
+        return open_page(phone, logged_in[role])
 
     return signed_in
 
@@ -138,6 +163,11 @@ def log_in(page: Page, name: str, password: str) -> None:
         page.wait_for_timeout(1000 * float(sent.value.headers["retry-after"]))
     page.wait_for_url(re.compile(r"^(?!.*/login)"))
     page.get_by_role("button", name="Log out").wait_for()
+
+
+def check_fits(page: Page) -> None:
+    """Nothing on the page is wider than its window. It is awaited: a chart follows a changed window by itself, soon."""
+    page.wait_for_function("document.documentElement.scrollWidth <= window.innerWidth")
 
 
 UNBEGUN_CHART = "reading 'dispose'"

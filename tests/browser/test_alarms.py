@@ -17,7 +17,7 @@ from alerts.message import MARKS
 from clinical.notices import News
 from infra.clients import alerts_connection, devices_connection
 from infra.settings import Settings
-from tests.browser.conftest import SignIn
+from tests.browser.conftest import SignIn, check_fits
 from tests.stack.alerting import (
     MAIL_SECONDS,
     Reader,
@@ -256,7 +256,7 @@ def test_the_history_of_an_alarm_has_every_step_and_every_look_at_it_is_recorded
     check_accessible(page)
     take_picture(page, "alarm")
     page.set_viewport_size({"width": 390, "height": 844})
-    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    check_fits(page)
     check_accessible(page)
     looks = query(stack, "SELECT user_name, act FROM page_audit WHERE patient_id = %s", ill.patient_id)
     assert ("doctor", "view alarm") in looks
@@ -309,7 +309,7 @@ def test_the_page_and_its_forms_are_accessible_and_fit(
     page, suffix = alarms_of("nurse", phone), "-phone" if phone else ""
     expect(ill.card(page)).to_be_visible()
     check_accessible(page)
-    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+    check_fits(page)
     take_picture(page, f"alarms{suffix}")
     for name, picture in (("Acknowledge", "alarms-acknowledge"), ("Silence", "alarms-silence")):
         ill.card(page).get_by_role("button", name=name).click()

@@ -17,7 +17,7 @@ from hbase.recent_rows import Reading
 from hbase.recent_vitals import RecentVitals
 from infra.clients import alerts_connection, devices_connection
 from infra.settings import Settings
-from tests.browser.conftest import SignIn
+from tests.browser.conftest import SignIn, check_fits
 from tests.stack.alerting import query
 
 MINUTE_MS = 60_000
@@ -179,7 +179,7 @@ def test_an_analyst_compares_without_a_name_in_the_page_or_in_any_message(
     heard.append(page.content())
     assert any(ward.calm in message for message in heard)
     assert not any("Comparova" in message for message in heard)
-    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+    check_fits(page)
     check_accessible(page)
 
 

@@ -24,7 +24,7 @@ from dashboard.roles import Role
 from dashboard.throttle import FREE_TRIES
 from infra.settings import Settings
 from tests.browser.accounts import OwnUser, own_user
-from tests.browser.conftest import SignIn, log_in
+from tests.browser.conftest import SignIn, check_fits, log_in
 from tests.stack.alerting import query
 
 LOGIN = re.compile(r"/login(\?.*)?$")
@@ -58,6 +58,7 @@ def test_after_logging_in_the_first_page_of_the_role_is_open(
     sign_in: SignIn, check_accessible: Callable[[Page], None]
 ) -> None:
     page = sign_in("doctor")
+    page.goto("/")
     expect(page).to_have_url(re.compile("/board$"))
     expect(page.get_by_text("doctor (doctor)")).to_be_visible()
     expect(page.get_by_role("heading", level=1)).to_have_text("Ward board")
@@ -66,6 +67,7 @@ def test_after_logging_in_the_first_page_of_the_role_is_open(
 
 def test_a_request_behind_the_page_runs_no_bar_over_it(sign_in: SignIn) -> None:
     page = sign_in("doctor")
+    page.goto("/")
     page.route("**/ward.css?slow", lambda route: None)
     bars = page.evaluate(
         """async () => {
@@ -88,7 +90,7 @@ def test_the_login_is_accessible_on_a_phone_and_can_be_used_by_keyboard(
     page = open_page(phone=True)
     page.goto("/board")
     expect(page.get_by_label("User name")).to_be_focused()
-    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    check_fits(page)
     check_accessible(page)
     take_picture(page, "ward-page-login-phone")
     for text, key in ((nurse.name, "Tab"), (nurse.password, "Enter")):
@@ -222,6 +224,8 @@ def test_a_page_that_is_not_for_the_role_is_neither_in_the_menu_nor_opened_by_it
     sign_in: SignIn, role: str, path: str
 ) -> None:
     page = sign_in(role)
+    page.goto("/")
+    page.get_by_role("button", name="Log out").wait_for()
     assert page.locator(f'nav a[href="{path}"]').count() == 0
     answer = page.goto(path)
     assert answer is not None
@@ -232,6 +236,7 @@ def test_a_page_that_is_not_for_the_role_is_neither_in_the_menu_nor_opened_by_it
 
 def test_nothing_is_changed_for_another_site(sign_in: SignIn, nurse: OwnUser) -> None:
     page = sign_in("nurse")
+    page.goto("/")
     answer = page.context.request.post("/logout", headers={"origin": FOREIGN})
     assert answer.status == 403
     assert "Not sent from this site" in answer.text()
@@ -304,6 +309,8 @@ def test_a_websocket_of_one_session_cannot_be_that_of_anothers_page(
             return pool.submit(asyncio.run, asked).result()
 
     nurse, analyst = sign_in("nurse"), sign_in("analyst")
+    for page in (nurse, analyst):
+        page.goto("/")
     assert answer(analyst, by=analyst) is True
     if at_once:
         with pytest.raises(socketio.exceptions.ConnectionError):

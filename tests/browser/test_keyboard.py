@@ -1,0 +1,80 @@
+"""Every page without a mouse: Tab comes to each of its controls, and shows where it is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import SignIn
+
+PAGES = {
+    "/board": "Ward board",
+    "/alarms": "Alarms",
+    "/patients": "Patients",
+    "/compare": "Compare",
+    "/thresholds": "Thresholds",
+    "/system": "System",
+}
+CONTROLS = "a[href], button, input, select, textarea, [role=button], [role=combobox], [tabindex='0']"
+MISSED = f"""() => [...document.querySelectorAll(`{CONTROLS}`)].filter(one =>
+    !one.dataset.reached && one.tabIndex >= 0 && !one.disabled && one.checkVisibility({{visibilityProperty: true}})
+    && !one.closest("[inert], [aria-hidden=true]")
+    ).map(one => one.outerHTML.slice(0, 200))"""
+"""What can be acted on and has not had the focus yet."""
+
+REACH = """() => {
+    const one = document.activeElement
+    if (one === document.body) return ""
+    one.dataset.reached = "yes"
+    const frame = one.closest(".q-field") ?? one
+    const shows = [one, frame].some(shown => getComputedStyle(shown).outlineStyle !== "none")
+    return shows || one.matches("input, textarea, select") ? "" : one.outerHTML.slice(0, 200)
+}"""
+"""Note that the focused control was reached; itself, when nothing shows that it is. A field shows its cursor."""
+
+AT_MOST = 3000
+
+
+def unseen_on_the_way(page: Page) -> list[str]:
+    """Press Tab until every control was reached; those that did not show that they had the focus. Fails with those that
+    Tab does not come to."""
+    unseen = []
+    for step in range(AT_MOST):
+        page.keyboard.press("Tab")
+        if control := page.evaluate(REACH):
+            unseen.append(control)
+        if step % 20 == 19 and not page.evaluate(MISSED):
+            return unseen
+    pytest.fail(f"Tab does not come to {page.evaluate(MISSED)[:5]}")
+
+
+def test_every_control_of_every_page_is_reached_by_tab_and_shows_it(sign_in: SignIn) -> None:
+    page = sign_in("admin")
+    unseen = {}
+    for path, title in PAGES.items():
+        page.goto(path)
+        expect(page.get_by_role("heading", level=1)).to_have_text(title)
+        page.wait_for_load_state("networkidle")
+        unseen[path] = unseen_on_the_way(page)
+    assert unseen == {path: [] for path in PAGES}
+
+
+def test_a_patient_is_found_and_opened_by_keyboard(sign_in: SignIn, check_accessible: Callable[[Page], None]) -> None:
+    page = sign_in("nurse")
+    page.goto("/patients")
+    link = page.get_by_role("table").get_by_role("link").first
+    patient_id = link.inner_text()
+    find = page.get_by_label("Find an id, a name or a ward")
+    find.focus()
+    page.keyboard.type(patient_id)
+    expect(page.get_by_role("table").get_by_role("link").first).to_have_text(patient_id)
+    for _ in range(20):
+        page.keyboard.press("Tab")
+        if page.evaluate("document.activeElement.innerText") == patient_id:
+            break
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("img", name="over 1 hour").first).to_be_visible()
+    check_accessible(page)
+    assert unseen_on_the_way(page) == []
