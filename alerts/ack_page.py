@@ -146,7 +146,10 @@ class Answers:
             return _html(409, alarm_page(alarm, self._zone, self._desk.newest_order(), _typed(form), RISEN))
         placed = self._desk.place(wish)
         self._metrics.records.inc()
-        log.info("order", order_id=placed.order_id, alarm_id=alarm.alarm_id, is_repeat=placed.is_repeat)
+        if placed.is_repeat:
+            log.warning("sent again: nothing was done", order_id=placed.order_id, alarm_id=alarm.alarm_id)
+        else:
+            log.info("order", order_id=placed.order_id, alarm_id=alarm.alarm_id)
         outcome = self._desk.outcome(placed.order_id)
         alarm = self._desk.look(alarm.alarm_id) or alarm
         status = 202 if outcome is None else 200 if alarm.state == "acknowledged" else 409

@@ -56,7 +56,10 @@ class Kills(NamedTuple):
 
 @dataclass
 class Campaign:
-    """`name` is unique; `done` holds each fault, when it struck and the seconds until each stage had recovered."""
+    """`name` is unique; `done` holds each fault, when it struck and the seconds until each stage had recovered.
+
+    What MySQL accepted is promised: `acknowledged` readings (first id, rows), and orders, by their `authors`.
+    """
 
     name: str
     seed: int
@@ -64,7 +67,9 @@ class Campaign:
     faults: list[str]
     done: list[dict[str, Any]] = field(default_factory=list)
     acknowledged: list[tuple[int, int]] = field(default_factory=list)
+    authors: list[str] = field(default_factory=list)
     findings: str = ""
+    clean: bool = False
     ended: bool = False
 
     @property
@@ -98,12 +103,15 @@ def path_of(settings: Settings, seed: int) -> Path:
     return settings.state_dir / "faults" / f"seed-{seed}.json"
 
 
-def begin_or_resume(settings: Settings, seed: int, kills: Kills) -> Campaign:
-    """The campaign of this seed that was interrupted, if there is one with the same faults, else a new one."""
+def begin_or_resume(settings: Settings, seed: int, kills: Kills, ended_too: bool = False) -> Campaign:
+    """The campaign of this seed that was interrupted, if there is one with the same faults, else a new one.
+
+    `ended_too`: or one that has ended.
+    """
     faults = schedule(seed, kills)
     with suppress(FileNotFoundError, ValueError, TypeError):
         kept = Campaign(**orjson.loads(path_of(settings, seed).read_bytes()))
-        if not kept.ended and kept.faults == faults:
+        if kept.faults == faults and (ended_too or not kept.ended):
             return kept
     return new_campaign(seed, faults)
 

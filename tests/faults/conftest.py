@@ -22,6 +22,9 @@ finished: list[Campaign] = []
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("faults")
     group.addoption("--seeds", default="1", help="seeds of the campaigns, with commas; default: 1")
+    group.addoption(
+        "--resume", action="store_true", help="what campaigns of seeds that have ended found is told, not found again"
+    )
     for option, default, what in (
         ("--kills", 1, "how often each stream is killed"),
         ("--server-kills", 1, "how often each server is killed"),

@@ -1,10 +1,11 @@
-"""Faults other than a kill: servers that hang, connections that are cut, disks that are full."""
+"""Faults other than a kill: servers that hang or are slow, connections that are cut, disks that are full."""
 
 from __future__ import annotations
 
 import shutil
 import subprocess
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -18,21 +19,25 @@ from infra.settings import Settings
 
 CUTS = 5
 CUT_PAUSE_SECONDS = 2.0
+HELD_BACK_SECONDS, PASSED_SECONDS = 0.3, 0.1
 MIB = 2**20
 
 
 def hang(settings: Settings, name: str, seconds: float) -> None:
     """Stop a server's processes (SIGSTOP) for so long: its connections stay, and nothing answers."""
-    parent = psutil.Process(supervise.processes(settings)[name].pid)
-    family = [parent, *parent.children(recursive=True)]
-    for process in family:
-        process.suspend()
-    try:
+    with _stopped_in_its_tracks(_family(settings, name)):
         threading.Event().wait(seconds)
-    finally:
-        for process in family:
-            with suppress(psutil.NoSuchProcess):
-                process.resume()
+
+
+def slow_down(settings: Settings, name: str, seconds: float) -> None:
+    """Delay whatever goes over a server's connections, in either direction, by up to HELD_BACK_SECONDS, for so long: it
+    is stopped and goes on again and again. The loopback of many kernels cannot be told to delay."""
+    family, pause = _family(settings, name), threading.Event()
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        with _stopped_in_its_tracks(family):
+            pause.wait(HELD_BACK_SECONDS)
+        pause.wait(PASSED_SECONDS)
 
 
 def cut_connections(settings: Settings, name: str) -> None:
@@ -78,6 +83,26 @@ def full(directory: Path) -> Iterator[None]:
         yield
     finally:
         filler.unlink()
+
+
+def _family(settings: Settings, name: str) -> list[psutil.Process]:
+    """The processes of a server."""
+    parent = psutil.Process(supervise.processes(settings)[name].pid)
+    return [parent, *parent.children(recursive=True)]
+
+
+@contextmanager
+def _stopped_in_its_tracks(family: list[psutil.Process]) -> Iterator[None]:
+    """They do nothing meanwhile (SIGSTOP); one that has ended by itself is no matter."""
+    try:
+        for process in family:
+            with suppress(psutil.NoSuchProcess):
+                process.suspend()
+        yield
+    finally:
+        for process in family:
+            with suppress(psutil.NoSuchProcess):
+                process.resume()
 
 
 @contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import threading
+import time
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
@@ -31,6 +32,14 @@ ROLLED_BACK = 0.02
 NORMAL = {"heart_rate": (60, 90), "spo2": (96, 100), "respiratory_rate": (12, 20), "glucose": (90, 140)}
 OUTSIDE = {"heart_rate": (28, 39, 135, 160), "spo2": (80, 91), "respiratory_rate": (5, 8, 25, 32)}
 LOW = (40, 53)
+ILL, SILENCED = slice(-3, None), slice(-6, -2)
+"""Of the patients: whose heart races for ILL_SECONDS, is well for as long, and so on; and of whom nobody is to be
+mailed. One is both."""
+
+ILL_SECONDS = 60
+RACING = 120
+"""A medium alarm, of which a doctor is mailed after a quarter of a minute."""
+
 COLUMNS = ("patient_id", "recorded_at", *NORMAL)
 CALM = (75, 98, 16, 100)
 CALM_SECONDS = 36
@@ -40,6 +49,16 @@ CALM_SECONDS = 36
 def patient_ids(campaign: str) -> list[str]:
     """The campaign's patients: their ids begin with its name and a hyphen."""
     return [f"{campaign}-{number:02}" for number in range(PATIENTS)]
+
+
+def silenced_patients(campaign: str) -> list[str]:
+    """Those of whom nobody is to be mailed."""
+    return patient_ids(campaign)[SILENCED]
+
+
+def ill_patients(campaign: str) -> list[str]:
+    """Those with an alarm that lasts, again and again."""
+    return patient_ids(campaign)[ILL]
 
 
 def ward_of(campaign: str) -> str:
@@ -75,6 +94,8 @@ class Load(threading.Thread):
         super().__init__(name="load", daemon=True)
         self._random = random.Random(self.seed)
         self._patients = patient_ids(self.campaign)
+        self._ill = {*ill_patients(self.campaign)}
+        self._began = time.monotonic()
         self._ended = threading.Event()
         self._connection: Connection[Any] | None = None
 
@@ -111,7 +132,10 @@ class Load(threading.Thread):
             vitals[name] = self._random.choice(OUTSIDE[name])
         if self._random.random() < LOW_GLUCOSE:
             vitals["glucose"] = self._random.randint(*LOW)
-        return (self._random.choice(self._patients), datetime.now(UTC).replace(tzinfo=None), *vitals.values())
+        patient = self._random.choice(self._patients)
+        if patient in self._ill and (time.monotonic() - self._began) // ILL_SECONDS % 2 == 0:
+            vitals["heart_rate"] = RACING
+        return (patient, datetime.now(UTC).replace(tzinfo=None), *vitals.values())
 
     def _insert(self, rows: list[tuple[Any, ...]], roll_back: bool) -> None:
         if self._connection is None:

@@ -20,10 +20,11 @@ from hbase.snapshots import latest
 from infra.clients import alerts_connection, devices_connection, hive_connection
 from infra.kafka_io import committed_messages
 from infra.settings import Settings
-from tests.faults.load import BORN, COLUMNS, NORMAL, ward_of
+from tests.faults.load import BORN, COLUMNS, NORMAL, ill_patients, silenced_patients, ward_of
 
 SELDOM = "glucose"
 SHOWN = 5
+HEARD = "Acknowledged until"
 HELD_SECONDS = 120
 """How long before its end the embedded SNS may have taken what it still held: as long as a mailer may be away."""
 
@@ -70,8 +71,14 @@ class Oracle:
         self._since = since
         self._email = email
 
-    def findings(self, acknowledged: Iterable[tuple[int, int]], sns_killed: Sequence[tuple[float, float]]) -> Findings:
-        """Compare everything now, when all is at rest. `sns_killed`: from when to when SNS was (epoch seconds)."""
+    def findings(
+        self,
+        acknowledged: Iterable[tuple[int, int]],
+        authors: Sequence[str],
+        sns_killed: Sequence[tuple[float, float]],
+    ) -> Findings:
+        """Compare everything now, when all is at rest. `acknowledged`: rows that MySQL accepted; `authors`: of the
+        acknowledgements that it did; `sns_killed`: from when to when SNS was (epoch seconds)."""
         found = Findings()
         rows = self.source_rows()
         ids = [row[0] for row in rows]
@@ -92,6 +99,7 @@ class Oracle:
         raised = [key for key, peak in self.alarm_peaks() if peak == "high" and key in high]
         found.compare("high alarms", high, raised, repeats=True)
         self.compare_news(found)
+        self.compare_acts(found, authors)
         sent = self.notifications()
         found.compare("notifications sent", sent.keys(), (name for name, at in sent.items() if at is not None))
         mailed = self.inbox()
@@ -111,6 +119,44 @@ class Oracle:
         found.compare("beginnings told", begun, begun)
         ended = [alarm for what, alarm in news if what == "resolved"]
         found.compare("ends told", {alarm for _, alarm in news}, ended)
+
+    def compare_acts(self, found: Findings, authors: Sequence[str]) -> None:
+        """Each acknowledgement that was accepted was answered; what was answered by a yes is once in the history of its
+        alarm. Of silenced patients nobody is mailed, and all is recorded."""
+        mine = f"{self._prefix}%"
+        outcomes = dict(
+            self._alerts(
+                "SELECT o.author, o.outcome FROM orders o JOIN alarms a USING (alarm_id) WHERE a.patient_id LIKE %s",
+                mine,
+            )
+        )
+        found.compare("acknowledgements accepted", authors, (name for name in authors if name in outcomes))
+        found.compare("acknowledgements answered", outcomes, (name for name, said in outcomes.items() if said))
+        heard = [name for name, said in outcomes.items() if said and said.startswith(HEARD)]
+        steps = self._alerts(
+            "SELECT e.who FROM alarm_events e JOIN alarms a USING (alarm_id)"
+            " WHERE a.patient_id LIKE %s AND e.what = 'acknowledged'",
+            mine,
+        )
+        found.compare("acknowledgements in histories", heard, (who for (who,) in steps))
+        told = {
+            patient
+            for (patient,) in self._alerts(
+                "SELECT a.patient_id FROM notifications n JOIN alarms a USING (alarm_id) WHERE a.patient_id LIKE %s",
+                mine,
+            )
+        }
+        silenced = {*silenced_patients(self._campaign)}
+        found.compare("silenced patients that were mailed", [], told & silenced)
+        raised = {
+            patient
+            for (patient,) in self._alerts(
+                "SELECT patient_id FROM alarms WHERE patient_id LIKE %s AND raised_at IS NOT NULL", mine
+            )
+        }
+        ill = {*ill_patients(self._campaign)}
+        found.compare("ill patients with an alarm", ill, ill & raised)
+        found.compare("ill patients that were mailed", ill - silenced, ill & told)
 
     def open_alarms(self) -> int:
         """Alarms that are not over, or of which something is still to be told."""

@@ -1,4 +1,4 @@
-"""Servers that hang, connections that are cut, a broker that is away: nothing is lost, nothing comes twice."""
+"""Servers that hang, connections that are cut or slow, a broker that is away: nothing is lost, nothing comes twice."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from infra import supervise
 from infra.settings import Settings
 from tests.faults.campaign import Campaign, new_campaign
 from tests.faults.conftest import finished
-from tests.faults.disorder import cut_connections, hang
+from tests.faults.disorder import cut_connections, hang, slow_down
 from tests.faults.world import World
 
 pytestmark = pytest.mark.timeout(2700)
@@ -33,6 +33,7 @@ SPOKEN_TO = (
     "inbox",
 )
 HANGING_SECONDS = 20.0
+SLOW_SECONDS = 20.0
 AWAY_SECONDS = 120.0
 
 
@@ -60,7 +61,11 @@ def is_cut_off(settings: Settings, name: str) -> None:
     cut_connections(settings, name)
 
 
-@pytest.mark.parametrize("fault", [hangs, is_cut_off])
+def is_slow(settings: Settings, name: str) -> None:
+    slow_down(settings, name, SLOW_SECONDS)
+
+
+@pytest.mark.parametrize("fault", [hangs, is_cut_off, is_slow])
 def test_each_server_in_turn(
     stack: Settings, seed: int, fault: Callable[[Settings, str], None], await_condition: Await
 ) -> None:

@@ -16,6 +16,7 @@ from sqoop.location import location_in_hive
 from tests.faults.campaign import STREAMS, Campaign
 from tests.faults.load import Load, admit, ward_of
 from tests.faults.oracle import Findings, Oracle
+from tests.faults.people import People, lift_silences, silence
 from tests.faults.recovery import Watch
 from tests.running import run_ward
 from tests.stack.alerting import ward_subscriptions
@@ -34,9 +35,10 @@ class World:
 
     @classmethod
     def begin(cls, settings: Settings, campaign: Campaign, await_condition: Await) -> World:
-        """Admit the campaign's patients, subscribe their doctor, and wait until detection knows them."""
+        """Admit the campaign's patients, silence some, subscribe their doctor, and wait until detection knows them."""
         doctor = f"{campaign.name.lower()}@faults.example"
         admit(settings, campaign.name)
+        silence(settings, campaign.name)
         ward_subscriptions("add", doctor, "--ward", ward_of(campaign.name))
         run_ward("import-contacts")
         version = location_in_hive(settings, "health.patients").rsplit("/", 1)[-1]
@@ -50,23 +52,30 @@ class World:
 
     @contextmanager
     def loaded(self) -> Iterator[Watch]:
-        """Write readings meanwhile; the watch tells when fresh ones have passed every stage."""
+        """Readings are written and alarms acknowledged meanwhile; the watch tells when fresh readings have passed every
+        stage."""
         load = Load(self.settings, self.campaign.name, self.campaign.seed + len(self.campaign.done))
+        people = People(self.settings, self.campaign.name)
         with Watch(self.settings, f"{self.campaign.name}-").following() as watch:
             load.start()
+            people.start()
             try:
                 yield watch
             finally:
                 load.finish()
+                people.finish()
                 load.calm_down()
                 self.campaign.acknowledged += load.acknowledged
+                self.campaign.authors += people.authors
 
     def findings(self, await_condition: Await) -> Findings:
         """What the oracle finds once everything has come to rest."""
         await_condition(self._is_at_rest, REST_SECONDS, "what was written did not come to rest", 2)
         # Landing may have looked for the last time just before they came.
         wait_until_passed(self.settings, DERIVED_LANDING, [DERIVED_VITALS], "land-vitals", REST_SECONDS)
-        return self.oracle.findings(self.campaign.acknowledged, self.campaign.sns_killed)
+        found = self.oracle.findings(self.campaign.acknowledged, self.campaign.authors, self.campaign.sns_killed)
+        lift_silences(self.settings, self.campaign.name)
+        return found
 
     def _is_at_rest(self) -> bool:
         """Whether all streams have worked off everything, every alarm is over, and every mail was mailed on."""

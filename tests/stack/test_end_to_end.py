@@ -17,13 +17,17 @@ from infra.clients import alerts_connection, devices_connection, hbase_connectio
 from infra.metrics import read_state as read_stream
 from infra.settings import PROJECT_ROOT, Settings
 from infra.supervise import processes, start, stop, wait_ready
-from tests.stack.alerting import MAIL_SECONDS
+from tests.stack.alerting import MAIL_SECONDS, forget_ward, unique
 
 Await = Callable[..., Any]
-PATIENTS = 10
-IN_FORCE_MS = 20_000
-"""Twice the 10 s within which an edited threshold must hold, as the machine is shared; docs/measured.md has figures."""
+PATIENTS = 16
+IN_FORCE_MS, TRIES = 10_000, 3
+"""Within which an edited threshold must hold, and how often it is tried on a machine that others use."""
 
+JUDGE = ("hbase", "hbase-thrift", "kafka", "vitals-producer", "detect-breaches", "alert-engine", "mailer")
+"""What an edited threshold and the reading after it go through."""
+
+HBASE = ("hbase-thrift", "hbase")
 LOW_DELAY = 60
 DOCTOR = "end-to-end@wardwatch.example"
 NORMAL = {"heart_rate": 75, "spo2": 98, "respiratory_rate": 16, "temperature": "37.0", "systolic_bp": 120}
@@ -147,6 +151,66 @@ def test_a_changed_phone_number_is_in_the_next_import_and_in_the_next_email(
     assert "+47 999 88 77" in text
 
 
+def alarms_of(settings: Settings, patient_id: str) -> dict[str, tuple[str, str | None]]:
+    """Phase and reason of the end of the alarm of each of that patient's attributes."""
+    with alerts_connection(settings) as connection, connection.cursor() as cursor:
+        cursor.execute("SELECT attribute, phase, end_reason FROM alarms WHERE patient_id = %s", (patient_id,))
+        return {attribute: (phase, reason) for attribute, phase, reason in cursor.fetchall()}
+
+
+def test_a_patient_who_moves_in_the_middle_of_an_alarm_is_told_to_the_new_ward_and_its_end_to_both(
+    stack: Settings, doctor: str, patient: str, await_condition: Await
+) -> None:
+    elsewhere, new = "end-to-end-elsewhere@wardwatch.example", unique("Ward")
+    ward("subscriptions", "add", elsewhere, "--ward", new, "--severity", "high,medium")
+    try:
+        breach_until_mailed(stack, await_condition, patient, doctor, glucose=45)
+        with devices_connection(stack) as connection, connection.cursor() as cursor:
+            cursor.execute(
+                "UPDATE health.patients_information SET admitted_ward = %s WHERE patient_id = %s", (new, patient)
+            )
+        ward("import-contacts", "--quiet")
+        assert new in breach_until_mailed(stack, await_condition, patient, elsewhere, glucose=44)
+        insert_reading(stack, patient, glucose=100)
+
+        def told_of_the_end() -> list[str]:
+            ends = [mail for mail in received_mails(stack) if mail.subject.startswith("[RESOLVED]")]
+            return sorted(to for mail in ends if patient in mail.text for to in mail.recipients if to in readers)
+
+        readers = sorted((doctor, elsewhere))
+        await_condition(lambda: told_of_the_end() == readers, MAIL_SECONDS, "not each ward was told of the end, once")
+        assert alarms_of(stack, patient) == {"glucose": ("ended", "cleared")}, "it is one alarm"
+    finally:
+        ward("subscriptions", "remove", elsewhere)
+        forget_ward(stack, new)
+
+
+def test_an_alarm_keeps_the_limits_it_was_raised_under_when_their_row_is_removed(
+    stack: Settings, patient: str, await_condition: Await
+) -> None:
+    limits = ("thresholds", "patient", patient, "glucose")
+    ward(*limits, "--normal", "70:100", "--author", "Dr Test", "--reason", "Stricter for a test")
+
+    def phase(attribute: str) -> tuple[str, str | None] | None:
+        return alarms_of(stack, patient).get(attribute)
+
+    def is_pending() -> bool:
+        insert_reading(stack, patient, glucose=175)
+        return phase("glucose") is not None
+
+    await_condition(is_pending, 60, "175 was not judged by the patient's own limits", 1)
+    await_condition(lambda: phase("glucose") == ("active", None), 60, "the alarm does not become active")
+    before = thresholds_in_force(stack)
+    ward(*limits, "--remove")
+    await_condition(lambda: thresholds_in_force(stack) > before, 60, "the removal is not in force")
+    insert_reading(stack, patient, glucose=175)
+    insert_reading(stack, patient, heart_rate=35)
+    await_condition(lambda: phase("heart_rate"), 60, "what came behind was not judged")
+    assert phase("glucose") == ("active", None), "175, normal by the general limits, is outside of the alarm's own"
+    insert_reading(stack, patient, glucose=90)
+    await_condition(lambda: phase("glucose") == ("ended", "cleared"), 60, "a value inside the alarm's limits ends it")
+
+
 def test_a_patient_who_is_not_imported_yet_still_alarms_and_the_import_runs_at_once(
     stack: Settings, await_condition: Await
 ) -> None:
@@ -201,12 +265,17 @@ def row(stack: Settings, await_condition: Await) -> Iterator[str]:
     """The row of `bradycardia_row`; whatever the test made of it, it is as it was, and in force, afterwards."""
     key = bradycardia_row(stack)
     yield key
-    if severity_cell(stack, key)[0] == "low":
+    make_low(stack, key, await_condition)
+
+
+def make_low(settings: Settings, row: str, await_condition: Await) -> None:
+    """Make the row what it is by default, in force, unless it is already."""
+    if severity_cell(settings, row)[0] == "low":
         return
-    put_band(stack, key, "low", LOW_DELAY)
-    written = datetime.fromtimestamp(severity_cell(stack, key)[1] / 1000, UTC)
+    put_band(settings, row, "low", LOW_DELAY)
+    written = datetime.fromtimestamp(severity_cell(settings, row)[1] / 1000, UTC)
     version = f"{written:%Y%m%dT%H%M%S}"
-    await_condition(lambda: thresholds_in_force(stack) >= version, 60, f"{key} was not low again within 60 s")
+    await_condition(lambda: thresholds_in_force(settings) >= version, 60, f"{row} was not low again within 60 s")
 
 
 def has_alarm(settings: Settings, patient_id: str) -> bool:
@@ -227,27 +296,37 @@ def first_notice_at(settings: Settings, patient_id: str) -> int:
 
 
 @pytest.mark.parametrize("way", ["command", "shell"])
-def test_an_edited_threshold_changes_the_outcome_with_nothing_restarted(
-    stack: Settings, doctor: str, patient: str, row: str, way: str, await_condition: Await
+def test_an_edited_threshold_changes_the_outcome_within_ten_seconds_with_nothing_restarted(
+    stack: Settings, doctor: str, imported: list[str], row: str, way: str, await_condition: Await
 ) -> None:
-    pid = processes(stack)["detect-breaches"].pid
-    insert_reading(stack, patient, heart_rate=45)
-    await_condition(lambda: has_alarm(stack, patient), 60, f"no breach of {patient} was recorded")
-    assert mails(stack, to=doctor, about=patient) == [], "low severity is recorded, not mailed"
+    before = [processes(stack)[name].pid for name in JUDGE]
+    took: list[int] = []
+    while len(took) < TRIES and min(took, default=IN_FORCE_MS) >= IN_FORCE_MS:  # again, should the machine be busy
+        make_low(stack, row, await_condition)
+        took.append(milliseconds_until_in_force(stack, doctor, imported.pop(), row, way, await_condition))
+    print(f"in force by {way} after {took} ms")
+    assert 0 < min(took) < IN_FORCE_MS
+    assert [processes(stack)[name].pid for name in JUDGE] == before
+
+
+def milliseconds_until_in_force(
+    settings: Settings, doctor: str, patient: str, row: str, way: str, await_condition: Await
+) -> int:
+    """From an edit that makes the row high until the alert engine tells by it of a patient not told of before."""
+    insert_reading(settings, patient, heart_rate=45)
+    await_condition(lambda: has_alarm(settings, patient), 60, f"no breach of {patient} was recorded")
+    assert mails(settings, to=doctor, about=patient) == [], "low severity is recorded, not mailed"
     if way == "command":
         ward("thresholds", "set", row, "severity=high", "delay_seconds=0", "--author", "Dr Test")
     else:
-        put_band(stack, row, "high", 0)
+        put_band(settings, row, "high", 0)
 
     def mailed() -> bool:
-        insert_reading(stack, patient, heart_rate=45)
-        return bool(mails(stack, to=doctor, about=patient))
+        insert_reading(settings, patient, heart_rate=45)
+        return bool(mails(settings, to=doctor, about=patient))
 
     await_condition(mailed, 60, f"{row} was not in force within 60 s")
-    took = first_notice_at(stack, patient) - severity_cell(stack, row)[1]
-    print(f"in force by {way} after {took} ms")
-    assert 0 < took < IN_FORCE_MS
-    assert processes(stack)["detect-breaches"].pid == pid
+    return first_notice_at(settings, patient) - severity_cell(settings, row)[1]
 
 
 @pytest.mark.stops_servers
@@ -256,7 +335,8 @@ def test_hbase_away_and_detection_restarted_a_breach_still_becomes_an_email_and_
 ) -> None:
     ops = stack.alerts.ops_email
     told_before = len(mails(stack, to=ops, about="HBase"))
-    stop(stack, "hbase-thrift")
+    for server in HBASE:
+        stop(stack, server)
     try:
         stop(stack, "detect-breaches")
         start(stack, "detect-breaches")
@@ -268,5 +348,6 @@ def test_hbase_away_and_detection_restarted_a_breach_still_becomes_an_email_and_
             "ops were not told that HBase is away",
         )
     finally:
-        start(stack, "hbase-thrift")
-        wait_ready(stack, "hbase-thrift")
+        for server in reversed(HBASE):
+            start(stack, server)
+            wait_ready(stack, server)

@@ -7,6 +7,7 @@ import uuid
 from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import closing
+from itertools import pairwise
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -22,11 +23,13 @@ from alerts.technical import record_technical
 from clinical.presence import Ending, Signal, SignalChanges
 from infra.clients import alerts_connection
 from infra.settings import Settings
-from tests.stack.alerting import OwnEngine, Reader, now_ms, query, unique, ward_subscriptions
+from tests.stack.alerting import OwnEngine, Reader, now_ms, produce, query, unique, ward_subscriptions
 
 Await = Callable[..., Any]
 FLOOD = 5000
 FLOOD_SECONDS = 120
+CLOCK_MS = 100
+"""By so much less than the pace two messages may be apart: what is noted is when SNS had answered."""
 
 
 def notifications(ward: str, count: int) -> list[Notification]:
@@ -84,6 +87,48 @@ def test_five_thousand_waiting_notifications_of_a_ward_become_a_few_mails_with_e
     assert {mail.notification_id for mail in mails} == merged
     told = Counter(number for mail in mails for number in re.findall(r"^HIGH: .* patient (\d+)\.\r?$", mail.text, re.M))
     assert told == {str(number): 1 for number in range(FLOOD)}
+
+
+def test_five_thousand_patients_who_alarm_at_once_are_all_recorded_and_told_the_most_urgent_first(
+    stack: Settings, reader: Reader, own_engine: OwnEngine, await_condition: Await
+) -> None:
+    own_engine.drain(await_condition)
+    severities = ("medium", "high")
+    patients = {unique("P"): severities[number % 2] for number in range(FLOOD)}
+    produce(stack, [reader.breach(patient_id=patient, severity=severity) for patient, severity in patients.items()])
+    own_engine.drain(await_condition)
+    own_engine.now += 31_000
+    own_engine.drain(await_condition)
+    raised = "SELECT patient_id, severity FROM alarms WHERE ward = %s AND phase = 'active'"
+    assert dict(query(stack, raised, reader.ward)) == patients
+    own_engine.hand_over()
+    await_condition(
+        lambda: all(sent_at for _, sent_at, _ in parts_of(stack, reader.ward)), FLOOD_SECONDS, "mails still wait", 1
+    )
+    mails = await_condition(
+        lambda: len(found := reader.mails(stack)) >= len(sent_mails(stack, reader.ward)) and found,
+        FLOOD_SECONDS,
+        "mails are missing",
+        1,
+    )
+    told = Counter(
+        patient for mail in mails for patient in re.findall(r"^Patient id: +(P-[0-9a-f]{10})\b", mail.text, re.M)
+    )
+    assert told == dict.fromkeys(patients, 1)
+    sent = sent_mails(stack, reader.ward)
+    assert len(sent) < 100
+    assert [severity for severity, _ in sent] == sorted((severity for severity, _ in sent), key=severities[::-1].index)
+    shortest = min(later - earlier for (_, earlier), (_, later) in pairwise(sent))
+    assert shortest >= 1000 / stack.alerts.publish_per_second - CLOCK_MS
+
+
+def sent_mails(settings: Settings, ward: str) -> list[tuple[str, int]]:
+    """Severity of each message to SNS about a ward, and when SNS had taken it (epoch ms), in that order."""
+    return query(
+        settings,
+        "SELECT severity, sent_at FROM notifications WHERE ward = %s AND merged_into IS NULL ORDER BY sent_at",
+        ward,
+    )
 
 
 def test_a_merged_notification_waits_first_until_it_is_sent_and_takes_its_parts_with_it(

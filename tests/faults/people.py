@@ -1,0 +1,102 @@
+"""People who act while faults strike: every alarm that they see is acknowledged, and some patients are silenced."""
+
+from __future__ import annotations
+
+import threading
+from contextlib import closing, suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+import pymysql
+from pymysql.connections import Connection
+from pymysql.cursors import Cursor
+
+from alerts.alarms_table import AlarmRow, Choice, list_alarms
+from alerts.database import in_transaction, now_ms
+from alerts.orders import place_order
+from alerts.silences import LONGEST_MS, add_silence, lift, load_silences
+from clinical.lifecycle_state import Phase
+from infra.clients import alerts_connection
+from infra.errors import UnavailableError
+from infra.settings import Settings
+from tests.faults.load import silenced_patients, ward_of
+from tests.stack.alerting import unique
+
+ROUND_SECONDS = 1.0
+SEEN_AT_MOST = 100
+
+
+@dataclass(eq=False)
+class People(threading.Thread):
+    """Looks at the ward's alarms each second until `finish`, and orders one acknowledgement of each.
+
+    Each order has an author of its own; those whose orders MySQL accepted are in `authors`.
+    """
+
+    settings: Settings
+    campaign: str
+    authors: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        super().__init__(name="people", daemon=True)
+        self._ended = threading.Event()
+        self._seen: set[str] = set()
+
+    def run(self) -> None:
+        while not self._ended.wait(ROUND_SECONDS):
+            with suppress(UnavailableError, pymysql.err.MySQLError):
+                self._make_a_round()
+
+    def finish(self) -> None:
+        """Stop acting; returns when the last order was given."""
+        self._ended.set()
+        self.join(60)
+        assert not self.is_alive(), "the people do not end"
+
+    def _make_a_round(self) -> None:
+        with closing(
+            alerts_connection(self.settings, read_timeout=10, write_timeout=10, connect_timeout=2)
+        ) as connection:
+            with connection.cursor() as cursor:
+                shown = list_alarms(cursor, Choice(ward=ward_of(self.campaign)), SEEN_AT_MOST)
+            for alarm in shown:
+                if alarm.state == Phase.ACTIVE and alarm.alarm_id not in self._seen:
+                    self._order(connection, alarm)
+
+    def _order(self, connection: Connection[Any], alarm: AlarmRow) -> None:
+        author = unique("Doctor")
+        self._seen.add(alarm.alarm_id)
+        in_transaction(
+            connection,
+            lambda cursor: place_order(
+                cursor, alarm.alarm_id, author, "On my way", None, False, now_ms(), alarm.condition
+            ),
+        )
+        self.authors.append(author)
+
+
+def silence(settings: Settings, campaign: str) -> None:
+    """Keep mails about the campaign's silenced patients back; once, however often it is asked."""
+    now = now_ms()
+
+    def begin(cursor: Cursor) -> None:
+        held = {one.patient_id for one in load_silences(cursor, now)}
+        for patient in silenced_patients(campaign):
+            if patient not in held:
+                add_silence(cursor, "silence", patient, None, None, now, now + LONGEST_MS, campaign, "Faults", now)
+
+    with closing(alerts_connection(settings)) as connection:
+        in_transaction(connection, begin)
+
+
+def lift_silences(settings: Settings, campaign: str) -> None:
+    """What `silence` has begun is over."""
+    now = now_ms()
+
+    def end(cursor: Cursor) -> None:
+        for one in load_silences(cursor, now):
+            if one.author == campaign:
+                lift(cursor, one.silence_id, campaign, now)
+
+    with closing(alerts_connection(settings)) as connection:
+        in_transaction(connection, end)
