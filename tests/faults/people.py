@@ -1,4 +1,4 @@
-"""People who act while faults strike: every alarm that they see is acknowledged, and some patients are silenced."""
+"""People who act while faults strike: alarms are acknowledged, and mails about some patients silenced."""
 
 from __future__ import annotations
 
@@ -28,7 +28,8 @@ SEEN_AT_MOST = 100
 
 @dataclass(eq=False)
 class People(threading.Thread):
-    """Looks at the ward's alarms each second until `finish`, and orders one acknowledgement of each.
+    """Looks at the ward's alarms each second until `finish`, and orders one acknowledgement of each of which somebody
+    was mailed, or should not be.
 
     Each order has an author of its own; those whose orders MySQL accepted are in `authors`.
     """
@@ -41,6 +42,7 @@ class People(threading.Thread):
         super().__init__(name="people", daemon=True)
         self._ended = threading.Event()
         self._seen: set[str] = set()
+        self._silenced = {*silenced_patients(self.campaign)}
 
     def run(self) -> None:
         while not self._ended.wait(ROUND_SECONDS):
@@ -60,7 +62,8 @@ class People(threading.Thread):
             with connection.cursor() as cursor:
                 shown = list_alarms(cursor, Choice(ward=ward_of(self.campaign)), SEEN_AT_MOST)
             for alarm in shown:
-                if alarm.state == Phase.ACTIVE and alarm.alarm_id not in self._seen:
+                is_known = alarm.told_at is not None or alarm.patient_id in self._silenced
+                if alarm.state == Phase.ACTIVE and is_known and alarm.alarm_id not in self._seen:
                     self._order(connection, alarm)
 
     def _order(self, connection: Connection[Any], alarm: AlarmRow) -> None:
