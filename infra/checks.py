@@ -54,8 +54,8 @@ OUTAGES = "tests/browser/test_outages.py"
 KILLS, POISON = "tests/faults/test_kills.py", "tests/faults/test_poison.py"
 """The short form: each stream and server killed once, four at a time, and a thousand malformed messages."""
 
-QUIET = "leaves_streams"
-"""The marker of what does not disturb those who look at the ward page."""
+QUIET, SMALL = "leaves_streams", "benchmark"
+"""The markers of what does not disturb those who look at the ward page."""
 
 LOOK_SECONDS = 1.0
 
@@ -91,7 +91,7 @@ def all_tests() -> list[Step]:
     """Every test and the short form of the faults, on one stack. The demo leaves it running."""
     pytest, reuse = venv_program("pytest"), {**TEST_STACK, "WARDWATCH_TEST_REUSE": "1"}
     demo, stack, own, unit = "the demo", "tests on the stack", "tests in worlds of their own", "unit tests"
-    browser, quiet = "tests in a browser", "tests beside a browser"
+    browser, quiet, small = "tests in a browser", "tests beside a browser", "benchmarks at a tiny size"
 
     def on_servers(which: str, *paths: str) -> list[str]:
         return [pytest, "tests/stack", "--ignore=tests/stack/test_demo.py", *paths, "-m", which, "--durations=15"]
@@ -104,14 +104,15 @@ def all_tests() -> list[Step]:
         Step(unit, beside, live=False, gives_way=True),
         Step(
             stack,
-            on_servers(f"not own_world and not stops_servers and not {QUIET}", POISON),
+            on_servers(f"not own_world and not stops_servers and not {QUIET} and not {SMALL}", POISON),
             (demo,),
             environment=reuse,
         ),
         Step(own, on_servers("own_world"), (demo,), live=False, environment=reuse),
         Step(browser, in_browser, (stack, own), environment=reuse),
-        Step(quiet, on_servers(QUIET), (stack, own), live=False, environment=reuse),
-        Step("tests that stop servers", alone, (browser, quiet), environment=reuse),
+        Step(quiet, on_servers(QUIET), (own,), live=False, environment=reuse),
+        Step(small, on_servers(SMALL), (stack, quiet), live=False, environment=reuse),
+        Step("tests that stop servers", alone, (browser, small), environment=reuse),
     ]
 
 

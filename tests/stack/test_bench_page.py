@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import pytest
+
 from bench import page
 from bench.figures import Size
 from infra.settings import Settings
 from tests.stack.leftovers import assert_nothing_is_left
+
+pytestmark = pytest.mark.benchmark
 
 
 def test_every_open_board_shows_every_patient_s_last_reading(stack: Settings) -> None:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import pytest
+
 from bench import alert, start, sustained
 from bench.figures import Report, Size
 from infra.settings import Settings
 from tests.stack.leftovers import assert_nothing_is_left
+
+pytestmark = pytest.mark.benchmark
 
 TINY = Size(seed=1, tiny=True, say=print)
 

@@ -43,6 +43,8 @@ from infra.settings import Settings, Thresholds
 from infra.waiting import wait_for
 from spark_jobs.session import spark_session
 
+pytestmark = pytest.mark.own_world
+
 DEADLINE_SECONDS = 120
 DEFAULTS = {key: {**row, "updated_by": "defaults"} for key, row in keyed(read_csv(DEFAULT_TABLE)).items()}
 

@@ -116,8 +116,9 @@ def test_a_step_that_gives_way_is_nice_in_a_session_that_is_nice_as_a_whole(
 def test_each_stack_test_is_in_exactly_one_step() -> None:
     expressions = [step.command[step.command.index("-m") + 1] for step in checks.all_tests() if "-m" in step.command]
     assert sorted(expressions) == [
+        "benchmark",
         "leaves_streams",
-        "not own_world and not stops_servers and not leaves_streams",
+        "not own_world and not stops_servers and not leaves_streams and not benchmark",
         "own_world",
         "stops_servers",
     ]
@@ -125,10 +126,10 @@ def test_each_stack_test_is_in_exactly_one_step() -> None:
 
 def test_browser_tests_share_the_stack_only_with_what_leaves_it_as_it_is() -> None:
     steps = {step.name: step for step in checks.all_tests()}
-    before = {"tests on the stack", "tests in worlds of their own"}
-    beside = {"tests in a browser", "tests beside a browser"}
-    assert [set(steps[name].after) for name in sorted(beside)] == [before, before]
-    assert set(steps["tests that stop servers"].after) == beside
+    assert set(steps["tests in a browser"].after) == {"tests on the stack", "tests in worlds of their own"}
+    assert set(steps["tests beside a browser"].after) == {"tests in worlds of their own"}
+    assert set(steps["benchmarks at a tiny size"].after) == {"tests on the stack", "tests beside a browser"}
+    assert set(steps["tests that stop servers"].after) == {"tests in a browser", "benchmarks at a tiny size"}
 
 
 def test_every_step_waits_only_for_steps_that_there_are() -> None:
