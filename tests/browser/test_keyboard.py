@@ -75,6 +75,6 @@ def test_a_patient_is_found_and_opened_by_keyboard(sign_in: SignIn, check_access
         if page.evaluate("document.activeElement.innerText") == patient_id:
             break
     page.keyboard.press("Enter")
-    expect(page.get_by_role("img", name="over 1 hour").first).to_be_visible()
+    expect(page.get_by_role("heading", level=2, name=patient_id)).to_be_visible()
     check_accessible(page)
     assert unseen_on_the_way(page) == []

@@ -36,26 +36,30 @@ LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
 
 
 @pytest.fixture(scope="module")
-def patient(stack: Settings) -> str:
-    """A patient whose contact is in Hive; none of a benchmark's, which are asked for afterwards."""
-    statement = "SELECT MIN(patient_id) FROM health.patients WHERE date_of_birth IS NOT NULL"
-    ((found,),) = query(stack, f"{statement} AND patient_id NOT LIKE 'Bench-%'")
-    return str(found)
+def adults(stack: Settings) -> Iterator[tuple[str, str]]:
+    """Two imported patients whom no table for children concerns; the contact of the second changed last long ago, so
+    that no other age may have been judged by."""
+    of_late, long_ago = uuid.uuid4().hex[:12], uuid.uuid4().hex[:12]
+    changed = {of_late: datetime.now(UTC), long_ago: LONG_AGO}
+    with closing(devices_connection(stack)) as connection, connection.cursor() as cursor:
+        cursor.executemany(
+            "INSERT INTO health.patients_information (patient_id, name, admitted_ward, date_of_birth, updated_at)"
+            " VALUES (%s, 'Settled', 'Ward 1', '1950-01-01', %s)",
+            [(identity, at.replace(tzinfo=None)) for identity, at in changed.items()],
+        )
+        import_contacts(stack, full=True, reason="test")
+        yield of_late, long_ago
+        cursor.execute("DELETE FROM health.patients_information WHERE patient_id IN (%s, %s)", (of_late, long_ago))
 
 
 @pytest.fixture(scope="module")
-def settled_patient(stack: Settings) -> Iterator[str]:
-    """An imported adult whose contact changed last long ago, so that no other age may have been judged by."""
-    identity = uuid.uuid4().hex[:12]
-    with closing(devices_connection(stack)) as connection, connection.cursor() as cursor:
-        cursor.execute(
-            "INSERT INTO health.patients_information (patient_id, name, admitted_ward, date_of_birth, updated_at)"
-            " VALUES (%s, 'Settled', 'Ward 1', '1950-01-01', %s)",
-            (identity, LONG_AGO.replace(tzinfo=None)),
-        )
-        import_contacts(stack, full=True, reason="test")
-        yield identity
-        cursor.execute("DELETE FROM health.patients_information WHERE patient_id = %s", (identity,))
+def patient(adults: tuple[str, str]) -> str:
+    return adults[0]
+
+
+@pytest.fixture(scope="module")
+def settled_patient(adults: tuple[str, str]) -> str:
+    return adults[1]
 
 
 @pytest.fixture(scope="module")
