@@ -64,12 +64,11 @@ def test_every_control_of_every_page_is_reached_by_tab_and_shows_it(sign_in: Sig
 def test_a_patient_is_found_and_opened_by_keyboard(sign_in: SignIn, check_accessible: Callable[[Page], None]) -> None:
     page = sign_in("nurse")
     page.goto("/patients")
-    link = page.get_by_role("table").get_by_role("link").first
-    patient_id = link.inner_text()
-    find = page.get_by_label("Find an id, a name or a ward")
-    find.focus()
+    links = page.get_by_role("table").get_by_role("link")
+    patient_id = links.first.inner_text()
+    page.get_by_label("Find an id, a name or a ward").focus()
     page.keyboard.type(patient_id)
-    expect(page.get_by_role("table").get_by_role("link").first).to_have_text(patient_id)
+    expect(links).to_have_text([patient_id])
     for _ in range(20):
         page.keyboard.press("Tab")
         if page.evaluate("document.activeElement.innerText") == patient_id:
