@@ -23,7 +23,6 @@ from infra.log import get_logger
 
 BUILD_SECONDS = 60.0
 FRESH_EVERY_SECONDS = 1.0
-SESSION_EVERY_SECONDS = 15.0
 LEAVE_SECONDS = 3.0
 PRIMARY = "#0b5394"
 """Of buttons and what is chosen: white on it, and it on white, can be read (WCAG AA)."""
@@ -154,7 +153,7 @@ async def _framed(visit: Visit, path: str, title: str, keeps_session: bool) -> A
         ui.label(FOOTER)
     _show_age(visit, old)
     ui.timer(FRESH_EVERY_SECONDS, lambda: _show_age(visit, old))
-    ui.timer(SESSION_EVERY_SECONDS, lambda: _end_with_session(visit, keeps_session))
+    ui.timer(visit.house.settings.dashboard.session_look_seconds, lambda: _end_with_session(visit, keeps_session))
 
 
 def _show_age(visit: Visit, old: ui.label) -> None:

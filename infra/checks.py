@@ -34,9 +34,10 @@ TEST_STACK = {
     "WARDWATCH_SPARK__REALTIME_EPOCH_SECONDS": "20",
     "WARDWATCH_DERIVATION__INTERVAL_SECONDS": "5",
     "WARDWATCH_ALERTS__DISCHARGES_SECONDS": "2",
+    "WARDWATCH_DASHBOARD__SESSION_LOOK_SECONDS": "3",
 }
-"""A stack of the tests' own beside any other. Its intervals are shorter than the defaults of 30, 60, 10 and 10: most
-tests wait for one batch, or discharge their patients."""
+"""A stack of the tests' own beside any other. Its intervals are shorter than the defaults of 30, 60, 10, 10 and 15, as
+most tests wait for one batch, discharge their patients or end a session."""
 
 LONG_FAULTS = (
     "--seeds=1,2,3",

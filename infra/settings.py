@@ -318,6 +318,7 @@ class Dashboard(Frozen):
     )
     session_hours: float = Field(12, gt=0, le=168, description="a login holds for so long at most")
     idle_minutes: float = Field(60, gt=0, description="and for so long after the last act of its user")
+    session_look_seconds: float = Field(15, gt=0, description="how often an open page asks whether its login lasts")
     stale_seconds: float = Field(10, ge=2, description="no reading of anybody for longer: the page says it is old")
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests.browser.beds import Bed
 from tests.browser.conftest import SignIn
 
 PAGES = {
@@ -61,19 +62,19 @@ def test_every_control_of_every_page_is_reached_by_tab_and_shows_it(sign_in: Sig
     assert unseen == {path: [] for path in PAGES}
 
 
-def test_a_patient_is_found_and_opened_by_keyboard(sign_in: SignIn, check_accessible: Callable[[Page], None]) -> None:
+def test_a_patient_is_found_and_opened_by_keyboard(
+    sign_in: SignIn, bed: Bed, check_accessible: Callable[[Page], None]
+) -> None:
     page = sign_in("nurse")
     page.goto("/patients")
-    links = page.get_by_role("table").get_by_role("link")
-    patient_id = links.first.inner_text()
     page.get_by_label("Find an id, a name or a ward").focus()
-    page.keyboard.type(patient_id)
-    expect(links).to_have_text([patient_id])
+    page.keyboard.type(bed.patient_id)
+    expect(page.get_by_role("table").get_by_role("link")).to_have_text([bed.patient_id])
     for _ in range(20):
         page.keyboard.press("Tab")
-        if page.evaluate("document.activeElement.innerText") == patient_id:
+        if page.evaluate("document.activeElement.innerText") == bed.patient_id:
             break
     page.keyboard.press("Enter")
-    expect(page.get_by_role("heading", level=2, name=patient_id)).to_be_visible()
+    expect(page.get_by_role("heading", level=2, name=bed.patient_id)).to_be_visible()
     check_accessible(page)
     assert unseen_on_the_way(page) == []
