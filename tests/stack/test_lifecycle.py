@@ -103,11 +103,17 @@ def test_a_restarted_file_system_has_kept_its_files(stack: Settings) -> None:
 
 
 @pytest.fixture
-def small_table(stack: Settings) -> Iterator[str]:
-    """An HBase table of the test's own, with the family `t`."""
-    name = f"lifecycle-{uuid.uuid4().hex[:8]}"
-    with hbase_connection(stack) as connection:
-        connection.create_table(name, {"t": {}})
+def small_table(stack: Settings, await_condition: Await) -> Iterator[str]:
+    """An HBase table of the test's own, with the family `t`. HBase may have ended with the DataNode, which another test
+    restarted, and be on its way back."""
+
+    def created() -> str:
+        name = f"lifecycle-{uuid.uuid4().hex[:8]}"
+        with hbase_connection(stack) as connection:
+            connection.create_table(name, {"t": {}})
+        return name
+
+    name = str(await_condition(created, 120, "HBase takes no new table", 2))
     yield name
     with hbase_connection(stack) as connection:
         connection.delete_table(name, disable=True)
