@@ -16,6 +16,7 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from tempfile import TemporaryFile
 from typing import IO
 
@@ -48,6 +49,13 @@ LONG_FAULTS = (
     "--alone=1",
 )
 """The long form of the fault suite: 21 kills of each stream over three seeds, the first of each seed alone."""
+
+CAMPAIGNS = Path(TEST_STACK["WARDWATCH_STATE_DIR"]) / "faults"
+PYTEST_ENDED = (0, 1)
+"""Its exit statuses when it has come to the end of all tests."""
+
+UNDER_WAY = "under-way"
+"""Beside the campaigns of the fault suite while its long form runs; there before, the last one was interrupted."""
 
 OUTAGES = "tests/browser/test_outages.py"
 """What the ward page shows while something is down."""
@@ -138,14 +146,32 @@ def run_checks(settings: Settings, arguments: list[str], console: Console, fault
         installed = pool.submit(install.ensure_installed, settings, console, for_tests=True)
         status = 0 if faults else run(static_checks(), console)
         installed.result()
+    if faults and not arguments:
+        return run_long_faults(console)
     if faults:
-        arguments = ["tests/faults", *(arguments or LONG_FAULTS)]
+        arguments = ["tests/faults", *arguments]
     if status or arguments:
         return status or run(chosen_tests(arguments), console)
     with ExitStack() as resources:
         down = [str(PROJECT_ROOT / "ward"), "down"]
         resources.callback(subprocess.run, down, env={**os.environ, **TEST_STACK}, check=False)
         return run(all_tests(), console)
+
+
+def run_long_faults(console: Console) -> int:
+    """The long form of the fault suite. If the last one was interrupted, its campaign goes on, and what those before it
+    found is told without doing them again; otherwise all begin anew."""
+    mark = CAMPAIGNS / UNDER_WAY
+    goes_on = ["--resume"] if mark.exists() else []
+    if not goes_on:
+        for old in CAMPAIGNS.glob("seed-*.json"):
+            old.unlink()
+    CAMPAIGNS.mkdir(parents=True, exist_ok=True)
+    mark.touch()
+    status = run(chosen_tests(["tests/faults", *LONG_FAULTS, *goes_on]), console)
+    if status in PYTEST_ENDED:
+        mark.unlink(missing_ok=True)
+    return status
 
 
 def run(steps: Sequence[Step], console: Console) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -136,3 +137,40 @@ def test_every_step_waits_only_for_steps_that_there_are() -> None:
     for steps in (checks.static_checks(), checks.all_tests(), checks.chosen_tests([])):
         names = {step.name for step in steps}
         assert {name for step in steps for name in step.after} <= names
+
+
+@pytest.fixture
+def campaigns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where the campaigns of the fault suite are kept, with one of before."""
+    monkeypatch.setattr(checks, "CAMPAIGNS", tmp_path)
+    (tmp_path / "seed-1.json").touch()
+    return tmp_path
+
+
+def test_the_long_faults_begin_anew_and_after_an_interruption_go_on(
+    campaigns: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[Sequence[str]] = []
+
+    def interrupted(steps: Sequence[Step], _console: Console) -> int:
+        asked.append(steps[0].command[1:])
+        (campaigns / "seed-1.json").touch()
+        raise KeyboardInterrupt
+
+    def ended(steps: Sequence[Step], _console: Console) -> int:
+        asked.append(steps[0].command[1:])
+        assert (campaigns / "seed-1.json").exists()
+        return 1
+
+    (campaigns / "seed-2.json").touch()
+    monkeypatch.setattr(checks, "run", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        checks.run_long_faults(Console())
+    assert not (campaigns / "seed-2.json").exists(), "what an older run found is not taken over"
+    monkeypatch.setattr(checks, "run", ended)
+    assert checks.run_long_faults(Console()) == 1
+    assert [list(one) for one in asked] == [
+        ["tests/faults", *checks.LONG_FAULTS],
+        ["tests/faults", *checks.LONG_FAULTS, "--resume"],
+    ]
+    assert not (campaigns / checks.UNDER_WAY).exists()
