@@ -20,6 +20,7 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from typing import IO
 
+import orjson
 from rich.console import Console
 
 from infra import install
@@ -51,11 +52,8 @@ LONG_FAULTS = (
 """The long form of the fault suite: 21 kills of each stream over three seeds, the first of each seed alone."""
 
 CAMPAIGNS = Path(TEST_STACK["WARDWATCH_STATE_DIR"]) / "faults"
-PYTEST_ENDED = (0, 1)
-"""Its exit statuses when it has come to the end of all tests."""
-
 UNDER_WAY = "under-way"
-"""Beside the campaigns of the fault suite while its long form runs; there before, the last one was interrupted."""
+"""Beside the campaigns of the fault suite (`tests/faults/campaign.py`) until all of its long form have ended."""
 
 OUTAGES = "tests/browser/test_outages.py"
 """What the ward page shows while something is down."""
@@ -63,8 +61,9 @@ OUTAGES = "tests/browser/test_outages.py"
 KILLS, POISON = "tests/faults/test_kills.py", "tests/faults/test_poison.py"
 """The short form: each stream and server killed once, four at a time, and a thousand malformed messages."""
 
-QUIET, SMALL = "leaves_streams", "benchmark"
-"""The markers of what does not disturb those who look at the ward page."""
+APART, QUIET = "looks_on", "leaves_streams"
+"""The markers of what does not mind that streams are stopped, nor what any test does after the first half of those on
+the stack; and of what does, but does not disturb those who look at the ward page."""
 
 LOOK_SECONDS = 1.0
 
@@ -100,7 +99,7 @@ def all_tests() -> list[Step]:
     """Every test and the short form of the faults, on one stack. The demo leaves it running."""
     pytest, reuse = venv_program("pytest"), {**TEST_STACK, "WARDWATCH_TEST_REUSE": "1"}
     demo, stack, own, unit = "the demo", "tests on the stack", "tests in worlds of their own", "unit tests"
-    browser, quiet, small = "tests in a browser", "tests beside a browser", "benchmarks at a tiny size"
+    browser, quiet, apart = "tests in a browser", "tests beside a browser", "tests that look on"
 
     def on_servers(which: str, *paths: str) -> list[str]:
         return [pytest, "tests/stack", "--ignore=tests/stack/test_demo.py", *paths, "-m", which, "--durations=15"]
@@ -113,15 +112,15 @@ def all_tests() -> list[Step]:
         Step(unit, beside, live=False, gives_way=True),
         Step(
             stack,
-            on_servers(f"not own_world and not stops_servers and not {QUIET} and not {SMALL}", POISON),
+            on_servers(f"not own_world and not stops_servers and not {APART} and not {QUIET}", POISON),
             (demo,),
             environment=reuse,
         ),
         Step(own, on_servers("own_world"), (demo,), live=False, environment=reuse),
         Step(browser, in_browser, (stack, own), environment=reuse),
-        Step(quiet, on_servers(QUIET), (own,), live=False, environment=reuse),
-        Step(small, on_servers(SMALL), (stack, quiet), live=False, environment=reuse),
-        Step("tests that stop servers", alone, (browser, small), environment=reuse),
+        Step(apart, on_servers(APART), (own,), live=False, environment=reuse),
+        Step(quiet, on_servers(QUIET), (stack, apart), live=False, environment=reuse),
+        Step("tests that stop servers", alone, (browser, quiet), environment=reuse),
     ]
 
 
@@ -159,17 +158,22 @@ def run_checks(settings: Settings, arguments: list[str], console: Console, fault
 
 
 def run_long_faults(console: Console) -> int:
-    """The long form of the fault suite. If the last one was interrupted, its campaign goes on, and what those before it
-    found is told without doing them again; otherwise all begin anew."""
+    """The long form of the fault suite: its exit status.
+
+    If a campaign of the last one did not come to its end, it goes on, and what those before it found is told without
+    doing them again; otherwise all begin anew.
+    """
     mark = CAMPAIGNS / UNDER_WAY
     goes_on = ["--resume"] if mark.exists() else []
-    if not goes_on:
+    if goes_on:
+        console.print(f"The last run was interrupted, and goes on. To begin anew, remove {mark} first.")
+    else:
         for old in CAMPAIGNS.glob("seed-*.json"):
             old.unlink()
     CAMPAIGNS.mkdir(parents=True, exist_ok=True)
     mark.touch()
     status = run(chosen_tests(["tests/faults", *LONG_FAULTS, *goes_on]), console)
-    if status in PYTEST_ENDED:
+    if all(orjson.loads(one.read_bytes())["ended"] for one in CAMPAIGNS.glob("seed-*.json")):
         mark.unlink(missing_ok=True)
     return status
 

@@ -1,4 +1,4 @@
-"""The board on one open page: sends it what is news to it, four times a second, in one message."""
+"""The board on one open page: sends it what is news to it, twice a second, in one message."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from dashboard.board.shared import SharedBoard
 from dashboard.live.state import LiveState
 from dashboard.visit import Visit
 
-EVERY_SECONDS = 0.25
+EVERY_SECONDS = 0.5
 REFRESHING = ThreadPoolExecutor(1, "board")
 """Not of the pool of all pages: a server that hangs could take all of that, and the board asks none."""
 

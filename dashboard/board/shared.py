@@ -20,7 +20,7 @@ from dashboard.board.bed import Bed, bed_of
 from dashboard.live.patient import PatientNow
 from dashboard.live.state import LiveState, Wards
 
-DUE_SECONDS = 0.25
+DUE_SECONDS = 0.5
 HEAD, STATE, LOOKS, SCORE, SEEN = "head", "state", "looks", "score", "seen"
 NOT_YET = "What was sent in the last minutes is being read."
 

@@ -18,7 +18,7 @@ import socketio
 from playwright.sync_api import Page, Route, expect
 
 from bench.boards import read_page
-from dashboard.accounts import Accounts
+from dashboard.accounts import Accounts, initial_password_file
 from dashboard.gate import COOKIE
 from dashboard.roles import Role
 from dashboard.throttle import FREE_TRIES
@@ -55,10 +55,10 @@ def session_of(page: Page) -> str:
 
 
 def test_after_logging_in_the_first_page_of_the_role_is_open(
-    sign_in: SignIn, check_accessible: Callable[[Page], None]
+    stack: Settings, open_page: Callable[..., Page], check_accessible: Callable[[Page], None]
 ) -> None:
-    page = sign_in("doctor")
-    page.goto("/")
+    page = open_page()
+    log_in(page, "doctor", initial_password_file(stack, Role.DOCTOR).read_text().strip())
     expect(page).to_have_url(re.compile("/board$"))
     expect(page.get_by_text("doctor (doctor)")).to_be_visible()
     expect(page.get_by_role("heading", level=1)).to_have_text("Ward board")

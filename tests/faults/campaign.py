@@ -155,7 +155,7 @@ def strike(settings: Settings, fault: str, chance: random.Random) -> tuple[float
         return _killed([_supervisor(settings)]), _start_again(settings)
     if fault == EVERYTHING:
         pids = [process.pid for process in supervise.processes(settings).values() if process.pid]
-        families = [member for pid in pids for member in _family(pid)]
+        families = [member for pid in pids for member in family(pid)]
         return _killed([_supervisor(settings), *families]), _start_again(settings)
     names = tuple(fault.split(AND))
     running = supervise.processes(settings)
@@ -164,7 +164,7 @@ def strike(settings: Settings, fault: str, chance: random.Random) -> tuple[float
 
 def _victim(name: str, pid: int, chance: random.Random) -> psutil.Process:
     assert pid, f"{name} does not run"
-    parent, *children = _family(pid)
+    parent, *children = family(pid)
     drivers = [child for child in children if child.name() == "java"]
     return drivers[0] if name in STREAMS and drivers and chance.random() < 0.5 else parent
 
@@ -174,7 +174,8 @@ def _start_again(settings: Settings) -> tuple[str, ...]:
     return tuple(supervise.processes(settings))
 
 
-def _family(pid: int) -> list[psutil.Process]:
+def family(pid: int) -> list[psutil.Process]:
+    """The process and all below it; none if it has ended."""
     try:
         parent = psutil.Process(pid)
         return [parent, *parent.children(recursive=True)]

@@ -16,6 +16,7 @@ from infra import supervise
 from infra.render import data_dir
 from infra.servers import find
 from infra.settings import Settings
+from tests.faults.campaign import family
 
 CUTS = 5
 CUT_PAUSE_SECONDS = 2.0
@@ -25,17 +26,17 @@ MIB = 2**20
 
 def hang(settings: Settings, name: str, seconds: float) -> None:
     """Stop a server's processes (SIGSTOP) for so long: its connections stay, and nothing answers."""
-    with _stopped_in_its_tracks(_family(settings, name)):
+    with _stopped_in_its_tracks(family(supervise.processes(settings)[name].pid)):
         threading.Event().wait(seconds)
 
 
 def slow_down(settings: Settings, name: str, seconds: float) -> None:
     """Delay whatever goes over a server's connections, in either direction, by up to HELD_BACK_SECONDS, for so long: it
     is stopped and goes on again and again. The loopback of many kernels cannot be told to delay."""
-    family, pause = _family(settings, name), threading.Event()
+    processes, pause = family(supervise.processes(settings)[name].pid), threading.Event()
     until = time.monotonic() + seconds
     while time.monotonic() < until:
-        with _stopped_in_its_tracks(family):
+        with _stopped_in_its_tracks(processes):
             pause.wait(HELD_BACK_SECONDS)
         pause.wait(PASSED_SECONDS)
 
@@ -85,22 +86,16 @@ def full(directory: Path) -> Iterator[None]:
         filler.unlink()
 
 
-def _family(settings: Settings, name: str) -> list[psutil.Process]:
-    """The processes of a server."""
-    parent = psutil.Process(supervise.processes(settings)[name].pid)
-    return [parent, *parent.children(recursive=True)]
-
-
 @contextmanager
-def _stopped_in_its_tracks(family: list[psutil.Process]) -> Iterator[None]:
+def _stopped_in_its_tracks(processes: list[psutil.Process]) -> Iterator[None]:
     """They do nothing meanwhile (SIGSTOP); one that has ended by itself is no matter."""
     try:
-        for process in family:
+        for process in processes:
             with suppress(psutil.NoSuchProcess):
                 process.suspend()
         yield
     finally:
-        for process in family:
+        for process in processes:
             with suppress(psutil.NoSuchProcess):
                 process.resume()
 

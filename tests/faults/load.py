@@ -37,6 +37,9 @@ ILL, SILENCED = slice(-3, None), slice(-6, -2)
 mailed. One is both."""
 
 ILL_SECONDS = 60
+AT_LEAST_SECONDS = 25
+"""The load goes on for so long, that whoever is ill has an alarm."""
+
 RACING = 120
 """A medium alarm, of which a doctor is mailed after a quarter of a minute."""
 
@@ -82,7 +85,7 @@ def admit(settings: Settings, campaign: str) -> None:
 
 @dataclass(eq=False)
 class Load(threading.Thread):
-    """Inserts until `finish`. What MySQL acknowledged is in `acknowledged`, as (first id, rows) of each insert."""
+    """Inserts until `finish`. What MySQL acknowledged is added to `acknowledged`: first id and rows of each insert."""
 
     settings: Settings
     campaign: str
@@ -119,7 +122,8 @@ class Load(threading.Thread):
         self._drop_connection()
 
     def finish(self) -> None:
-        """Stop writing; returns when the last transaction has ended."""
+        """Stop writing, not before AT_LEAST_SECONDS have passed; returns when the last transaction has ended."""
+        threading.Event().wait(max(0.0, self._began + AT_LEAST_SECONDS - time.monotonic()))
         self._ended.set()
         self.join(60)
         assert not self.is_alive(), "the load does not end"

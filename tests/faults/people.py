@@ -14,7 +14,7 @@ from pymysql.cursors import Cursor
 from alerts.alarms_table import AlarmRow, Choice, list_alarms
 from alerts.database import in_transaction, now_ms
 from alerts.orders import place_order
-from alerts.silences import LONGEST_MS, add_silence, lift, load_silences
+from alerts.silences import LONGEST_MS, add_silence, lift, load_in_force
 from clinical.lifecycle_state import Phase
 from infra.clients import alerts_connection
 from infra.errors import UnavailableError
@@ -31,7 +31,7 @@ class People(threading.Thread):
     """Looks at the ward's alarms each second until `finish`, and orders one acknowledgement of each of which somebody
     was mailed, or should not be.
 
-    Each order has an author of its own; those whose orders MySQL accepted are in `authors`.
+    Each order has an author of its own; those whose orders MySQL accepted are added to `authors`.
     """
 
     settings: Settings
@@ -42,18 +42,24 @@ class People(threading.Thread):
         super().__init__(name="people", daemon=True)
         self._ended = threading.Event()
         self._seen: set[str] = set()
+        self._failure: Exception | None = None
         self._silenced = {*silenced_patients(self.campaign)}
 
     def run(self) -> None:
-        while not self._ended.wait(ROUND_SECONDS):
-            with suppress(UnavailableError, pymysql.err.MySQLError):
-                self._make_a_round()
+        try:
+            while not self._ended.wait(ROUND_SECONDS):
+                with suppress(UnavailableError, pymysql.err.MySQLError):
+                    self._make_a_round()
+        except Exception as failure:
+            self._failure = failure
 
     def finish(self) -> None:
-        """Stop acting; returns when the last order was given."""
+        """Stop acting; returns when the last order was given. Raises what ended them before."""
         self._ended.set()
         self.join(60)
         assert not self.is_alive(), "the people do not end"
+        if self._failure is not None:
+            raise self._failure
 
     def _make_a_round(self) -> None:
         with closing(
@@ -83,7 +89,7 @@ def silence(settings: Settings, campaign: str) -> None:
     now = now_ms()
 
     def begin(cursor: Cursor) -> None:
-        held = {one.patient_id for one in load_silences(cursor, now)}
+        held = {one.patient_id for one in load_in_force(cursor, now)}
         for patient in silenced_patients(campaign):
             if patient not in held:
                 add_silence(cursor, "silence", patient, None, None, now, now + LONGEST_MS, campaign, "Faults", now)
@@ -97,7 +103,7 @@ def lift_silences(settings: Settings, campaign: str) -> None:
     now = now_ms()
 
     def end(cursor: Cursor) -> None:
-        for one in load_silences(cursor, now):
+        for one in load_in_force(cursor, now):
             if one.author == campaign:
                 lift(cursor, one.silence_id, campaign, now)
 

@@ -54,6 +54,7 @@ def carry_out(stack: Settings, campaign: Campaign, await_condition: Await) -> No
                 campaign.save(stack)
     finally:
         campaign.save(stack)
+    assert campaign.authors, "nobody acknowledged anything"
     found = world.findings(await_condition)
     campaign.findings, campaign.clean, campaign.ended = str(found), found.clean, True
     campaign.save(stack)

@@ -54,8 +54,9 @@ class World:
     def loaded(self) -> Iterator[Watch]:
         """Readings are written and alarms acknowledged meanwhile; the watch tells when fresh readings have passed every
         stage."""
-        load = Load(self.settings, self.campaign.name, self.campaign.seed + len(self.campaign.done))
-        people = People(self.settings, self.campaign.name)
+        seed = self.campaign.seed + len(self.campaign.done)
+        load = Load(self.settings, self.campaign.name, seed, self.campaign.acknowledged)
+        people = People(self.settings, self.campaign.name, self.campaign.authors)
         with Watch(self.settings, f"{self.campaign.name}-").following() as watch:
             load.start()
             people.start()
@@ -65,17 +66,16 @@ class World:
                 load.finish()
                 people.finish()
                 load.calm_down()
-                self.campaign.acknowledged += load.acknowledged
-                self.campaign.authors += people.authors
 
     def findings(self, await_condition: Await) -> Findings:
         """What the oracle finds once everything has come to rest."""
         await_condition(self._is_at_rest, REST_SECONDS, "what was written did not come to rest", 2)
         # Landing may have looked for the last time just before they came.
         wait_until_passed(self.settings, DERIVED_LANDING, [DERIVED_VITALS], "land-vitals", REST_SECONDS)
-        found = self.oracle.findings(self.campaign.acknowledged, self.campaign.authors, self.campaign.sns_killed)
-        lift_silences(self.settings, self.campaign.name)
-        return found
+        try:
+            return self.oracle.findings(self.campaign.acknowledged, self.campaign.authors, self.campaign.sns_killed)
+        finally:
+            lift_silences(self.settings, self.campaign.name)
 
     def _is_at_rest(self) -> bool:
         """Whether all streams have worked off everything, every alarm is over, and every mail was mailed on."""

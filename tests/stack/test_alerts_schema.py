@@ -14,7 +14,7 @@ from alerts.orders import load_unhandled
 from alerts.store import LOADED_ALARMS
 from infra.errors import ConfigurationError
 
-pytestmark = pytest.mark.leaves_streams
+pytestmark = pytest.mark.looks_on
 
 
 @pytest.fixture

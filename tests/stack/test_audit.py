@@ -19,7 +19,7 @@ from infra.clients import devices_connection, hdfs
 from infra.settings import Settings
 from spark_jobs.landing.files import data_files
 
-pytestmark = pytest.mark.leaves_streams
+pytestmark = pytest.mark.looks_on
 
 ROWS = 300
 WAIT_SECONDS = 180.0

@@ -9,7 +9,7 @@ from bench.figures import Size
 from infra.settings import Settings
 from tests.stack.leftovers import assert_nothing_is_left
 
-pytestmark = pytest.mark.benchmark
+pytestmark = pytest.mark.leaves_streams
 
 
 def test_every_open_board_shows_every_patient_s_last_reading(stack: Settings) -> None:

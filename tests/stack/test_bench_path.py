@@ -9,7 +9,7 @@ from bench.figures import Report, Size
 from infra.settings import Settings
 from tests.stack.leftovers import assert_nothing_is_left
 
-pytestmark = pytest.mark.benchmark
+pytestmark = pytest.mark.leaves_streams
 
 TINY = Size(seed=1, tiny=True, say=print)
 

@@ -185,11 +185,19 @@ def test_a_patient_who_moves_in_the_middle_of_an_alarm_is_told_to_the_new_ward_a
         forget_ward(stack, new)
 
 
-def test_an_alarm_keeps_the_limits_it_was_raised_under_when_their_row_is_removed(
-    stack: Settings, patient: str, await_condition: Await
-) -> None:
+@pytest.fixture
+def strict(stack: Settings, patient: str) -> Iterator[tuple[str, ...]]:
+    """For the patient a glucose of 70 to 100 is normal, until the test or its end removes that; the command for it."""
     limits = ("thresholds", "patient", patient, "glucose")
     ward(*limits, "--normal", "70:100", "--author", "Dr Test", "--reason", "Stricter for a test")
+    yield limits
+    if any(row.get("patient_id") == patient for row in read_state(stack).cells.values()):
+        ward(*limits, "--remove")
+
+
+def test_an_alarm_keeps_the_limits_it_was_raised_under_when_their_row_is_removed(
+    stack: Settings, patient: str, strict: tuple[str, ...], await_condition: Await
+) -> None:
 
     def phase(attribute: str) -> tuple[str, str | None] | None:
         return alarms_of(stack, patient).get(attribute)
@@ -201,7 +209,7 @@ def test_an_alarm_keeps_the_limits_it_was_raised_under_when_their_row_is_removed
     await_condition(is_pending, 60, "175 was not judged by the patient's own limits", 1)
     await_condition(lambda: phase("glucose") == ("active", None), 60, "the alarm does not become active")
     before = thresholds_in_force(stack)
-    ward(*limits, "--remove")
+    ward(*strict, "--remove")
     await_condition(lambda: thresholds_in_force(stack) > before, 60, "the removal is not in force")
     insert_reading(stack, patient, glucose=175)
     insert_reading(stack, patient, heart_rate=35)

@@ -21,7 +21,7 @@ from hbase.recent_vitals import RecentVitals
 from infra.settings import Settings
 from tests.stack.alerting import unique
 
-pytestmark = pytest.mark.leaves_streams
+pytestmark = pytest.mark.looks_on
 
 Await = Callable[..., object]
 PATIENCE_SECONDS = 240

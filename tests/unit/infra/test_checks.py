@@ -117,9 +117,9 @@ def test_a_step_that_gives_way_is_nice_in_a_session_that_is_nice_as_a_whole(
 def test_each_stack_test_is_in_exactly_one_step() -> None:
     expressions = [step.command[step.command.index("-m") + 1] for step in checks.all_tests() if "-m" in step.command]
     assert sorted(expressions) == [
-        "benchmark",
         "leaves_streams",
-        "not own_world and not stops_servers and not leaves_streams and not benchmark",
+        "looks_on",
+        "not own_world and not stops_servers and not looks_on and not leaves_streams",
         "own_world",
         "stops_servers",
     ]
@@ -128,9 +128,9 @@ def test_each_stack_test_is_in_exactly_one_step() -> None:
 def test_browser_tests_share_the_stack_only_with_what_leaves_it_as_it_is() -> None:
     steps = {step.name: step for step in checks.all_tests()}
     assert set(steps["tests in a browser"].after) == {"tests on the stack", "tests in worlds of their own"}
-    assert set(steps["tests beside a browser"].after) == {"tests in worlds of their own"}
-    assert set(steps["benchmarks at a tiny size"].after) == {"tests on the stack", "tests beside a browser"}
-    assert set(steps["tests that stop servers"].after) == {"tests in a browser", "benchmarks at a tiny size"}
+    assert set(steps["tests that look on"].after) == {"tests in worlds of their own"}
+    assert set(steps["tests beside a browser"].after) == {"tests on the stack", "tests that look on"}
+    assert set(steps["tests that stop servers"].after) == {"tests in a browser", "tests beside a browser"}
 
 
 def test_every_step_waits_only_for_steps_that_there_are() -> None:
@@ -154,23 +154,28 @@ def test_the_long_faults_begin_anew_and_after_an_interruption_go_on(
 
     def interrupted(steps: Sequence[Step], _console: Console) -> int:
         asked.append(steps[0].command[1:])
-        (campaigns / "seed-1.json").touch()
+        (campaigns / "seed-1.json").write_text('{"ended": true}')
+        (campaigns / "seed-2.json").write_text('{"ended": false}')
         raise KeyboardInterrupt
+
+    def failed(steps: Sequence[Step], _console: Console) -> int:
+        """Nothing started: the campaign is where it was."""
+        asked.append(steps[0].command[1:])
+        return 1
 
     def ended(steps: Sequence[Step], _console: Console) -> int:
         asked.append(steps[0].command[1:])
-        assert (campaigns / "seed-1.json").exists()
+        (campaigns / "seed-2.json").write_text('{"ended": true}')
         return 1
 
-    (campaigns / "seed-2.json").touch()
+    (campaigns / "seed-3.json").touch()
     monkeypatch.setattr(checks, "run", interrupted)
     with pytest.raises(KeyboardInterrupt):
         checks.run_long_faults(Console())
-    assert not (campaigns / "seed-2.json").exists(), "what an older run found is not taken over"
-    monkeypatch.setattr(checks, "run", ended)
-    assert checks.run_long_faults(Console()) == 1
-    assert [list(one) for one in asked] == [
-        ["tests/faults", *checks.LONG_FAULTS],
-        ["tests/faults", *checks.LONG_FAULTS, "--resume"],
-    ]
+    assert not (campaigns / "seed-3.json").exists(), "what an older run found is not taken over"
+    for outcome in (failed, ended, ended):
+        monkeypatch.setattr(checks, "run", outcome)
+        assert checks.run_long_faults(Console()) == 1
+    anew = ["tests/faults", *checks.LONG_FAULTS]
+    assert [list(one) for one in asked] == [anew, [*anew, "--resume"], [*anew, "--resume"], anew]
     assert not (campaigns / checks.UNDER_WAY).exists()
