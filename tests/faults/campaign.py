@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import random
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -37,6 +39,7 @@ SERVERS = (
 SUPERVISOR = "supervisor"
 EVERYTHING = "everything at once"
 AND = " and "
+LEFT_SECONDS = 60
 
 
 class Kills(NamedTuple):
@@ -146,20 +149,36 @@ def _groups(victims: list[str], size: int) -> list[list[str]]:
     return groups
 
 
-def strike(settings: Settings, fault: str, chance: random.Random) -> tuple[float, tuple[str, ...]]:
-    """Kill (-9) what the fault names: when that was (epoch seconds), and the servers that must work again.
+class Struck(NamedTuple):
+    """When it was, and when all that is to come back was gone (epoch seconds); the servers that must work again."""
+
+    at: float
+    gone: float
+    servers: tuple[str, ...]
+
+
+@contextmanager
+def striking(settings: Settings, fault: str, chance: random.Random) -> Iterator[Struck]:
+    """Kill (-9) what the fault names. The supervisor's and everything's end is answered by `./ward up`, as a person
+    would; streams work before that has come to its end, which is waited for afterwards.
 
     Of a stream that runs Spark, by chance the driver's JVM instead of the process that started it.
     """
-    if fault == SUPERVISOR:
-        return _killed([_supervisor(settings)]), _start_again(settings)
-    if fault == EVERYTHING:
-        pids = [process.pid for process in supervise.processes(settings).values() if process.pid]
-        families = [member for pid in pids for member in family(pid)]
-        return _killed([_supervisor(settings), *families]), _start_again(settings)
-    names = tuple(fault.split(AND))
     running = supervise.processes(settings)
-    return _killed([_victim(name, running[name].pid, chance) for name in names]), names
+    if fault not in (SUPERVISOR, EVERYTHING):
+        names = tuple(fault.split(AND))
+        at = _killed([_victim(name, running[name].pid, chance) for name in names])
+        yield Struck(at, at, names)
+        return
+    programs = [member for process in running.values() if process.pid for member in family(process.pid)]
+    at = _killed([_supervisor(settings), *(programs if fault == EVERYTHING else ())])
+    with ThreadPoolExecutor(1) as pool:
+        is_up = pool.submit(run_ward, "up")
+        # What a supervisor that was killed has left works on until it is ended: it tells nothing of what comes back.
+        _, alive = psutil.wait_procs(programs, timeout=LEFT_SECONDS)
+        assert not alive, f"{alive} are left"
+        yield Struck(at, time.time(), tuple(running))
+        is_up.result()
 
 
 def _victim(name: str, pid: int, chance: random.Random) -> psutil.Process:
@@ -167,11 +186,6 @@ def _victim(name: str, pid: int, chance: random.Random) -> psutil.Process:
     parent, *children = family(pid)
     drivers = [child for child in children if child.name() == "java"]
     return drivers[0] if name in STREAMS and drivers and chance.random() < 0.5 else parent
-
-
-def _start_again(settings: Settings) -> tuple[str, ...]:
-    run_ward("up")
-    return tuple(supervise.processes(settings))
 
 
 def family(pid: int) -> list[psutil.Process]:

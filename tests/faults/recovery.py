@@ -105,7 +105,8 @@ class Watch:
     def _server_is_ready(self, name: str) -> Callable[[], bool]:
         def is_ready() -> bool:
             find(self._settings, name).ready(self._settings)
-            return supervise.processes(self._settings)[name].running
+            process = supervise.processes(self._settings).get(name)
+            return process is not None and process.running
 
         return is_ready
 

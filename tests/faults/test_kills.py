@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import random
 import threading
-import time
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from infra.settings import Settings
-from tests.faults.campaign import Campaign, Kills, begin_or_resume, strike
+from tests.faults.campaign import Campaign, Kills, begin_or_resume, striking
 from tests.faults.conftest import finished
 from tests.faults.world import World
 
@@ -47,10 +46,10 @@ def carry_out(stack: Settings, campaign: Campaign, await_condition: Await) -> No
             for fault in campaign.left:
                 # The seed decides at which moment of a batch, an epoch or a transaction it strikes.
                 threading.Event().wait(chance.uniform(0, LONGEST_PAUSE))
-                struck, servers = strike(stack, fault, chance)
-                until = time.time()
-                took = watch.recovered(struck, servers)
-                campaign.done.append({"fault": fault, "at": struck, "until": until, "recovered": took})
+                with striking(stack, fault, chance) as struck:
+                    since_gone = watch.recovered(struck.gone, struck.servers)
+                took = {name: round(struck.gone - struck.at + seconds, 1) for name, seconds in since_gone.items()}
+                campaign.done.append({"fault": fault, "at": struck.at, "until": struck.gone, "recovered": took})
                 campaign.save(stack)
     finally:
         campaign.save(stack)
