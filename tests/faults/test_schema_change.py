@@ -25,16 +25,21 @@ COLUMN = "end_tidal_co2"
 TOLD, PRODUCER = 77, "vitals-producer"
 
 
+def execute(settings: Settings, sql: str) -> list[tuple[Any, ...]]:
+    """Run a statement on the source; its rows."""
+    with devices_connection(settings) as connection, connection.cursor() as cursor:
+        cursor.execute(sql)
+        return list(cursor.fetchall())
+
+
 @contextmanager
 def new_column(settings: Settings) -> Iterator[None]:
     """A vital that the settings do not know yet, as a device of a new kind brings it: with a value in each new row."""
-    with devices_connection(settings) as connection, connection.cursor() as cursor:
-        cursor.execute(f"ALTER TABLE {settings.source.table} ADD COLUMN {COLUMN} INT NULL DEFAULT 35 AFTER heart_rate")
+    execute(settings, f"ALTER TABLE {settings.source.table} ADD COLUMN {COLUMN} INT NULL DEFAULT 35 AFTER heart_rate")
     try:
         yield
     finally:
-        with devices_connection(settings) as connection, connection.cursor() as cursor:
-            cursor.execute(f"ALTER TABLE {settings.source.table} DROP COLUMN {COLUMN}")
+        execute(settings, f"ALTER TABLE {settings.source.table} DROP COLUMN {COLUMN}")
 
 
 def test_readings_before_and_after_are_in_hive_with_their_values(
@@ -48,13 +53,6 @@ def test_readings_before_and_after_are_in_hive_with_their_values(
         watch.recovered(time.time(), ())
     found = world.findings(await_condition)
     assert found.clean, str(found)
-
-
-def execute(settings: Settings, sql: str) -> list[tuple[Any, ...]]:
-    """Run a statement on the source; its rows."""
-    with devices_connection(settings) as connection, connection.cursor() as cursor:
-        cursor.execute(sql)
-        return list(cursor.fetchall())
 
 
 def newest_id(settings: Settings) -> int:
