@@ -78,7 +78,7 @@ def alarm_page(alarm: AlarmRow, zone: ZoneInfo, after: int, typed: Typed, wrong:
 
 
 def result_page(alarm: AlarmRow, zone: ZoneInfo, outcome: str | None, is_repeat: bool) -> str:
-    """What became of a form that was sent; `outcome` None: the engine has not said yet."""
+    """What became of a form that was sent; `outcome` None: the engine has not said yet. A repeated one is refused."""
     if outcome is None:
         title, kind = "Recorded, not in force yet", ""
         sentences = [
@@ -90,7 +90,7 @@ def result_page(alarm: AlarmRow, zone: ZoneInfo, outcome: str | None, is_repeat:
         title, kind = ("Acknowledged", "done") if done else ("Not acknowledged now", alarm.severity_shown)
         sentences = [outcome]
     if is_repeat:
-        sentences.append("This form had been sent before. Nothing was done a second time.")
+        sentences.append("This form had been sent before: it was refused, and nothing was done a second time.")
     else:
         sentences.append("Sending this form again, or reloading this page, changes nothing.")
     said = "".join(f"<p>{escape(sentence)}</p>" for sentence in sentences)

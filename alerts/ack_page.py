@@ -136,7 +136,7 @@ class Answers:
         return _html(200, alarm_page(alarm, self._zone, self._desk.newest_order(), Typed()))
 
     def acknowledge(self, token: str, form: Form) -> HTMLResponse:
-        """Leave the order that the form asks for, once for each form, and say what became of it."""
+        """Leave the order that the form asks for and say what became of it. The same form sent again is refused."""
         alarm = self._alarm_of(token)
         try:
             wish = _wish(alarm.alarm_id, form)
@@ -145,15 +145,16 @@ class Answers:
         if has_risen(alarm, form.get("severity", "")):
             return _html(409, alarm_page(alarm, self._zone, self._desk.newest_order(), _typed(form), RISEN))
         placed = self._desk.place(wish)
-        self._metrics.records.inc()
         if placed.is_repeat:
-            log.warning("sent again: nothing was done", order_id=placed.order_id, alarm_id=alarm.alarm_id)
+            self._metrics.rejected.inc()
+            log.warning("refused", status=409, reason="form sent again", alarm_id=alarm.alarm_id)
         else:
+            self._metrics.records.inc()
             log.info("order", order_id=placed.order_id, alarm_id=alarm.alarm_id)
         outcome = self._desk.outcome(placed.order_id)
         alarm = self._desk.look(alarm.alarm_id) or alarm
         status = 202 if outcome is None else 200 if alarm.state == "acknowledged" else 409
-        return _html(status, result_page(alarm, self._zone, outcome, placed.is_repeat))
+        return _html(409 if placed.is_repeat else status, result_page(alarm, self._zone, outcome, placed.is_repeat))
 
     def _alarm_of(self, token: str) -> AlarmRow:
         """The alarm that may be acknowledged by this token. Raises Refused."""

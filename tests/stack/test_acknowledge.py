@@ -146,18 +146,18 @@ def test_the_page_shows_no_name_phone_or_address(link: str) -> None:
         assert identifier not in text
 
 
-def test_a_form_that_is_replayed_is_one_order_and_is_logged(
+def test_a_form_that_is_replayed_is_refused_and_logged(
     stack: Settings, patient: str, link: str, await_condition: Await
 ) -> None:
     after = hidden_fields(link)["after"]
     answers = [send_form(link, after=after) for _ in range(2)]
-    assert [answer.status_code for answer in answers] == [200, 200]
-    assert "Nothing was done a second time" in answers[1].text
+    assert [answer.status_code for answer in answers] == [200, 409]
+    assert "nothing was done a second time" in answers[1].text
     alarm_id = row_of(stack, patient)[0]
     assert len(acknowledgements(stack, alarm_id)) == 1
     log = stack.log_dir / f"{PAGE}.log"
     await_condition(
-        lambda: any("sent again" in line and alarm_id in line for line in log.read_text().splitlines()),
+        lambda: any("form sent again" in line and alarm_id in line for line in log.read_text().splitlines()),
         30,
         "the replay was not logged",
     )

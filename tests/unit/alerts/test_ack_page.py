@@ -181,11 +181,12 @@ def test_the_form_is_for_half_an_hour_unless_another_time_is_chosen(browser: Bro
     assert [tag["value"] for _, tag in page.tags if "selected" in tag] == ["30"]
 
 
-def test_the_same_form_sent_again_is_harmless_and_says_so(browser: Browser, desk: MemoryDesk) -> None:
+def test_the_same_form_sent_again_is_refused_and_shows_what_the_first_did(browser: Browser, desk: MemoryDesk) -> None:
     browser.post(PATH + TOKEN, data=FORM)
     again = browser.post(PATH + TOKEN, data=FORM)
-    assert again.status_code == 200
-    assert "Nothing was done a second time" in Page(again).text
+    assert again.status_code == 409
+    for part in ("nothing was done a second time", "Acknowledged by Dr Jane Doe."):
+        assert part in Page(again).text
     assert len(desk.orders) == 1
 
 
