@@ -21,6 +21,34 @@ REFRESHING = ThreadPoolExecutor(1, "board")
 """Not of the pool of all pages: a server that hangs could take all of that, and the board asks none."""
 
 
+class Rounds:
+    """Looks at the live state again and again while pages wait for it, and wakes all of them at once.
+
+    With a clock of its own each page would be told up to a whole round later, or what another had seen before.
+    """
+
+    def __init__(self, board: SharedBoard) -> None:
+        self._board = board
+        self._round: asyncio.Task[None] | None = None
+
+    async def next(self) -> None:
+        """Wait until the board has been made anew, EVERY_SECONDS after the last time."""
+        if self._round is None or self._round.done():
+            self._round = asyncio.create_task(self._look())
+        # A page that is closed ends its own waiting, not that of the others.
+        await asyncio.shield(self._round)
+
+    async def _look(self) -> None:
+        await asyncio.sleep(EVERY_SECONDS)
+        await refresh(self._board)
+
+
+@lru_cache(maxsize=8)
+def rounds_of(board: SharedBoard) -> Rounds:
+    """The one clock of all pages that show this board."""
+    return Rounds(board)
+
+
 @lru_cache(maxsize=8)
 def shared_board(live: LiveState, zone: ZoneInfo) -> SharedBoard:
     """The one board of a process's live state."""
@@ -49,17 +77,28 @@ class BoardElement(Element, component="board.js"):
         self._props["news"] = self._news()
         self.on("lacking", self._send_all)
         self.on("shown", self._show)
-        ui.timer(EVERY_SECONDS, self.send)
+        self._rounds = rounds_of(self._board)
+        ui.timer(0, self._follow)
+
+    async def _follow(self) -> None:
+        if not self._is_looked_at():
+            await asyncio.sleep(EVERY_SECONDS)
+            return
+        await self._rounds.next()
+        self._send()
 
     async def send(self) -> None:
-        """Send what is news, if the page is there and looked at.
+        """Send what is news by now, if the page is there and looked at."""
+        if self._is_looked_at():
+            await refresh(self._board)
+            self._send()
 
-        Not while the last of it has not left: the library sends the newest only, and the page would lack the other.
-        """
-        has_left = self.id not in self.client.outbox.updates
-        if self._is_shown and self.client.has_socket_connection and has_left:
-            if self._board.is_due():
-                await refresh(self._board)
+    def _is_looked_at(self) -> bool:
+        return self._is_shown and self.client.has_socket_connection
+
+    def _send(self) -> None:
+        # Not while the last of it has not left: the library sends the newest only, and the page would lack the other.
+        if self._is_looked_at() and self.id not in self.client.outbox.updates:
             self._props["news"] = self._news()
             self.update()
 

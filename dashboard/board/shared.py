@@ -20,7 +20,9 @@ from dashboard.board.bed import Bed, bed_of
 from dashboard.live.patient import PatientNow
 from dashboard.live.state import LiveState, Wards
 
-DUE_SECONDS = 0.5
+DUE_SECONDS = 0.25
+"""What was looked at so shortly ago is not looked at again for a page that opens."""
+
 HEAD, STATE, LOOKS, SCORE, SEEN = "head", "state", "looks", "score", "seen"
 NOT_YET = "What was sent in the last minutes is being read."
 
@@ -53,16 +55,13 @@ class SharedBoard:
         self._problems: list[str] = []
         self._told: dict[tuple[bool, str, int], dict[str, Any]] = {}
 
-    def is_due(self) -> bool:
-        """Whether it is time to look at the live state again."""
-        return not 0 <= self._live.clock() - self._made_at < DUE_SECONDS
-
     def refresh(self) -> None:
         """Make anew what changed. Some 20 ms of processor time for 200 patients with a reading each second."""
         with self._lock:
-            if not self.is_due():
+            at = self._live.clock()
+            if 0 <= at - self._made_at < DUE_SECONDS:
                 return
-            self._made_at = self._live.clock()
+            self._made_at = at
             self._version += 1
             self._told.clear()
             now = round(self._made_at * 1000)

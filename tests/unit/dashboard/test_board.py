@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any, cast
@@ -15,7 +16,7 @@ from nicegui.page import page
 
 from alerts.no_signal import signal_key
 from clinical.presence import Signal
-from dashboard.board.element import BoardElement
+from dashboard.board.element import EVERY_SECONDS, BoardElement, Rounds
 from dashboard.board.shared import NOT_YET, SharedBoard
 from dashboard.board.tile import trend_svg
 from dashboard.live.state import UNJUDGED, Contact, LiveState
@@ -302,3 +303,35 @@ def test_news_that_wait_to_be_sent_stay_what_they_were(board: Board) -> None:
     first, second = asyncio.run(queued())
     assert first["props"]["news"]["from"] == 0
     assert second["props"]["news"] == {"later": True}
+
+
+def test_all_pages_are_woken_by_the_same_look_at_what_came(board: Board, monkeypatch: pytest.MonkeyPatch) -> None:
+    looked: list[float] = []
+    monkeypatch.setattr(board.shared, "refresh", lambda: looked.append(time.monotonic()))
+
+    async def woken() -> list[float]:
+        rounds = Rounds(board.shared)
+
+        async def page(after: float) -> float:
+            await asyncio.sleep(after)
+            await rounds.next()
+            return time.monotonic()
+
+        return await asyncio.gather(*(page(EVERY_SECONDS * share) for share in (0, 0.2, 0.6)))
+
+    pages = asyncio.run(woken())
+    assert len(looked) == 1
+    assert min(pages) >= looked[0]
+
+
+def test_a_page_that_is_closed_does_not_end_the_waiting_of_others(board: Board) -> None:
+    async def goes_on() -> bool:
+        rounds = Rounds(board.shared)
+        first, second = (asyncio.create_task(rounds.next()) for _ in range(2))
+        await asyncio.sleep(0)
+        first.cancel()
+        await second
+        return first.cancelled()
+
+    assert asyncio.run(goes_on())
+    assert board.shared.news(True, "", 0)["to"] > 1
