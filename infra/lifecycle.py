@@ -37,6 +37,10 @@ SCHEDULER = "airflow-scheduler"
 """Started after the streams, for its first runs would compete with their start; stopped before them, for its DAG
 `streams` starts those that do not run."""
 
+AIRFLOW_FIRST = "airflow-api-server"
+"""What the rest of Airflow needs. Begun among the servers, where processors are idle while HBase and HiveServer2 wait
+for others, and awaited only after the streams."""
+
 ALARM_PATH = ("vitals-producer", "detect-breaches", "alert-engine", "mailer")
 """What a reading passes until its mail: the first of the streams to start."""
 
@@ -71,7 +75,7 @@ def _up(settings: Settings, wanted: list[Server], everything: bool, console: Con
     supervise.ensure_supervisor(settings)
     begun = time.monotonic()
     first, then, last = start_order(wanted)
-    _start_all(settings, first, console)
+    _start_all(settings, first, console, unawaited=frozenset({AIRFLOW_FIRST}))
     if everything or any(server.is_stream for server in wanted):
         _bootstrap(settings, rooms_to_bootstrap(settings, running.union(server.name for server in wanted)), console)
     _start_all(settings, then, console)
@@ -122,16 +126,18 @@ def start_order(servers: list[Server]) -> tuple[list[Server], list[Server], list
     """What is started before the tables and topics are made, what after it, and what when all of that is ready.
 
     The streams need no Airflow, so it comes after them: on few cores it would take the time in which nobody is alarmed.
+    Only the server that the rest of it needs is begun before, and is among the first and the last.
     """
     airflow = [server for server in servers if server.name.startswith("airflow-")]
     streams = sorted(
         (server for server in servers if server.is_stream),
         key=lambda server: ALARM_PATH.index(server.name) if server.name in ALARM_PATH else len(ALARM_PATH),
     )
+    begun = [server for server in airflow if server.name == AIRFLOW_FIRST]
     return (
-        [server for server in servers if not server.is_stream and server not in airflow],
-        [*streams, *(server for server in airflow if server.name != SCHEDULER)],
-        [server for server in airflow if server.name == SCHEDULER],
+        [*(server for server in servers if not server.is_stream and server not in airflow), *begun],
+        streams,
+        airflow,
     )
 
 
@@ -160,6 +166,7 @@ class _Start:
     settings: Settings
     console: Console
     waiting: dict[str, Server]
+    unawaited: frozenset[str] = frozenset()
     starting: dict[Future[float], Server] = field(default_factory=dict)
     cancelled: threading.Event = field(default_factory=threading.Event)
 
@@ -178,12 +185,16 @@ class _Start:
         if process is None or not process.pid:
             server.prepare(self.settings)
             supervise.start(self.settings, server.name)
+        if server.name in self.unawaited:
+            return time.monotonic() - begun
         supervise.wait_ready(self.settings, server.name, cancelled=self.cancelled)
         return time.monotonic() - begun
 
 
-def _start_all(settings: Settings, servers: list[Server], console: Console) -> None:
-    order = _Start(settings, console, {server.name: server for server in servers})
+def _start_all(
+    settings: Settings, servers: list[Server], console: Console, unawaited: frozenset[str] = frozenset()
+) -> None:
+    order = _Start(settings, console, {server.name: server for server in servers}, unawaited)
     with ThreadPoolExecutor(AT_ONCE) as pool, console.status("starting …") as status:
         try:
             order.submit_possible(pool)
@@ -192,7 +203,8 @@ def _start_all(settings: Settings, servers: list[Server], console: Console) -> N
                 finished, _ = wait(order.starting, return_when=FIRST_COMPLETED)
                 for future in finished:
                     server = order.starting.pop(future)
-                    console.print(f"[green]✓[/] {server.name:<22} {future.result():6.1f} s")
+                    mark = "[dim]…[/]" if server.name in unawaited else "[green]✓[/]"
+                    console.print(f"{mark} {server.name:<22} {future.result():6.1f} s")
                 order.submit_possible(pool)
         except BaseException:
             order.cancelled.set()
