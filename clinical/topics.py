@@ -42,6 +42,8 @@ class Topic:
     name: str
     partitions: int
     compacted: bool = False
+    notes: bool = False
+    """Of a compacted one: its records are kept for `retention.sent_again_days` and not for good."""
 
 
 TOPICS = (
@@ -50,7 +52,7 @@ TOPICS = (
     Topic(DOCTORS_QUEUE, 2),
     Topic(TECHNICAL_ALARMS, 1),
     Topic(PRODUCER_CURSOR, 1, compacted=True),
-    Topic(SENT_AGAIN, 1, compacted=True),
+    Topic(SENT_AGAIN, 1, compacted=True, notes=True),
     Topic(dead_letter_topic("land-vitals"), 1),
     Topic(dead_letter_topic("land-breaches"), 1),
     Topic(dead_letter_topic("land-derived"), 1),

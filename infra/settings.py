@@ -345,12 +345,16 @@ class Streams(Frozen):
 
 
 class Retention(Frozen):
-    """How long the daily housekeeping keeps what would grow for ever. Readings in Hive are kept until you drop them."""
+    """How long what would grow for ever is kept, by the daily housekeeping or (notes of what was sent again) by Kafka.
+    Readings in Hive are kept until you drop them."""
 
     alarms_days: int = Field(400, ge=1, description="alarms that are over, their audit trail and their mails")
     threshold_snapshots_days: int = Field(800, ge=1, description="the one in force is always kept")
     airflow_days: int = Field(30, ge=2, description="Airflow's runs and task logs")
     inbox_days: int = Field(30, ge=1, description="mails of the embedded inbox")
+    sent_again_days: int = Field(
+        400, ge=1, description="that a row or dead letter was sent again; not less than `kafka.retention_hours`"
+    )
     page_audit_days: int = Field(
         3650, ge=30, description="who looked at which patient in the ward page, or changed what"
     )

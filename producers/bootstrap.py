@@ -21,7 +21,7 @@ ADMIN_TIMEOUT_SECONDS = 15
 MAX_CURSOR_BYTES = 8 * 1024 * 1024
 """Largest cursor message: it lists every open gap, and `producer.max_open_gaps` of them fit."""
 
-FOLLOWED = ("retention.ms",)
+FOLLOWED = ("retention.ms", "cleanup.policy")
 """What an existing topic is given anew when our settings, or we, want it otherwise now."""
 
 LATER_COLUMNS = {
@@ -148,8 +148,13 @@ def _new_topic(settings: Settings, topic: Topic, configuration: Mapping[str, str
             "min.cleanable.dirty.ratio": "0.1",
             "max.message.bytes": str(MAX_CURSOR_BYTES),
         }
-    else:
-        config |= {"cleanup.policy": "delete", "retention.ms": str(settings.kafka.retention_hours * 3_600_000)}
+    kept_hours = settings.kafka.retention_hours
+    if topic.notes:
+        # What a dead letter holds can be sent again for as long as there is the letter, so its note is not gone before.
+        kept_hours = max(kept_hours, settings.retention.sent_again_days * 24)
+    if topic.notes or not topic.compacted:
+        policy = "compact,delete" if topic.compacted else "delete"
+        config |= {"cleanup.policy": policy, "retention.ms": str(kept_hours * 3_600_000)}
     config |= configuration
     return NewTopic(topic.name, num_partitions=topic.partitions, replication_factor=replicas, config=config)
 

@@ -1,7 +1,8 @@
 """Sending something once more: rows that an audit missed, dead letters after a fix. Each of them once, ever.
 
 What is sent and the note that it was sent (in the compacted topic `sent-again`) go out in one Kafka transaction. So a
-crash leaves both or neither, and asking again sends nothing twice; a second sender at the same time is fenced.
+crash leaves both or neither, and asking again sends nothing twice; a second sender at the same time is fenced. Notes
+are kept for `retention.sent_again_days`, and as long as dead letters: what was sent by then has long been landed.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ class Sent(NamedTuple):
 
 
 def sent_before(settings: Settings) -> set[str]:
-    """Names of everything that was ever sent again. Raises UnavailableError."""
+    """Names of everything that was sent again and is still noted. Raises UnavailableError."""
     return committed_keys(settings, SENT_AGAIN)
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import multiprocessing
+import os
+import signal
 import threading
 import uuid
 from collections.abc import Iterator
@@ -10,6 +13,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from unittest.mock import patch
 
 import orjson
 import pytest
@@ -24,7 +28,7 @@ from infra.settings import Contacts, Hadoop, MySQL, Settings
 from sqoop import importer
 from sqoop.importer import LOCK, UNCHANGED, ImportResult, import_contacts
 from sqoop.plan import KEYS_EVERY, Kind
-from sqoop.snapshots import Snapshots
+from sqoop.snapshots import TEMPORARY_PREFIX, Snapshots
 from sqoop.source import MARK_FORMAT
 
 pytestmark = pytest.mark.own_world
@@ -278,6 +282,45 @@ def test_a_failure_leaves_the_last_snapshot_in_force_and_the_next_import_repairs
     completed = world.run()
     assert (completed.version, completed.written) == (repaired.version, False)
     world.assert_hive_equals_mysql()
+
+
+MERGE, NAME, SWITCH = "sqoop.steps.merge", "sqoop.snapshots.hdfs_rename", "sqoop.steps.put_in_force"
+"""What an import does last: it merges, gives the written snapshot its name, and switches the table to it."""
+
+
+def import_and_die(settings: Settings, table: str, at: str) -> None:
+    """An import that is killed when it comes to that step."""
+    with patch(at, lambda *_: os.kill(os.getpid(), signal.SIGKILL)):
+        import_contacts(settings, reason="test", table=table)
+
+
+@pytest.mark.parametrize("at", [MERGE, NAME, SWITCH])
+def test_an_import_that_is_killed_leaves_the_last_snapshot_in_force_and_the_next_one_repairs(
+    imported: World, at: str
+) -> None:
+    world = imported
+    location, rows, versions = world.location(), world.in_hive(), world.snapshots().versions()
+    world.sql(f"UPDATE {world.source} SET phone = 'changed before {at}' WHERE patient_id = 'leap'")
+    world.insert((f"new before {at}", "Kari"))
+    process = multiprocessing.get_context("spawn").Process(
+        target=import_and_die, args=(world.settings, world.table, at), daemon=True
+    )
+    process.start()
+    process.join(120)
+    assert process.exitcode == -signal.SIGKILL
+    assert (world.location(), world.in_hive()) == (location, rows)
+    unnamed = [name for name in hdfs_names(world) if name.startswith(TEMPORARY_PREFIX)]
+    assert len(unnamed) == (at == NAME)
+    assert len(world.snapshots().versions()) == len(versions) + (at == SWITCH)
+
+    world.run()
+    world.assert_hive_equals_mysql()
+    assert hdfs(world.settings).ls(world.snapshots().staging) == []
+    assert sorted(hdfs_names(world)) == world.snapshots().versions()
+
+
+def hdfs_names(world: World) -> list[str]:
+    return [path.rsplit("/", 1)[1] for path in hdfs(world.settings).ls(world.snapshots().directory, detail=False)]
 
 
 def test_a_table_of_another_shape_without_times_of_change_is_imported_in_full(bare: World) -> None:

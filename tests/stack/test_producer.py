@@ -21,7 +21,7 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, Message, Producer, Topic
 from confluent_kafka.admin import AdminClient, ConfigResource  # type: ignore[attr-defined]
 
 from clinical.messages import READING_FIELDS
-from clinical.topics import Topic
+from clinical.topics import SENT_AGAIN, Topic
 from infra.clients import devices_connection, kafka_config, reader_connection
 from infra.errors import ConfigurationError, SingleInstanceError, UnavailableError
 from infra.metrics import StreamMetrics
@@ -548,3 +548,17 @@ def test_an_existing_topic_gets_the_retention_that_the_settings_name_now(stack: 
         return bool(future.result()["retention.ms"].value == str(hours * 3_600_000))
 
     await_that(is_kept_longer, "the longer retention")
+
+
+def test_notes_of_what_was_sent_again_are_not_kept_for_good(stack: Settings) -> None:
+    bootstrap(stack)
+    topic = ConfigResource(ConfigResource.Type.TOPIC, SENT_AGAIN)
+    admin = AdminClient(kafka_config(stack))
+
+    def are_forgotten() -> bool:
+        (future,) = admin.describe_configs([topic]).values()
+        found = {name: entry.value for name, entry in future.result().items()}
+        days = stack.retention.sent_again_days
+        return (found["cleanup.policy"], found["retention.ms"]) == ("compact,delete", str(days * 86_400_000))
+
+    await_that(are_forgotten, "the end of old notes")
