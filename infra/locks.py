@@ -1,8 +1,14 @@
-"""Named locks in MySQL: held by a connection, so a crash releases them."""
+"""Named locks in MySQL: held by a connection, so a crash releases them.
+
+A machine that lost its power or its network closes nothing, and the server would take its session for alive until TCP
+gives up, two hours later by default. So a session that holds a lock may be idle for IDLE_SECONDS only, and whoever
+holds one asks after it every KEEP_SECONDS. A process that stood still for longer has lost its locks, and notices.
+"""
 
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
 from types import TracebackType
@@ -16,15 +22,27 @@ from infra.errors import SingleInstanceError, UnavailableError
 from infra.log import get_logger
 from infra.settings import Settings
 
-IDLE_SECONDS = 31_536_000
-"""The server may not end the connection, and with it the lock, because it is idle (8 hours by default)."""
+IDLE_SECONDS = 60
+"""After so long without a word the server ends a connection, and with it the lock."""
 
 KEEP_SECONDS = 5.0
-"""How often a kept lock is looked at."""
+"""How often a lock is looked at."""
+
+FORMER_SECONDS = 3.0 * IDLE_SECONDS
+"""For so long a holder with the number of the connection that was lost is taken for that one. Later MySQL has been
+restarted and begun to count anew."""
 
 JOIN_SECONDS = 2.0
 
 log = get_logger("locks")
+
+
+class HeldError(SingleInstanceError):
+    """The lock is held by another. `by`: the number of its connection, None when it has just gone."""
+
+    def __init__(self, name: str, by: int | None) -> None:
+        super().__init__(f"The lock {name} is held by another process: only one may run at a time.")
+        self.by = by
 
 
 @contextmanager
@@ -36,17 +54,36 @@ def named_lock(settings: Settings, name: str, timeout_seconds: float = 0) -> Ite
     UnavailableError: another may have held the lock meanwhile, so what was done is to be done again.
     """
     with closing(_take(settings, name, timeout_seconds)) as connection:
-        yield
+        with _asked_after(connection, name):
+            yield
         if not _is_held(connection, name):
             raise _unavailable(settings, f"the lock {name} was lost with its connection, so another may have had it")
+
+
+@contextmanager
+def _asked_after(connection: Connection[Any], name: str) -> Iterator[None]:
+    """Keep the server from ending an idle connection meanwhile; one that is lost is asked no more."""
+    ended = threading.Event()
+
+    def ask() -> None:
+        while not ended.wait(KEEP_SECONDS) and _is_held(connection, name):
+            pass
+
+    asking = threading.Thread(target=ask, name=f"lock-{name}", daemon=True)
+    asking.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        asking.join()  # a connection is not for two threads
 
 
 class KeptLock:
     """A lock that a stream holds for as long as it works, though its connection may be cut or MySQL be restarted.
 
     It is held when it was made; leave its context to release it. While MySQL is away nobody else can take it, and
-    afterwards it is taken again. When another process was faster, `stop` is set, and leaving the context raises
-    SingleInstanceError.
+    afterwards it is taken again, at the latest when the server has ended a connection of which we lost sight. When
+    another process was faster, `stop` is set, and leaving the context raises SingleInstanceError.
 
     Raises SingleInstanceError when another holds the lock (a name of at most 64 characters) for longer than
     `timeout_seconds`, UnavailableError without MySQL.
@@ -59,7 +96,7 @@ class KeptLock:
         self._stop = stop
         self._ended = threading.Event()
         self._lost: SingleInstanceError | None = None
-        self._connection = _take(settings, name, timeout_seconds)
+        self._connection, self._number = self._take()
         self._thread = threading.Thread(target=self._keep, name=f"lock-{name}", daemon=True)
 
     def __enter__(self) -> KeptLock:
@@ -77,19 +114,28 @@ class KeptLock:
             raise self._lost
 
     def _keep(self) -> None:
+        seen = time.monotonic()
         while not self._ended.wait(KEEP_SECONDS):
             if _is_held(self._connection, self._name):
+                seen = time.monotonic()
                 continue
             self._close()
             try:
-                self._connection = _take(self._settings, self._name, self._timeout_seconds)
+                self._connection, self._number = self._take()
                 log.warning("a lock was lost with its connection and is held again", lock=self._name)
-            except SingleInstanceError as error:
+            except HeldError as error:
+                # After a cut network it is our own former connection that has it, until the server ends that.
+                if error.by == self._number and time.monotonic() - seen < FORMER_SECONDS:
+                    continue
                 self._lost = error
                 self._stop.set()
                 return
             except UnavailableError:
                 continue
+
+    def _take(self) -> tuple[Connection[Any], int]:
+        connection = _take(self._settings, self._name, self._timeout_seconds)
+        return connection, int(connection.thread_id())  # type: ignore[no-untyped-call]  # its stub has no types
 
     def _close(self) -> None:
         with suppress(pymysql.err.MySQLError):
@@ -105,10 +151,11 @@ def _take(settings: Settings, name: str, timeout_seconds: float) -> Connection[A
                 cursor.execute("SET SESSION wait_timeout = %s", (IDLE_SECONDS,))
                 cursor.execute("SELECT GET_LOCK(%s, %s)", (name, timeout_seconds))
                 (taken,) = cursor.fetchone() or (0,)
+                if taken != 1:
+                    cursor.execute("SELECT IS_USED_LOCK(%s)", (name,))
+                    raise HeldError(name, *(cursor.fetchone() or (None,)))
         except (pymysql.err.OperationalError, pymysql.err.InterfaceError) as error:
             raise _unavailable(settings, error) from error
-        if taken != 1:
-            raise SingleInstanceError(f"The lock {name} is held by another process: only one may run at a time.")
         stack.pop_all()
         return connection
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import multiprocessing
+import os
+import signal
 import threading
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -10,6 +13,7 @@ from typing import Any
 import pytest
 from pymysql.connections import Connection
 
+from infra import locks
 from infra.clients import alerts_connection
 from infra.errors import SingleInstanceError, UnavailableError
 from infra.locks import KeptLock, named_lock
@@ -36,6 +40,57 @@ def cut(mysql_root: Connection[Any], name: str) -> int:
     with mysql_root.cursor() as cursor:
         cursor.execute(f"KILL {number}")
     return number
+
+
+@pytest.fixture
+def short_idle(monkeypatch: pytest.MonkeyPatch) -> float:
+    """A server that ends an idle connection soon, seconds."""
+    monkeypatch.setattr(locks, "IDLE_SECONDS", 3)
+    monkeypatch.setattr(locks, "KEEP_SECONDS", 0.5)
+    return 3
+
+
+def hold(settings: Settings, name: str) -> None:
+    """A process that holds a lock, which the server gives up soon, until it is ended."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(locks, "IDLE_SECONDS", 3)
+        with named_lock(settings, name):
+            threading.Event().wait()
+
+
+def test_a_lock_is_held_longer_than_a_connection_may_be_idle(stack: Settings, short_idle: float) -> None:
+    with named_lock(stack, unique("lock")):
+        threading.Event().wait(short_idle + 2)  # it is the span of time that is to be outlived
+
+
+def test_a_lock_of_a_machine_that_is_gone_without_a_word_is_free_again(
+    stack: Settings, mysql_root: Connection[Any], await_condition: Await
+) -> None:
+    name = unique("lock")
+    process = multiprocessing.get_context("spawn").Process(target=hold, args=(stack, name), daemon=True)
+    process.start()
+    try:
+        await_condition(lambda: holder(mysql_root, name), 60, "the process took no lock")
+        assert process.pid is not None
+        os.kill(process.pid, signal.SIGSTOP)  # it closes nothing, and says nothing any more
+        await_condition(lambda: holder(mysql_root, name) is None, 30, "the lock is held for nobody")
+    finally:
+        process.kill()
+        process.join(30)
+
+
+@pytest.mark.usefixtures("short_idle")
+def test_a_stream_whose_network_was_cut_waits_for_its_own_former_connection_to_end(
+    stack: Settings, mysql_root: Connection[Any], await_condition: Await, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name, stop = unique("lock"), threading.Event()
+    # What a cut network does: we lose sight of the connection, and the server hears nothing of that.
+    monkeypatch.setattr(KeptLock, "_close", lambda _lock: None)
+    with KeptLock(stack, name, 0, stop):
+        former = holder(mysql_root, name)
+        monkeypatch.setattr(locks, "_is_held", lambda connection, _name: connection.thread_id() != former)
+        await_condition(lambda: holder(mysql_root, name) not in (None, former), 30, "the lock was not taken again")
+    assert not stop.is_set()
 
 
 def test_a_lock_that_was_lost_is_told_when_its_work_is_done(stack: Settings, mysql_root: Connection[Any]) -> None:
