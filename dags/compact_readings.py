@@ -27,6 +27,8 @@ Queries see either the old files or the new ones, never both, and the readings s
 
 * **Interval**: the hour in which the readings were *recorded*, in UTC. A run started by hand without a logical date
   takes the last full hour.
+* **What comes later**: the run of a day's last hour also looks at all hours of the last month (`readings.max_age_days`)
+  and rewrites those in which something landed since, as from a device whose clock is slow.
 * **Backfill**: yes. *Trigger > Backfill* with the first and the last hour (both included) and, for hours that were
   compacted before, *All Runs*. Compacting an hour again changes nothing.
 * **When it fails**: it is tried three more times, then ops get a mail. Nothing is lost: the hour keeps its small files,

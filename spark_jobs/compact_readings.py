@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 from pyspark.sql import SparkSession
 
-from clinical.tables import StoredTable
+from clinical.tables import BREACHES, StoredTable
 from infra.checkpoints import read_checkpoint
 from infra.clients import hdfs, with_retries
 from infra.errors import ConfigurationError, UnavailableError, WardError
@@ -38,6 +38,9 @@ def compact(
     settings: Settings, tables: Mapping[StoredTable, str], start: datetime, end: datetime
 ) -> Iterator[tuple[StoredTable, list[Compacted]]]:
     """Compact the partitions of each table that ended in `(start, end]` (aware times), and remove old directories.
+
+    An interval in which a day ends also has what landed in older partitions since: a device whose clock is slow, or
+    that sends what it had stored, adds a small file to an old hour with each batch.
 
     One Spark session serves all tables; it starts with the first and is stopped at the end. `tables`: each with the
     directory of its landing query's checkpoint, which tells the batches that are finished.
@@ -63,10 +66,15 @@ def _compact_table(
 ) -> list[Compacted]:
     # Read before the files are listed: a batch that commits in between only waits for the next run.
     compactor = Compactor(settings, spark, table, read_checkpoint(hdfs(settings), landing))
+    start, end = interval[0], min(interval[1], datetime.now(UTC))
     results = []
-    for spec in closed_partitions(table, interval[0], min(interval[1], datetime.now(UTC))):
+    for spec in closed_partitions(table, start, end):
         results.append(compactor.compact(spec))
         log.info("compacted", table=table.full_name, **spec, files=results[-1].files_before)
+    for spec in older_partitions(table, start, end, settings.readings.max_age_days):
+        if (done := compactor.compact(spec)).files_before:
+            results.append(done)
+            log.info("compacted again", table=table.full_name, **spec, files=done.files_before)
     removed = compactor.remove_retired(datetime.now(UTC))
     log.info("old directories removed", table=table.full_name, directories=len(removed))
     return results
@@ -83,6 +91,13 @@ def closed_partitions(table: StoredTable, start: datetime, end: datetime) -> Ite
             spec = {"event_date": f"{begins:%Y-%m-%d}"}
             yield spec | {"event_hour": str(begins.hour)} if table.hourly else spec
         begins += step
+
+
+def older_partitions(table: StoredTable, start: datetime, end: datetime, days: int) -> Iterator[dict[str, str]]:
+    """Those that ended up to `days` before an interval in which a day ends, in UTC; none before any other."""
+    if any(closed_partitions(BREACHES, start, end)):
+        # The last of them is older than a reading may be by a day, in which it may have landed.
+        yield from closed_partitions(table, start - timedelta(days=days + 1), start)
 
 
 def main(

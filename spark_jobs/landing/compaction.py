@@ -7,6 +7,10 @@
    is not committed yet, under their own names, so that a batch that is run again still finds its file; then switch the
    partition's location, in one step of the metastore. A partition that points elsewhere by then is left alone.
 
+When the lock is lost during the switch, as by a restart of MySQL, a batch may land in the old directory after its
+files were listed. What the directory holds and the new one does not is copied before the partition is compacted again
+(the failed run is tried again soon), and before the old directory is removed.
+
 A crash before the switch leaves the table as it was, one after it leaves it compacted; the directory that nothing
 points at is removed by a later run, an hour later at the earliest (see `retired`). Running it again on a partition
 without new files changes nothing.
@@ -15,9 +19,10 @@ without new files changes nothing.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import Any
 
 from pyspark.sql import DataFrame, SparkSession
@@ -61,6 +66,11 @@ class Compactor:
         self._root = f.compacted_root(settings, table)
         self._ledger = Ledger(self._files, f.ledger_root(settings, table))
 
+    @cached_property
+    def _left(self) -> list[Retired]:
+        """What runs before this one entered into the ledger."""
+        return self._ledger.entries()
+
     def compact(self, spec: Mapping[str, str]) -> Compacted:
         """Compact one partition, if it has files of finished batches.
 
@@ -70,6 +80,7 @@ class Compactor:
         location = location_of(self._spark, self._table, spec)
         if location is None:
             return Compacted(spec)
+        self._take_along(spec, self._left)
         old = f.path_of(location)
         sources = [entry for entry in f.data_files(self._files, old) if self._is_finished(entry)]
         if not any(f.parse_batch_file(f.base_name(entry["name"])) for entry in sources):
@@ -90,7 +101,18 @@ class Compactor:
             location = location_of(self._spark, self._table, spec)
             return f.path_of(location) if location else None
 
-        return self._ledger.remove_due(now, points_at)
+        return self._ledger.remove_due(now, points_at, lambda retired: self._take_along(retired.spec, [retired]))
+
+    def _take_along(self, spec: Mapping[str, str], retired: Iterable[Retired]) -> None:
+        """Bring to the partition what landed in directories that it no longer points at."""
+        directories = [one.directory for one in retired if one.spec == spec]
+        if not directories:
+            return
+        with partition_lock(self._settings, self._table, spec):
+            location = location_of(self._spark, self._table, spec)
+            if location is not None:
+                now = f.path_of(location)
+                f.complete(self._files, now, [one for one in directories if one != now])
 
     def _is_finished(self, entry: Mapping[str, Any]) -> bool:
         """True for a compacted file, and for that of a batch that will never be run again."""

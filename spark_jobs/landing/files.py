@@ -5,6 +5,7 @@ A landed file is named after the query and the batch that wrote it, so a batch t
 
 from __future__ import annotations
 
+import itertools
 import re
 import shutil
 from collections.abc import Iterable
@@ -14,6 +15,7 @@ from typing import Any
 from urllib.parse import urlparse
 
 from clinical.tables import StoredTable
+from infra.clients import hdfs_rename
 from infra.errors import WardError
 from infra.settings import Settings
 
@@ -128,8 +130,32 @@ def merged_batches(files: Any, directory: str) -> set[str]:
 
 
 def write_merged_batches(files: Any, directory: str, names: Iterable[str]) -> None:
-    """Record the names of the batch files that were merged into this directory."""
-    files.pipe_file(f"{directory}/{ALREADY_MERGED}", "\n".join(sorted(names)).encode())
+    """Record the names of the batch files that were merged into this directory, which has no such record yet."""
+    # By a rename: over WebHDFS a file is there before its content, and an empty list would say that nothing was merged.
+    unnamed = f"{directory}/{ALREADY_MERGED}.unnamed"
+    files.pipe_file(unnamed, "\n".join(sorted(names)).encode())
+    hdfs_rename(files, unnamed, f"{directory}/{ALREADY_MERGED}")
+
+
+def complete(files: Any, newest: str, older: list[str]) -> list[str]:
+    """Copy to `newest` the batch files of `older` that it neither holds whole nor has merged; returns their names.
+
+    Each comes to be there whole, at once: the directory may be read meanwhile.
+    """
+    merged = merged_batches(files, newest)
+    held = {base_name(entry["name"]): entry["size"] for entry in data_files(files, newest)}
+    copied = []
+    for entry in itertools.chain.from_iterable(data_files(files, directory) for directory in older):
+        name = base_name(entry["name"])
+        if parse_batch_file(name) and name not in merged and held.get(name, -1) < entry["size"]:
+            unnamed = f"{newest}/_{name}.unnamed"
+            copy(files, entry["name"], unnamed)
+            if name in held:  # as a copy that was cut short
+                files.rm(f"{newest}/{name}")
+            hdfs_rename(files, unnamed, f"{newest}/{name}")
+            held[name] = entry["size"]
+            copied.append(name)
+    return copied
 
 
 def copy(files: Any, source: str, target: str) -> None:

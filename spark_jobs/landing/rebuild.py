@@ -9,7 +9,6 @@ landing or compacting meanwhile, and whoever asks Hive meanwhile misses readings
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -60,27 +59,13 @@ def directories_of(files: Any, base: str, compacted: str, depth: int) -> dict[st
     return dict(sorted(found.items()))
 
 
-def complete(files: Any, newest: str, older: list[str]) -> list[str]:
-    """Copy to `newest` the batch files of `older` that it neither holds whole nor has merged; returns their names."""
-    merged = f.merged_batches(files, newest)
-    held = {f.base_name(entry["name"]): entry["size"] for entry in f.data_files(files, newest)}
-    copied = []
-    for entry in itertools.chain.from_iterable(f.data_files(files, directory) for directory in older):
-        name = f.base_name(entry["name"])
-        if f.parse_batch_file(name) and name not in merged and held.get(name, -1) < entry["size"]:
-            f.copy(files, entry["name"], f"{newest}/{name}")
-            held[name] = entry["size"]
-            copied.append(name)
-    return copied
-
-
 def _rebuild(settings: Settings, files: Any, session: HiveSession, table: StoredTable) -> None:
     depth = len(table.partitions)
     found = directories_of(files, table_path(settings, table), f.compacted_root(settings, table), depth)
     ledger = Ledger(files, f.ledger_root(settings, table))
     copied = 0
     for partition, (*older, newest) in found.items():
-        copied += len(complete(files, newest, older))
+        copied += len(f.complete(files, newest, older))
         for directory in older:
             ledger.enter(Retired(directory, f.parse_spec(partition), datetime.now(UTC)))
     locations = [

@@ -57,16 +57,23 @@ class Ledger:
             found.append(Retired(entry["directory"], entry["spec"], datetime.fromisoformat(entry["at"])))
         return sorted(found, key=lambda retired: retired.at)
 
-    def remove_due(self, now: datetime, points_at: Callable[[Mapping[str, str]], str | None]) -> list[str]:
+    def remove_due(
+        self,
+        now: datetime,
+        points_at: Callable[[Mapping[str, str]], str | None],
+        before: Callable[[Retired], None] = lambda _: None,
+    ) -> list[str]:
         """Remove the directories whose hour has passed; returns their paths.
 
         `points_at` gives the path that a partition points at now: such a directory is in use and only loses its entry.
+        `before` is called with each of the others before it goes; when that raises, it stays.
         """
         removed = []
         for retired in self.entries():
             if now - retired.at < GRACE:
                 continue
             if points_at(retired.spec) != retired.directory:
+                before(retired)
                 remove(self._files, retired.directory)
                 removed.append(retired.directory)
             self._files.rm(self._file(retired.directory))

@@ -4,6 +4,7 @@ for so many bytes, on local files with limits to their measure."""
 import math
 from collections.abc import Mapping
 from contextlib import nullcontext
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +18,11 @@ from infra.errors import WardError
 from infra.settings import Hadoop, Settings
 from spark_jobs.landing import compaction
 from spark_jobs.landing.compaction import MAX_FILE_BYTES, TARGET_FILE_BYTES, Compactor
-from spark_jobs.landing.files import data_files
+from spark_jobs.landing.files import base_name, data_files, write_merged_batches
 
 SPEC = {"event_date": "2026-01-31"}
 FS = "hdfs://localhost:1"
-LATE = "0b8c2f5e-0000-4000-8000-000000000001-7.parquet"
+LATE, HIDDEN, MERGED = (f"0b8c2f5e-0000-4000-8000-000000000001-{batch}.parquet" for batch in (7, 8, 6))
 
 
 class Metastore:
@@ -47,7 +48,7 @@ def files() -> Any:
     return system
 
 
-def switch(monkeypatch: pytest.MonkeyPatch, files: Any, metastore: Metastore) -> None:
+def compactor(monkeypatch: pytest.MonkeyPatch, files: Any, metastore: Metastore) -> Compactor:
     for name, fake in {
         "hdfs": lambda _: files,
         "partition_lock": lambda *_: nullcontext(),
@@ -56,7 +57,36 @@ def switch(monkeypatch: pytest.MonkeyPatch, files: Any, metastore: Metastore) ->
     }.items():
         monkeypatch.setattr(f"spark_jobs.landing.compaction.{name}", fake)
     spark: Any = None
-    Compactor(Settings(), spark, BREACHES, None)._switch(SPEC, "/old", "/new", {"/old/merged.parquet"})
+    return Compactor(Settings(), spark, BREACHES, None)
+
+
+def switch(monkeypatch: pytest.MonkeyPatch, files: Any, metastore: Metastore) -> None:
+    compactor(monkeypatch, files, metastore)._switch(SPEC, "/old", "/new", {"/old/merged.parquet"})
+
+
+def test_what_landed_in_the_old_directory_after_its_files_were_listed_is_brought_along_before_that_goes(
+    monkeypatch: pytest.MonkeyPatch, files: Any
+) -> None:
+    metastore = Metastore(f"{FS}/old")
+    switched = compactor(monkeypatch, files, metastore)
+    write_merged_batches(files, "/new", [MERGED])
+    switched._switch(SPEC, "/old", "/new", {"/old/merged.parquet"})
+    files.pipe_file(f"/old/{MERGED}", b"merged")
+    files.pipe_file(f"/old/{HIDDEN}", b"landed while the lock was lost")
+    assert switched.remove_retired(datetime.now(UTC) + timedelta(hours=2)) == ["/old"]
+    assert files.cat_file(f"/new/{HIDDEN}") == b"landed while the lock was lost"
+    assert {base_name(entry["name"]) for entry in data_files(files, "/new")} == {"merged.parquet", LATE, HIDDEN}
+    assert not files.exists("/old")
+
+
+def test_what_landed_in_the_old_directory_is_brought_along_when_the_failed_run_is_tried_again(
+    monkeypatch: pytest.MonkeyPatch, files: Any
+) -> None:
+    metastore = Metastore(f"{FS}/old")
+    switch(monkeypatch, files, metastore)
+    files.pipe_file(f"/old/{HIDDEN}", b"landed while the lock was lost")
+    compactor(monkeypatch, files, metastore).compact(SPEC)
+    assert files.cat_file(f"/new/{HIDDEN}") == b"landed while the lock was lost"
 
 
 def test_the_partition_points_at_the_new_files_with_what_landed_meanwhile(

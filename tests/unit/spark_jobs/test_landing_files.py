@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from clinical.tables import BREACHES, VITAL_READINGS
 from infra.settings import Settings
-from spark_jobs.compact_readings import closed_partitions
+from spark_jobs.compact_readings import closed_partitions, older_partitions
 from spark_jobs.landing.batch import Batch, sweep_staging
 from spark_jobs.landing.files import (
     StagedFile,
@@ -155,6 +155,18 @@ def test_a_day_is_compacted_with_its_last_hour_only() -> None:
     }
     assert days.pop(23) == [{"event_date": "2026-01-31"}]
     assert not any(days.values())
+
+
+def test_with_the_end_of_a_day_all_older_hours_are_looked_at_in_which_something_may_have_landed() -> None:
+    last = NOON.replace(hour=23)
+    older = list(older_partitions(VITAL_READINGS, last, last + timedelta(hours=1), 2))
+    assert older[0] == {"event_date": "2026-01-28", "event_hour": "23"}
+    assert older[-1] == {"event_date": "2026-01-31", "event_hour": "22"}
+    assert len(older) == 72
+    assert list(older_partitions(BREACHES, last, last + timedelta(hours=1), 2)) == [
+        {"event_date": f"2026-01-{day}"} for day in (28, 29, 30)
+    ]
+    assert not any(older_partitions(VITAL_READINGS, NOON, NOON + timedelta(hours=1), 2))
 
 
 @given(start=st.integers(0, 72), hours=st.integers(1, 48), split=st.integers(1, 48))

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 from fsspec.implementations.memory import MemoryFileSystem
 
-from spark_jobs.landing.files import write_merged_batches
-from spark_jobs.landing.rebuild import complete, directories_of
+from spark_jobs.landing.files import complete, write_merged_batches
+from spark_jobs.landing.rebuild import directories_of
 
 QUERY = "6a1c0f52-9d0e-4d38-8a6f-0123456789ab"
 BASE, COMPACTED = "/hive/t", "/hive/t_compacted"
