@@ -7,7 +7,9 @@ snapshots that were in force, and compared by `breach_id` with `health.breaches`
 
 While an edit came into force a reading may have been judged by either table, and that of a patient whose contact
 changed of late by any age: a breach is *due* only if every judgement that was possible finds it. Readings that were
-rejected are not judged again; those that were sent again, or of patients whose contact is gone, are only counted.
+rejected are not judged again; those that were sent again, or of patients whose contact is gone, are only counted. So is
+what no breach was published for and a table calls none that came into force before detection had surely passed the
+time, which the first breach after it says: detection may have been away until then.
 A reading belongs to the time of its insertion, a derived value to the time for which it was computed.
 """
 
@@ -97,8 +99,8 @@ class Due(NamedTuple):
 class BreachAudit:
     """What was found. `due`: breaches that every possible judgement finds; `missing`: those that were not published.
 
-    `unknown`: values of readings that were sent again, and of patients whose contact is not there any more, which were
-    not judged again.
+    `unknown`: values of readings that were sent again, of patients whose contact is not there any more, and those for
+    which no breach was published and that may have been judged late, by a table that calls them none.
     """
 
     start: datetime
@@ -154,6 +156,8 @@ def audit_breaches(
             published, delay = _published(session, source)
             tables_then = thresholds_in_force(settings, start, end + max(delay, source.slack))
             judgement = Judgement(tables_then, max(delay, source.slack), start)
+            passed = _passed_by(session, source, end)
+            judged_late = Judgement(thresholds_in_force(settings, start, passed), passed - start, start)
             found.published += len(published)
             rows_then = [row for table in tables_then for row in table.rows]
             for value in _values(session, source, suspicious(never_breaches(rows_then, source.catalogue))):
@@ -161,9 +165,13 @@ def audit_breaches(
                 if patient is None or (source.topic == VITAL_INFO and value.source_id in again):
                     found.unknown += 1
                 elif judgement.is_due(value, patient):
-                    found.due += 1
-                    if breach_id(source.topic, value.source_id, value.attribute) not in published:
+                    if breach_id(source.topic, value.source_id, value.attribute) in published:
+                        found.due += 1
+                    elif judged_late.is_due(value, patient):
+                        found.due += 1
                         found.missing.append(Due(source.topic, value.source_id, value.attribute))
+                    else:
+                        found.unknown += 1
     return found
 
 
@@ -292,6 +300,17 @@ def _published(session: HiveSession, source: Source) -> tuple[set[str], timedelt
         found.add(identity)
         delay = max(delay, moment(detected_at) - moment(began))
     return found, delay
+
+
+def _passed_by(session: HiveSession, source: Source, end: datetime) -> datetime:
+    """When detection had passed `end` for all we know: it had found a breach of later. Now, where there is none."""
+    later = _within(end, end + timedelta(days=1), source.at)
+    statement = (
+        f"SELECT detected_at FROM {BREACHES.full_name} WHERE {later} AND source_topic = '{source.topic}'"
+        f" ORDER BY {source.at} LIMIT 1"
+    )
+    found = session.rows(statement)
+    return max(end, moment(found[0][0])) if found else datetime.now(UTC)
 
 
 def _patients(session: HiveSession) -> dict[str, Patient]:

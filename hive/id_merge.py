@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import groupby
 
@@ -21,6 +21,12 @@ class Ids:
         self.count += 1
         if len(self.first) < LISTED_IDS:
             self.first.append(value)
+
+    def remove(self, values: Collection[int]) -> None:
+        """Leave out those of the listed ids."""
+        before = len(self.first)
+        self.first = [value for value in self.first if value not in values]
+        self.count -= before - len(self.first)
 
 
 @dataclass

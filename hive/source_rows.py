@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime, tzinfo
 from typing import Any, NamedTuple
@@ -73,10 +73,28 @@ def id_range(settings: Settings, rows: SourceRows) -> tuple[int, int] | None:
     return None if lowest is None or highest is None else (int(lowest), int(highest))
 
 
+def of_no_time(settings: Settings, ids: Sequence[int]) -> set[int]:
+    """Those of the ids whose rows have no time of insertion: the producer gave them that of receipt."""
+    key, inserted = settings.source.key_column, settings.source.inserted_at_column
+    found = set[int]()
+    with _mysql_errors(settings), closing(reader_connection(settings)) as connection, connection.cursor() as cursor:
+        for start in range(0, len(ids), FETCH_ROWS):
+            some = ids[start : start + FETCH_ROWS]
+            marks = ", ".join(["%s"] * len(some))
+            cursor.execute(
+                f"SELECT `{key}` FROM {_table(settings)} WHERE `{inserted}` IS NULL AND `{key}` IN ({marks})", some
+            )
+            found.update(int(one) for (one,) in cursor.fetchall())
+    return found
+
+
 def _from_source(settings: Settings) -> str:
     inserted = settings.source.inserted_at_column
-    table = ".".join(f"`{part}`" for part in settings.source.table.split(".", 1))
-    return f"FROM {table} WHERE `{inserted}` >= %s AND `{inserted}` < %s"
+    return f"FROM {_table(settings)} WHERE `{inserted}` >= %s AND `{inserted}` < %s"
+
+
+def _table(settings: Settings) -> str:
+    return ".".join(f"`{part}`" for part in settings.source.table.split(".", 1))
 
 
 @contextmanager

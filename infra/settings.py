@@ -128,7 +128,9 @@ class Source(Frozen):
     patient_column: str = "patient_id"
     device_column: str = Field("device_id", description="empty: the table has none")
     recorded_at_column: str = Field("recorded_at", description="empty: the time of receipt is used and marked so")
-    inserted_at_column: str = Field("inserted_at", description="empty: the time of receipt is used")
+    inserted_at_column: str = Field(
+        "inserted_at", description="empty: the time of receipt is used, as for a row where it is NULL; not audited then"
+    )
     time_zone: str = Field("UTC", description="zone of the recorded_at DATETIME, which has none of its own")
     attributes: dict[str, str] = Field(
         default_factory=lambda: {

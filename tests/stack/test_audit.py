@@ -15,6 +15,7 @@ from clinical.tables import VITAL_READINGS
 from hive.audit import audit_hour
 from hive.client import query
 from hive.landed import NotYetLandedError
+from hive.source_rows import of_no_time
 from infra.clients import devices_connection, hdfs
 from infra.settings import Settings
 from spark_jobs.landing.files import data_files
@@ -136,6 +137,18 @@ def test_a_reading_that_is_twice_in_hive_is_named(
         for entry in data_files(files, path):
             if entry["name"] not in before:
                 files.rm(entry["name"])
+
+
+def test_rows_without_a_time_of_insertion_are_known(stack: Settings, devices: Connection[Any]) -> None:
+    table = f"health.untimed_{random.randrange(10**9)}"
+    source = stack.source.model_copy(update={"table": table})
+    with devices.cursor() as cursor:
+        cursor.execute(f"CREATE TABLE {table} (id BIGINT PRIMARY KEY, inserted_at TIMESTAMP(3) NULL)")
+        try:
+            cursor.execute(f"INSERT INTO {table} VALUES (1, NULL), (2, NOW(3)), (3, NULL)")
+            assert of_no_time(stack.model_copy(update={"source": source}), [1, 2, 4]) == {1}
+        finally:
+            cursor.execute(f"DROP TABLE {table}")
 
 
 def test_an_hour_whose_late_commits_may_still_come_is_not_audited(stack: Settings) -> None:

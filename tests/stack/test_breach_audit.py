@@ -20,6 +20,7 @@ from clinical.patient_limits import patient_rows
 from clinical.thresholds import ThresholdRow
 from clinical.topics import DERIVED_VITALS
 from hbase.snapshots import ThresholdSnapshot, latest, new_snapshot, store
+from hive import breach_audit
 from hive.breach_audit import audit_breaches
 from hive.client import query
 from infra.clients import devices_connection, hdfs, kafka_config
@@ -108,6 +109,12 @@ def in_force_then(stack: Settings) -> Iterator[PutInForce]:
         hdfs(stack).rm(stack.hdfs_path("thresholds", f"{snapshot.version}.json"))
 
 
+@pytest.fixture
+def judged_then(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Detection had passed a time of long ago when that was over, and has not come to it today."""
+    monkeypatch.setattr(breach_audit, "_passed_by", lambda _session, _source, end: end)
+
+
 def wait_until_landed(settings: Settings, reading: int, await_condition: Await) -> None:
     statement = f"SELECT reading_id FROM health.vital_readings WHERE reading_id = {reading}"
     await_condition(lambda: query(settings, statement) == [(reading,)], 300, f"reading {reading} did not land", 2)
@@ -160,6 +167,7 @@ def test_a_derived_value_is_landed_and_audited_too(
     assert found.due >= 1
 
 
+@pytest.mark.usefixtures("judged_then")
 def test_a_breach_of_a_derived_value_that_was_never_published_is_named(
     stack: Settings, patient: str, in_force_then: PutInForce, await_condition: Await
 ) -> None:
@@ -171,6 +179,7 @@ def test_a_breach_of_a_derived_value_that_was_never_published_is_named(
     assert [str(missing) for missing in found.missing] == [f"derived value {identity} news2"]
 
 
+@pytest.mark.usefixtures("judged_then")
 def test_a_breach_by_the_table_of_that_time_that_was_never_published_is_named(
     stack: Settings,
     old_reading: tuple[int, datetime],
@@ -183,6 +192,21 @@ def test_a_breach_by_the_table_of_that_time_that_was_never_published_is_named(
     found = audit_breaches(stack, hour, hour + timedelta(hours=1), WAIT_SECONDS)
     assert [str(missing) for missing in found.missing] == [f"reading {reading} heart_rate"]
     assert (found.due, found.published) == (1, 0)
+
+
+def test_what_may_have_been_judged_late_by_a_table_that_calls_it_no_breach_is_not_missing(
+    stack: Settings,
+    old_reading: tuple[int, datetime],
+    in_force_then: PutInForce,
+    await_condition: Await,
+) -> None:
+    """It was: detection has come to it today."""
+    reading, hour = old_reading
+    wait_until_landed(stack, reading, await_condition)
+    in_force_then(strict)
+    found = audit_breaches(stack, hour, hour + timedelta(hours=1), WAIT_SECONDS)
+    assert (found.due, found.missing) == (0, [])
+    assert found.unknown >= 1
 
 
 def test_what_is_no_breach_by_the_table_of_that_time_is_not_due(
@@ -198,6 +222,7 @@ def test_what_is_no_breach_by_the_table_of_that_time_is_not_due(
     assert (found.due, found.missing) == (0, [])
 
 
+@pytest.mark.usefixtures("judged_then")
 def test_limits_of_one_patient_at_that_time_count_for_that_patient_alone(
     stack: Settings,
     old_reading: tuple[int, datetime],

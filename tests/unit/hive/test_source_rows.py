@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from datetime import UTC, datetime
 from io import BytesIO
 from typing import Any
@@ -12,7 +12,7 @@ import pymysql
 import pytest
 
 from hive import audit, source_rows
-from hive.audit import audit_hour
+from hive.landed import NotYetLandedError
 from hive.source_rows import SourceRows, id_range, source_ids
 from infra.errors import ConfigurationError, UnavailableError
 from infra.settings import Settings
@@ -76,29 +76,52 @@ def test_a_table_that_is_gone_is_a_wrong_setting(monkeypatch: pytest.MonkeyPatch
         id_range(Settings(), ROWS)
 
 
+class Audited:
+    """What an audit asks, in order, and is answered: `ranges` of ids in turn, `in_hive` and `in_mysql`."""
+
+    def __init__(self, in_hive: Sequence[int], in_mysql: Sequence[int], *ranges: tuple[int, int]) -> None:
+        self.asked: list[str] = []
+        self._in_hive, self._in_mysql, self._ranges = in_hive, in_mysql, iter(ranges)
+
+    def id_range(self, *_: object) -> tuple[int, int]:
+        return next(self._ranges)
+
+    def run(self, _statement: str) -> Any:
+        self.asked.append("Hive")
+        return type("Answer", (), {"rows": iter([(one, 1) for one in self._in_hive])})
+
+    def ids(self, *_: object) -> Iterator[int]:
+        self.asked.append("MySQL")
+        yield from self._in_mysql
+
+    def result(self, monkeypatch: pytest.MonkeyPatch) -> audit.AuditResult:
+        def wait(_settings: Settings, end: datetime, _ids: Sequence[int], _seconds: float) -> None:
+            assert end == END
+
+        monkeypatch.setattr(audit, "find_rows", lambda *_: ROWS)
+        monkeypatch.setattr(audit, "id_range", self.id_range)
+        monkeypatch.setattr(audit, "wait_until_landed", wait)
+        monkeypatch.setattr(audit, "hive_session", lambda _settings: nullcontext(self))
+        monkeypatch.setattr(audit, "source_ids", self.ids)
+        return audit.audit_hour(Settings(), datetime(2026, 1, 31, 10, tzinfo=UTC), END)
+
+
 def test_mysql_is_asked_for_ids_once_hive_has_sorted_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[str] = []
+    audited = Audited([1], [1], (1, 1))
+    assert audited.result(monkeypatch).agrees
+    assert audited.asked == ["Hive", "MySQL"]
 
-    class Hive:
-        def run(self, _statement: str) -> Any:
-            asked.append("Hive")
-            return type("Answer", (), {"rows": iter([(1, 1)])})
 
-    @contextmanager
-    def session(_settings: Settings) -> Any:
-        yield Hive()
+def test_a_row_that_hive_lacks_is_missing_while_nothing_was_committed(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert Audited([1, 3], [1, 2, 3], (1, 3), (1, 3)).result(monkeypatch).missing_ids == [2]
 
-    def ids(_settings: Settings, _rows: SourceRows) -> Any:
-        asked.append("MySQL")
-        yield 1
 
-    def wait(_settings: Settings, end: datetime, _ids: Sequence[int], _seconds: float) -> None:
-        assert end == END
+def test_a_row_that_was_committed_during_the_audit_may_be_on_its_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(NotYetLandedError, match="committed during the audit"):
+        Audited([1, 2], [1, 2, 3], (1, 2), (1, 3)).result(monkeypatch)
 
-    monkeypatch.setattr(audit, "find_rows", lambda *_: ROWS)
-    monkeypatch.setattr(audit, "id_range", lambda *_: (1, 1))
-    monkeypatch.setattr(audit, "wait_until_landed", wait)
-    monkeypatch.setattr(audit, "hive_session", session)
-    monkeypatch.setattr(audit, "source_ids", ids)
-    assert audit_hour(Settings(), datetime(2026, 1, 31, 10, tzinfo=UTC), END).agrees
-    assert asked == ["Hive", "MySQL"]
+
+def test_a_row_of_no_time_is_in_no_hour(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(audit, "of_no_time", lambda _settings, ids: {2} & set(ids))
+    result = Audited([1, 2, 3], [1], (1, 1)).result(monkeypatch)
+    assert (result.unexpected_ids, result.counts["unexpected"]) == ([3], 1)
