@@ -137,7 +137,7 @@ def audit_hour(
             difference = compare(expected, found)
     if difference.missing.count and id_range(settings, rows) != ids:
         raise NotYetLandedError(
-            f"Rows inserted before {end:%Y-%m-%d %H:%M:%S} UTC were committed during the audit, and may be on their way."
+            f"Rows inserted before {end:%Y-%m-%d %H:%M:%S} UTC were committed during the audit and may be on their way."
         )
     if difference.unexpected.count:
         difference.unexpected.remove(of_no_time(settings, difference.unexpected.first))

@@ -146,8 +146,10 @@ def _run(context: Context, first: Kind, started: datetime) -> ImportResult:
         done = run_pass(context, kind)
         total = replace(_add(total, done, kind), seconds=_seconds_since(started))
         kind = done.follow_up
-        # Written after each pass: also an import that found nothing new has looked, and moves the mark on.
-        context.snapshots.write_manifest(done.version, {**done.manifest, "result": asdict(total)})
+        # Written after each pass: also an import that found nothing new has looked, and moves the mark on. One that
+        # must go on has no result yet, so that none that fails in between is taken for finished.
+        result = {} if kind is not None else {"result": asdict(total)}
+        context.snapshots.write_manifest(done.version, {**done.manifest, **result})
     assert total is not None
     if total.unreadable:
         log.warning("values that cannot be read became NULL", columns=total.unreadable)

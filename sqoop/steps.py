@@ -99,7 +99,10 @@ def run_pass(context: Context, kind: Kind) -> Pass:
         kind is Kind.FULL,
         source.time_zones,
     )
-    checked_at = started_at.isoformat() if kind is not Kind.DELTA or last is None else last["keys_checked_at"]
+    follow_up = plan.escalate(kind, Completeness(merged.changes.rows, merged.stale), fetched.before, fetched.after)
+    # What is found wrong counts as checked when it is put right: should that fail, the next import looks again.
+    is_checked = kind is not Kind.DELTA and follow_up is None
+    checked_at = started_at.isoformat() if is_checked or last is None else last["keys_checked_at"]
     manifest = {
         "kind": kind,
         "reason": context.reason,
@@ -118,8 +121,6 @@ def run_pass(context: Context, kind: Kind) -> Pass:
         snapshots.add(version, merged.rows, manifest)
     put_in_force(context.settings, context.table, context.settings.default_fs + snapshots.path(version))
     rows_read = fetched.rows.num_rows + (keys.rows.num_rows if keys is not None else 0)
-    outcome = Completeness(merged.changes.rows, merged.stale)
-    follow_up = plan.escalate(kind, outcome, fetched.before, fetched.after)
     return Pass(version, manifest, rows_read, merged, written, follow_up)
 
 

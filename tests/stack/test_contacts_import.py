@@ -22,7 +22,7 @@ from clinical.tables import PATIENTS
 from hive import ddl
 from hive.client import hive_session
 from infra.clients import devices_connection, hdfs
-from infra.errors import ConfigurationError, UnavailableError
+from infra.errors import ConfigurationError, UnavailableError, WardError
 from infra.locks import named_lock
 from infra.settings import Contacts, Hadoop, MySQL, Settings
 from sqoop import importer
@@ -30,6 +30,7 @@ from sqoop.importer import LOCK, UNCHANGED, ImportResult, import_contacts
 from sqoop.plan import KEYS_EVERY, Kind
 from sqoop.snapshots import TEMPORARY_PREFIX, Snapshots
 from sqoop.source import MARK_FORMAT
+from sqoop.steps import Context, Pass, run_pass
 
 pytestmark = pytest.mark.own_world
 
@@ -227,6 +228,30 @@ def test_the_daily_comparison_of_keys_finds_what_count_and_overlap_cannot(import
     make_the_keys_due(world)
     result = world.run()
     assert (result.kind, result.new, result.deleted) == (Kind.FULL, 1, 1)
+    world.assert_hive_equals_mysql()
+
+
+def test_what_the_comparison_of_keys_found_is_found_again_when_the_full_import_after_it_fails(
+    imported: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = imported
+
+    def fail_in_full(context: Context, kind: Kind) -> Pass:
+        if kind is Kind.FULL:
+            raise WardError("Sqoop ended with status 1")
+        return run_pass(context, kind)
+
+    world.insert(("old", "Eva"), updated_at=naive_utc() - timedelta(days=3))
+    world.run(full=True)
+    # As by a transaction that was open for long: earlier than what is looked at, and the number of rows is the same.
+    at = (naive_utc() - timedelta(days=2)).strftime(MARK_FORMAT)
+    world.sql(f"UPDATE {world.source} SET phone = '+47 55', updated_at = '{at}' WHERE patient_id = 'old'")
+    make_the_keys_due(world)
+    with monkeypatch.context() as patch:
+        patch.setattr(importer, "run_pass", fail_in_full)
+        with pytest.raises(WardError, match="status 1"):
+            world.run()
+    assert world.run().kind == Kind.FULL
     world.assert_hive_equals_mysql()
 
 
