@@ -19,6 +19,8 @@ INVALID = "threshold_table_invalid"
 EMPTY = "threshold_table_empty"
 AWAY = "hbase_unavailable"
 UNWRITABLE = "threshold_snapshot_unwritable"
+AHEAD = "threshold_cells_ahead"
+"""Cells were written while a clock was ahead: what is put there in the HBase shell is not seen until then."""
 
 PUBLISH_TIMEOUT_SECONDS = 2
 """Short, for it holds up the caller's loop; an alarm that did not go out is tried again at the next one."""

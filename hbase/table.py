@@ -31,6 +31,8 @@ VERSIONS = 10
 STATE_FAMILY = "s"
 MARK_COLUMN = b"s:mark"
 EDITION = b"edition"
+WRITTEN = b"written"
+"""The time under which the last edit was written."""
 
 Cells = dict[str, dict[str, str]]
 """`row key -> column -> text`, the columns without their family."""
@@ -47,6 +49,11 @@ class TableState:
     cells: Cells
     written_at: dict[str, dict[str, int]]
     edition: int
+
+    @property
+    def newest(self) -> int:
+        """When the newest cell of all was written, epoch ms; 0: there is none."""
+        return max((at for row in self.written_at.values() for at in row.values()), default=0)
 
     def last_change(self, row_key: str) -> tuple[int, str | None]:
         """When the newest cell of a row was written (epoch ms), and by whom; a `put` in the shell names nobody."""
@@ -119,11 +126,14 @@ def apply_edit(
     `state` is the reading that the edit was made from: raises EditConflictError, with nothing written, when another
     edit has been made since. Each row changes at once, the rows not together: after a crash or an UnavailableError in
     between some may be written; the table is then checked like any other, and the same edit can be made again.
+
+    What is written is later than all that `state` shows, also when that was written while a clock was ahead: in HBase
+    the later time wins, and a `put` in the shell would not be seen until then.
     """
     table = settings.thresholds.table
     with connected(settings) as connection:
         _claim_next_edition(connection, settings, state.edition)
-        batch = connection.table(table).batch()
+        batch = connection.table(table).batch(timestamp=_next_time(connection, settings, state))
         for row_key, columns in puts.items():
             batch.put(
                 row_key.encode(), {f"{FAMILY}:{column}".encode(): text.encode() for column, text in columns.items()}
@@ -167,6 +177,15 @@ def _mark(connection: Any, settings: Settings, row: bytes) -> str | None:
 
 def _edition(connection: Any, settings: Settings) -> int:
     return int(_mark(connection, settings, EDITION) or 0)
+
+
+def _next_time(connection: Any, settings: Settings, state: TableState) -> int:
+    """The time to write an edit under, epoch ms: HBase's own, but later than any before, also of rows deleted since."""
+    marks = connection.table(state_table(settings))
+    _, claimed_at = marks.row(EDITION, columns=[MARK_COLUMN], include_timestamp=True)[MARK_COLUMN]
+    at = max(claimed_at, state.newest + 1, int(_mark(connection, settings, WRITTEN) or 0) + 1)
+    marks.put(WRITTEN, {MARK_COLUMN: str(at).encode()}, timestamp=at)
+    return int(at)
 
 
 def _claim_next_edition(connection: Any, settings: Settings, edition: int) -> None:

@@ -6,18 +6,22 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from clinical.thresholds import ThresholdProblem, ThresholdRow, read_table
-from hbase.alarms import AWAY, EMPTY, INVALID, UNWRITABLE, AlarmBoard, HdfsMemory, kafka_sender
+from hbase.alarms import AHEAD, AWAY, EMPTY, INVALID, UNWRITABLE, AlarmBoard, HdfsMemory, kafka_sender
 from hbase.settling import Content, Settling
 from hbase.snapshots import ThresholdSnapshot, content_hash, latest, new_snapshot, store
-from hbase.table import read_state
+from hbase.table import TableState, read_state
 from infra.errors import ConfigurationError, UnavailableError, WardError
 from infra.log import get_logger
 from infra.settings import Settings
 
 AWAY_SECONDS = 10.0
 """HBase may be away for this long, as in a restart or a pause, before ops hear of it."""
+
+AHEAD_MS = 60_000
+"""By so much the clocks of HBase and of this machine may differ."""
 
 PROBLEMS_NAMED = 5
 
@@ -39,6 +43,20 @@ def judge_table(cells: Content) -> Judgement:
     if not problems:
         return Judgement(rows, None, "")
     return Judgement(rows, INVALID if cells else EMPTY, describe(problems))
+
+
+def written_ahead(state: TableState, now: float) -> str:
+    """What ops are to know of cells that were written later than now (epoch s), as by a clock that was ahead."""
+    latest_of = {key: max(row.values()) for key, row in state.written_at.items()}
+    late = {key: at for key, at in latest_of.items() if at > now * 1000 + AHEAD_MS}
+    if not late:
+        return ""
+    until = datetime.fromtimestamp(max(late.values()) / 1000, UTC)
+    return (
+        f"Rows were written as of a time to come, as {min(late)}, up to {until:%Y-%m-%d %H:%M:%S} UTC: a clock was "
+        "ahead. What is put into them in the HBase shell before then is not seen; `./ward thresholds` and the ward "
+        "page edit them all the same."
+    )
 
 
 def describe(problems: list[ThresholdProblem]) -> str:
@@ -93,12 +111,17 @@ class ThresholdWatcher:
 
     def _look(self, now: float) -> ThresholdSnapshot | None:
         try:
-            cells = read_state(self._settings).cells
+            state = read_state(self._settings)
         except WardError as error:
             self._away(str(error), now)
             return None
+        cells = state.cells
         self._away_since = None
         self._alarms.clear(AWAY)
+        if ahead := written_ahead(state, now):
+            self._alarms.raise_(AHEAD, ahead)
+        else:
+            self._alarms.clear(AHEAD)
         if not self._settling.observe(cells, now):
             return None
         judgement = judge_table(cells)

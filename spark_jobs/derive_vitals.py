@@ -34,6 +34,7 @@ from infra.settings import Settings
 from infra.stream import run_stream
 from spark_jobs.alarms import Alarms
 from spark_jobs.checkpoint import check_checkpoint
+from spark_jobs.clock import BatchClock
 from spark_jobs.first_batch import has_begun
 from spark_jobs.kafka import kafka_source, since, write_to_kafka
 from spark_jobs.landing.readiness import require_servers
@@ -194,8 +195,9 @@ class DerivingJob:
         return publish
 
     def _watch(self, queries: list[StreamingQuery], stop: threading.Event) -> None:
-        beginning = True
+        beginning, clock = True, BatchClock()
         while not stop.is_set():
+            clock.require_not_set_back()
             for query in queries:
                 self._check(query)
                 self._count(query)

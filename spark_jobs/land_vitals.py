@@ -25,6 +25,7 @@ from infra.metrics import StreamMetrics
 from infra.priority import give_way
 from infra.settings import Settings
 from infra.stream import run_stream
+from spark_jobs.clock import BatchClock
 from spark_jobs.first_batch import has_begun
 from spark_jobs.kafka import kafka_source
 from spark_jobs.landing.batch import Batch, sweep_staging
@@ -116,7 +117,9 @@ class LandingJob:
         require_tables(spark, [table for stream in self._streams for table in stream.tables])
         self._metrics.alive(self._lag(ends))
         to_start, queries, beginning = list(self._streams), list[StreamingQuery](), True
+        clock = BatchClock()
         while not stop.is_set():
+            clock.require_not_set_back()
             for query in queries:
                 self._check(query)
             # Side by side, all first batches would take as long as the last: readings, the first of `STREAMS`, would

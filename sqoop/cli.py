@@ -18,7 +18,8 @@ from sqoop.importer import import_contacts as run_import
 
 DETECTION = "detect-breaches"
 TAKEN_UP_SECONDS = 60.0
-"""Detection looks for a new snapshot every three seconds, and takes some more to load it."""
+"""Detection looks for a new snapshot every three seconds, and takes some more to load it; when it has just taken up
+another, it waits for the end of an epoch besides."""
 
 POLL_SECONDS = 0.5
 
@@ -46,8 +47,10 @@ def import_contacts(
     typer.echo(f"{result.sentence()} {taken_up}")
 
 
-def await_detection(settings: Settings, version: str, seconds: float = TAKEN_UP_SECONDS) -> str:
+def await_detection(settings: Settings, version: str, seconds: float | None = None) -> str:
     """Wait until detection judges by the snapshot `version` or a later one; a sentence that says how it stands."""
+    if seconds is None:
+        seconds = TAKEN_UP_SECONDS + settings.spark.realtime_epoch_seconds
 
     def look() -> str:
         state = read_state(settings, DETECTION)

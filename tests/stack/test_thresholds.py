@@ -6,6 +6,7 @@ import subprocess
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from decimal import Decimal
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from typer.testing import CliRunner, Result
 import hbase.cli
 from clinical.thresholds import CSV_COLUMNS, ThresholdRow, read_table
 from clinical.topics import TECHNICAL_ALARMS
-from hbase.alarms import AWAY, EMPTY, INVALID
+from hbase.alarms import AHEAD, AWAY, EMPTY, INVALID
 from hbase.bootstrap import LOADED, LOADING, MARK, bootstrap
 from hbase.edits import make, plan_set
 from hbase.files import DEFAULT_TABLE, HOME_GLUCOSE, keyed, read_csv
@@ -59,9 +60,9 @@ class Clock:
         return self.now
 
 
-@pytest.fixture(scope="module")
-def first_start(stack: Settings) -> Iterator[Settings]:
-    """A ward's table and HDFS directory of this module's own, as a first start leaves them."""
+@contextmanager
+def own_ward(stack: Settings) -> Iterator[Settings]:
+    """A ward with a table and an HDFS directory of its own, as a first start leaves them."""
     name = f"threshold_test_{uuid.uuid4().hex[:8]}"
     settings = stack.model_copy(
         update={
@@ -75,6 +76,13 @@ def first_start(stack: Settings) -> Iterator[Settings]:
         for table in (name, state_table(settings)):
             connection.delete_table(table, disable=True)
     remove(settings)
+
+
+@pytest.fixture(scope="module")
+def first_start(stack: Settings) -> Iterator[Settings]:
+    """That of this module."""
+    with own_ward(stack) as settings:
+        yield settings
 
 
 @pytest.fixture
@@ -242,6 +250,30 @@ def test_of_two_edits_made_from_the_same_reading_the_second_is_told_to_start_aga
     with pytest.raises(EditConflictError, match="nothing was written"):
         make(ward, state, plan_set(state.cells, ["spo2#002", "delay_seconds=8"]).signed("bo"))
     assert read_state(ward).cells["spo2#002"] == DEFAULTS["spo2#002"]
+
+
+def test_rows_written_while_a_clock_was_ahead_can_be_edited_deleted_and_written_again_and_ops_are_told(
+    stack: Settings,
+) -> None:
+    key = "spo2#001"
+    with own_ward(stack) as ward:
+        watcher, clock, source = started(ward)
+        row = {f"{FAMILY}:{column}".encode(): text.encode() for column, text in DEFAULTS[key].items()}
+        with connected(ward) as connection:
+            in_an_hour = round(time.time() * 1000) + 3_600_000
+            connection.table(ward.thresholds.table).put(key.encode(), row, timestamp=in_an_hour)
+        settle(watcher, clock)
+        ((kind, cleared, detail),) = alarms(ward, source)
+        assert (kind, cleared) == (AHEAD, False)
+        assert f"a time to come, as {key}" in detail
+
+        state = read_state(ward)
+        make(ward, state, plan_set(state.cells, [key, "alert_message=corrected"]))
+        assert read_state(ward).cells[key]["alert_message"] == "corrected"
+        apply_edit(ward, read_state(ward), {}, [key])
+        assert key not in read_state(ward).cells
+        apply_edit(ward, read_state(ward), {key: DEFAULTS[key]}, ())
+        assert read_state(ward).cells == DEFAULTS
 
 
 def test_export_and_import_round_trip_and_the_glucose_sets_replace_each_other(ward: Settings, tmp_path: Path) -> None:
