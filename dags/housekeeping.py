@@ -1,4 +1,4 @@
-"""Daily: forget what would grow for ever."""
+"""Daily: forget what would grow for ever, and make up for hours that had no run."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from dags.lib.tell_ops import tell_ops
 
 with DAG(
     dag_id="housekeeping",
-    description="Forget alarms, mails, threshold snapshots and runs that are older than the settings say",
+    description="Forget alarms, mails, threshold snapshots and runs of long ago; make up for hours without a run",
     schedule=CronDataIntervalTimetable("30 3 * * *", timezone="UTC"),
     start_date=datetime(2020, 1, 1, tzinfo=UTC),
     catchup=False,
@@ -37,6 +37,9 @@ Forgets what would otherwise grow for ever, by the settings `retention.…`:
 * **forget_acts**: who looked at which patient in the ward page, and changed what, after ten years.
 * **forget_runs**: Airflow's own runs, events and task logs.
 
+* **make_up_hours**: after a pause Airflow goes on with the newest hour. Hours of the last week for which `audit`,
+  `compact_readings` or `alarms_history` had no run are run now, as a backfill that runs nothing again.
+
 Elsewhere: Kafka deletes by `kafka.retention_hours`, Spark keeps the newest hundred entries of each checkpoint, an
 import keeps `contacts.keep_snapshots`, compaction removes replaced directories, and every log rotates at 20 MB.
 Readings in Hive are kept until you drop their partitions.
@@ -48,3 +51,4 @@ Readings in Hive are kept until you drop their partitions.
     Program(task_id="forget_thresholds", module="hbase.housekeeping")
     Program(task_id="forget_acts", module="dashboard.housekeeping")
     Program(task_id="forget_runs", module="infra.housekeeping")
+    Program(task_id="make_up_hours", module="infra.missed_hours")
