@@ -31,8 +31,8 @@ VERSIONS = 10
 STATE_FAMILY = "s"
 MARK_COLUMN = b"s:mark"
 EDITION = b"edition"
-WRITTEN = b"written"
-"""The time under which the last edit was written."""
+DELETED = b"deleted"
+"""The latest time under which an edit deleted rows: one of their keys is not seen again if it is written under less."""
 
 Cells = dict[str, dict[str, str]]
 """`row key -> column -> text`, the columns without their family."""
@@ -49,11 +49,6 @@ class TableState:
     cells: Cells
     written_at: dict[str, dict[str, int]]
     edition: int
-
-    @property
-    def newest(self) -> int:
-        """When the newest cell of all was written, epoch ms; 0: there is none."""
-        return max((at for row in self.written_at.values() for at in row.values()), default=0)
 
     def last_change(self, row_key: str) -> tuple[int, str | None]:
         """When the newest cell of a row was written (epoch ms), and by whom; a `put` in the shell names nobody."""
@@ -127,13 +122,13 @@ def apply_edit(
     edit has been made since. Each row changes at once, the rows not together: after a crash or an UnavailableError in
     between some may be written; the table is then checked like any other, and the same edit can be made again.
 
-    What is written is later than all that `state` shows, also when that was written while a clock was ahead: in HBase
-    the later time wins, and a `put` in the shell would not be seen until then.
+    What is written to a row is later than what `state` shows there, also when that was written while a clock was ahead:
+    in HBase the later time wins, and a `put` in the shell would not be seen until then.
     """
     table = settings.thresholds.table
     with connected(settings) as connection:
         _claim_next_edition(connection, settings, state.edition)
-        batch = connection.table(table).batch(timestamp=_next_time(connection, settings, state))
+        batch = connection.table(table).batch(timestamp=_next_time(connection, settings, state, puts, deletes))
         for row_key, columns in puts.items():
             batch.put(
                 row_key.encode(), {f"{FAMILY}:{column}".encode(): text.encode() for column, text in columns.items()}
@@ -179,13 +174,20 @@ def _edition(connection: Any, settings: Settings) -> int:
     return int(_mark(connection, settings, EDITION) or 0)
 
 
-def _next_time(connection: Any, settings: Settings, state: TableState) -> int:
-    """The time to write an edit under, epoch ms: HBase's own, but later than any before, also of rows deleted since."""
+def _next_time(
+    connection: Any, settings: Settings, state: TableState, puts: Collection[str], deletes: Collection[str]
+) -> int:
+    """The time to write an edit under, epoch ms: HBase's own, but later than what there is, or was, of these rows."""
     marks = connection.table(state_table(settings))
-    _, claimed_at = marks.row(EDITION, columns=[MARK_COLUMN], include_timestamp=True)[MARK_COLUMN]
-    at = max(claimed_at, state.newest + 1, int(_mark(connection, settings, WRITTEN) or 0) + 1)
-    marks.put(WRITTEN, {MARK_COLUMN: str(at).encode()}, timestamp=at)
-    return int(at)
+    _, at = marks.row(EDITION, columns=[MARK_COLUMN], include_timestamp=True)[MARK_COLUMN]
+    there = [max(state.written_at[key].values()) for key in (*puts, *deletes) if key in state.written_at]
+    deleted = int(_mark(connection, settings, DELETED) or 0)
+    if not state.written_at.keys() >= set(puts):
+        there.append(deleted)
+    at = max(int(at), max(there, default=0) + 1)
+    if deletes and at > deleted:
+        marks.put(DELETED, {MARK_COLUMN: str(at).encode()}, timestamp=at)
+    return at
 
 
 def _claim_next_edition(connection: Any, settings: Settings, edition: int) -> None:

@@ -23,6 +23,9 @@ AWAY_SECONDS = 10.0
 AHEAD_MS = 60_000
 """By so much the clocks of HBase and of this machine may differ."""
 
+LAST_MS = 253_402_300_799_000
+"""The end of the year 9999: no later time can be written down."""
+
 PROBLEMS_NAMED = 5
 
 log = get_logger("thresholds")
@@ -51,7 +54,7 @@ def written_ahead(state: TableState, now: float) -> str:
     late = {key: at for key, at in latest_of.items() if at > now * 1000 + AHEAD_MS}
     if not late:
         return ""
-    until = datetime.fromtimestamp(max(late.values()) / 1000, UTC)
+    until = datetime.fromtimestamp(min(max(late.values()), LAST_MS) / 1000, UTC)
     return (
         f"Rows were written as of a time to come, as {min(late)}, up to {until:%Y-%m-%d %H:%M:%S} UTC: a clock was "
         "ahead. What is put into them in the HBase shell before then is not seen; `./ward thresholds` and the ward "

@@ -81,7 +81,8 @@ class AuditResult:
 
     @property
     def agrees(self) -> bool:
-        return not (self.missing_ids or self.unexpected_ids or self.duplicate_ids)
+        found = self.difference
+        return not (found.missing.count or found.unexpected.count or found.duplicates.count)
 
     def sentence(self) -> str:
         """The finding for a person, naming the first ids of each kind."""

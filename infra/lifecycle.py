@@ -39,7 +39,7 @@ SCHEDULER = "airflow-scheduler"
 
 AIRFLOW_FIRST = "airflow-api-server"
 """What the rest of Airflow needs. Begun among the servers, where processors are idle while HBase and HiveServer2 wait
-for others, and awaited only after the streams."""
+for others, and awaited only after the streams, which do not need it: that it does not begin holds nothing up."""
 
 ALARM_PATH = ("vitals-producer", "detect-breaches", "alert-engine", "mailer")
 """What a reading passes until its mail: the first of the streams to start."""
@@ -181,14 +181,21 @@ class _Start:
         begun = time.monotonic()
         if self.cancelled.is_set():
             return 0.0
+        if server.name in self.unawaited:
+            try:
+                self._begin(server)
+            except WardError as error:
+                self.console.print(f"[yellow]{server.name} later:[/] {error}")
+        else:
+            self._begin(server)
+            supervise.wait_ready(self.settings, server.name, cancelled=self.cancelled)
+        return time.monotonic() - begun
+
+    def _begin(self, server: Server) -> None:
         process = supervise.processes(self.settings).get(server.name)
         if process is None or not process.pid:
             server.prepare(self.settings)
             supervise.start(self.settings, server.name)
-        if server.name in self.unawaited:
-            return time.monotonic() - begun
-        supervise.wait_ready(self.settings, server.name, cancelled=self.cancelled)
-        return time.monotonic() - begun
 
 
 def _start_all(

@@ -32,6 +32,10 @@ FORMER_SECONDS = 3.0 * IDLE_SECONDS
 """For so long a holder with the number of the connection that was lost is taken for that one. Later MySQL has been
 restarted and begun to count anew."""
 
+ANSWER_SECONDS = 20.0
+"""A server that does not answer for so long has not kept the lock for us, as far as we can know: less than after which
+it ends our connection, so that nobody else has the lock while we believe to have it."""
+
 JOIN_SECONDS = 2.0
 
 log = get_logger("locks")
@@ -125,7 +129,7 @@ class KeptLock:
                 log.warning("a lock was lost with its connection and is held again", lock=self._name)
             except HeldError as error:
                 # After a cut network it is our own former connection that has it, until the server ends that.
-                if error.by == self._number and time.monotonic() - seen < FORMER_SECONDS:
+                if error.by in (None, self._number) and time.monotonic() - seen < FORMER_SECONDS:
                     continue
                 self._lost = error
                 self._stop.set()
@@ -144,13 +148,19 @@ class KeptLock:
 
 def _take(settings: Settings, name: str, timeout_seconds: float) -> Connection[Any]:
     """A connection that holds the lock."""
+    deadline = time.monotonic() + timeout_seconds
     with ExitStack() as stack:
-        connection = stack.enter_context(closing(alerts_connection(settings, read_timeout=timeout_seconds + 30)))
+        connection = stack.enter_context(closing(alerts_connection(settings, read_timeout=ANSWER_SECONDS)))
         try:
             with connection.cursor() as cursor:
                 cursor.execute("SET SESSION wait_timeout = %s", (IDLE_SECONDS,))
-                cursor.execute("SELECT GET_LOCK(%s, %s)", (name, timeout_seconds))
-                (taken,) = cursor.fetchone() or (0,)
+                taken = 0
+                while not taken:
+                    left = max(0.0, deadline - time.monotonic())
+                    cursor.execute("SELECT GET_LOCK(%s, %s)", (name, min(left, ANSWER_SECONDS / 2)))
+                    (taken,) = cursor.fetchone() or (0,)
+                    if left == 0:
+                        break
                 if taken != 1:
                     cursor.execute("SELECT IS_USED_LOCK(%s)", (name,))
                     raise HeldError(name, *(cursor.fetchone() or (None,)))

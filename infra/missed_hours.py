@@ -12,9 +12,10 @@ import json
 import sys
 from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
+from http import HTTPStatus
 from typing import Any
 
-from infra.airflow_api import AirflowApi
+from infra.airflow_api import AirflowApi, AirflowRefusedError
 from infra.errors import WardError
 from infra.settings import load_settings
 
@@ -25,6 +26,8 @@ PATIENCE = timedelta(hours=2)
 """The run of an hour is made when that has ended; until then, and a little, it is not missed."""
 
 PAGE = 100
+TIMEOUT_SECONDS = 60.0
+"""Airflow makes all runs of a backfill before it answers."""
 
 
 def missed(there: Collection[datetime], first: datetime, now: datetime) -> list[datetime]:
@@ -42,16 +45,22 @@ def missed(there: Collection[datetime], first: datetime, now: datetime) -> list[
 def make_up(api: AirflowApi, dag_id: str, now: datetime, look_back: timedelta = LOOK_BACK) -> list[datetime]:
     """Begin a backfill of the hours that are missed; returns them. A DAG that is paused is left alone.
 
-    Missed is an hour after the first that Airflow ran by itself. One that had any run is not run again. Raises
-    UnavailableError, AirflowRefusedError (as while another backfill of the DAG goes on: tomorrow is early enough).
+    Missed is an hour after the first that Airflow ran by itself. One that had a run is not run again. While another
+    backfill of the DAG goes on nothing is done: tomorrow is early enough. Raises UnavailableError, AirflowRefusedError.
     """
     scheduled = api.runs(dag_id, run_type="scheduled", order_by="logical_date", limit=1)
     if api.dag(dag_id)["is_paused"] or not scheduled:
         return []
     first = max(now - look_back, datetime.fromisoformat(scheduled[0]["logical_date"]))
     hours = missed(_runs(api, dag_id, first), first, now)
-    if hours:
+    if not hours:
+        return []
+    try:
         api.create_backfill(dag_id, hours[0], hours[-1], reprocess="none", max_active_runs=1)
+    except AirflowRefusedError as refused:
+        if refused.status != HTTPStatus.CONFLICT:
+            raise
+        return []
     return hours
 
 
@@ -70,15 +79,16 @@ def _runs(api: AirflowApi, dag_id: str, since: datetime) -> set[datetime]:
 def main() -> int:
     """Make up for missed hours of all hourly DAGs. Prints them as JSON; status 1 when Airflow refused or is away."""
     made_up: dict[str, list[str]] = {}
-    try:
-        with AirflowApi(load_settings()) as api:
-            for dag_id in HOURLY:
+    failed = False
+    with AirflowApi(load_settings(), TIMEOUT_SECONDS) as api:
+        for dag_id in HOURLY:
+            try:
                 made_up[dag_id] = [hour.isoformat() for hour in make_up(api, dag_id, datetime.now(UTC))]
-    except WardError as error:
-        print(error, file=sys.stderr)
-        return 1
+            except WardError as error:
+                print(error, file=sys.stderr)
+                failed = True
     print(json.dumps({"made_up": made_up}), flush=True)
-    return 0
+    return int(failed)
 
 
 if __name__ == "__main__":

@@ -4,9 +4,9 @@ The query joins a threshold table and a snapshot of contacts that stand still wh
 every second, at the other every three; when one changed, it stops the query and starts it again on the same checkpoint,
 in the same process.
 
-Each restart judges again what came since the checkpoint last moved, which an epoch does at its end. So that changes
+Each restart judges again what came since the checkpoint last moved, which an epoch does at its end. So that imports
 which come faster than epochs end do not make that ever more, fresh contacts wait for the end of an epoch of the query
-that runs, and fresh thresholds, too, when no epoch has ended for UNKEPT_SECONDS.
+that runs. Fresh thresholds wait for nothing.
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ from spark_jobs.checkpoint import check_checkpoint
 from spark_jobs.detection.lag import lag_records
 from spark_jobs.detection.place import Place
 from spark_jobs.detection.query import Judged, judged, start_query
+from spark_jobs.first_batch import has_begun
 from spark_jobs.landing.readiness import require_servers
 from spark_jobs.patients import Patients, load_patients, patients_location
 from spark_jobs.session import spark_session, stop_session
@@ -53,9 +54,6 @@ RETRY_SECONDS = 10.0
 
 STALL_SECONDS = 120.0
 """An epoch that ends this much too late has stalled: the stream no longer says that it is alive."""
-
-UNKEPT_SECONDS = 180.0
-"""By so much, and an epoch, what is judged again may grow while thresholds are edited again and again."""
 
 log = get_logger(NAME)
 
@@ -98,8 +96,7 @@ class Detection:
         self._query: StreamingQuery
         self._counted_epoch = -1
         self._moved_at = 0.0
-        self._kept_at = 0.0
-        self._has_fresh_thresholds = self._has_fresh_patients = False
+        self._has_fresh_patients = False
         self._measure_at = 0.0
         self._look_at = 0.0
 
@@ -122,25 +119,16 @@ class Detection:
     def _judge(self, stop: threading.Event) -> None:
         self._location = with_retries(self._settings, self._find)
         self._patients = with_retries(self._settings, lambda: self._load(self._location))
-        self._kept_at = time.monotonic()
         self._start()
         while not stop.wait(self._settings.thresholds.poll_seconds):
-            self._has_fresh_thresholds |= self._watcher.poll() is not None
+            fresh_thresholds = self._watcher.poll() is not None
             self._has_fresh_patients |= self._fresh_patients()
-            if self._is_to_restart(time.monotonic()):
+            if fresh_thresholds or (self._has_fresh_patients and has_begun(self._query)):
                 self._stop()
                 self._start()
             self._check()
             self._measure()
         self._stop()
-
-    def _is_to_restart(self, now: float) -> bool:
-        """Whether something fresh is to be joined from now on."""
-        if not (self._has_fresh_thresholds or self._has_fresh_patients):
-            return False
-        if self._query.lastProgress is not None:  # an epoch of this query has ended
-            return True
-        return self._has_fresh_thresholds and now - self._kept_at < UNKEPT_SECONDS
 
     def _find(self) -> str | None:
         return patients_location(self._spark, self._settings, self._place.patients)
@@ -189,7 +177,7 @@ class Detection:
         )
         self._moved_at = time.monotonic()
         self._counted_epoch = -1
-        self._has_fresh_thresholds = self._has_fresh_patients = False
+        self._has_fresh_patients = False
         self._metrics.in_force(
             thresholds=self._watcher.current.version, **{CONTACTS_VERSION: self._patients.version or ""}
         )
@@ -203,6 +191,7 @@ class Detection:
 
     def _stop(self) -> None:
         self._check()
+        self._count(time.monotonic())
         self._query.stop()
 
     def _check(self) -> None:
@@ -235,7 +224,7 @@ class Detection:
         progress = self._query.lastProgress
         if progress is not None and progress.batchId != self._counted_epoch:
             self._counted_epoch = progress.batchId
-            self._moved_at = self._kept_at = now
+            self._moved_at = now
             self._metrics.records.inc(max(0, progress.numInputRows))
 
 

@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from nicegui import ui
+from nicegui import app, ui
 from nicegui.element import Element
 from nicegui.events import GenericEventArguments
 
@@ -78,14 +78,20 @@ class BoardElement(Element, component="board.js"):
         self.on("lacking", self._send_all)
         self.on("shown", self._show)
         self._rounds = rounds_of(self._board)
-        ui.timer(0, self._follow)
+        ui.timer(0, self._follow, once=True)
 
     async def _follow(self) -> None:
-        if not self._is_looked_at():
-            await asyncio.sleep(EVERY_SECONDS)
-            return
-        await self._rounds.next()
-        self._send()
+        # Not by the timer's own interval: it goes by the wall clock, and waits as long as that is set back.
+        while not self.is_deleted:
+            try:
+                if self._is_looked_at():
+                    await self._rounds.next()
+                    self._send()
+                else:
+                    await asyncio.sleep(EVERY_SECONDS)
+            except Exception as error:
+                app.handle_exception(error)
+                await asyncio.sleep(EVERY_SECONDS)
 
     async def send(self) -> None:
         """Send what is news by now, if the page is there and looked at."""

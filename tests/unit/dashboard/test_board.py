@@ -317,7 +317,7 @@ def test_all_pages_are_woken_by_the_same_look_at_what_came(board: Board, monkeyp
             await rounds.next()
             return time.monotonic()
 
-        return await asyncio.gather(*(page(EVERY_SECONDS * share) for share in (0, 0.2, 0.6)))
+        return await asyncio.gather(*(page(EVERY_SECONDS * share) for share in (0, 0.1, 0.2)))
 
     pages = asyncio.run(woken())
     assert len(looked) == 1

@@ -9,33 +9,86 @@ import pytest
 
 from infra.metrics import StreamMetrics
 from infra.settings import Settings
-from spark_jobs.detect_breaches import UNKEPT_SECONDS, Detection
+from spark_jobs.detect_breaches import Detection
 
-EPOCH = SimpleNamespace(batchId=7)
-
-
-def detection(progress: object, thresholds: bool = False, patients: bool = False) -> Any:
-    """One whose query has come to that progress since its start, and for which something fresh waits."""
-    nobody = cast(Any, None)
-    made: Any = Detection(Settings(), StreamMetrics("detect-breaches"), nobody, nobody)
-    made._query = SimpleNamespace(lastProgress=progress)
-    made._has_fresh_thresholds, made._has_fresh_patients = thresholds, patients
-    made._kept_at = 1000.0
-    return made
+BUSY = {"isTriggerActive": True, "message": "Processing new data"}
+IDLE = {"isTriggerActive": False, "message": "Waiting for data to arrive"}
 
 
-def test_nothing_fresh_starts_nothing_again() -> None:
-    assert not detection(EPOCH)._is_to_restart(2000.0)
+class Query:
+    """Runs until it is stopped; `progress` None: no epoch has ended."""
+
+    isActive = True
+
+    def __init__(self, progress: object, status: dict[str, Any]) -> None:
+        self.lastProgress = progress
+        self.status = status
+
+    def stop(self) -> None:
+        """Nothing."""
 
 
-@pytest.mark.parametrize(("progress", "is_now"), [(None, False), (EPOCH, True)])
-def test_fresh_contacts_wait_until_an_epoch_of_the_query_has_ended(progress: object, is_now: bool) -> None:
-    assert detection(progress, patients=True)._is_to_restart(1001.0) is is_now
+class Stop:
+    """Lets a loop go round once."""
+
+    def __init__(self) -> None:
+        self._rounds = 0
+
+    def wait(self, _seconds: float) -> bool:
+        self._rounds += 1
+        return self._rounds > 1
 
 
-@pytest.mark.parametrize("patients", [False, True])
-def test_fresh_thresholds_wait_for_nothing_unless_no_epoch_has_ended_for_long(patients: bool) -> None:
-    waiting = detection(None, thresholds=True, patients=patients)
-    assert waiting._is_to_restart(1000.0 + UNKEPT_SECONDS - 1)
-    assert not waiting._is_to_restart(1000.0 + UNKEPT_SECONDS + 1)
-    assert detection(EPOCH, thresholds=True)._is_to_restart(1000.0 + UNKEPT_SECONDS + 1)
+class Watcher:
+    """Has a fresh table or not."""
+
+    def __init__(self, is_fresh: bool) -> None:
+        self._is_fresh = is_fresh
+
+    def poll(self) -> object:
+        return "fresh" if self._is_fresh else None
+
+
+def starts(
+    monkeypatch: pytest.MonkeyPatch, thresholds: bool, contacts: bool, ended: bool, status: dict[str, Any]
+) -> tuple[int, float]:
+    """How often a query is started while one round has fresh thresholds or contacts, and how many records counted."""
+    made, metrics = list[Query](), StreamMetrics("detect-breaches")
+    detection: Any = Detection(Settings(), metrics, cast(Any, Watcher(thresholds)), cast(Any, None))
+    progress = SimpleNamespace(batchId=7, numInputRows=41) if ended else None
+
+    def start() -> None:
+        made.append(Query(progress if not made else None, status))
+        detection._query = made[-1]
+
+    fakes = {
+        "_find": lambda: "location",
+        "_load": lambda _: None,
+        "_start": start,
+        "_fresh_patients": lambda: contacts,
+        "_measure": lambda: None,
+    }
+    for name, fake in fakes.items():
+        monkeypatch.setattr(detection, name, fake)
+    detection._judge(Stop())
+    return len(made), metrics.registry.get_sample_value("wardwatch_records_total") or 0.0
+
+
+@pytest.mark.parametrize("ended", [False, True])
+def test_nothing_fresh_starts_nothing_again_and_fresh_thresholds_wait_for_nothing(
+    monkeypatch: pytest.MonkeyPatch, ended: bool
+) -> None:
+    assert starts(monkeypatch, thresholds=False, contacts=False, ended=ended, status=BUSY)[0] == 1
+    assert starts(monkeypatch, thresholds=True, contacts=False, ended=ended, status=BUSY)[0] == 2
+
+
+def test_fresh_contacts_wait_until_an_epoch_has_ended_or_there_is_nothing_to_judge(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert starts(monkeypatch, thresholds=False, contacts=True, ended=False, status=BUSY)[0] == 1
+    assert starts(monkeypatch, thresholds=False, contacts=True, ended=False, status=IDLE)[0] == 2
+    assert starts(monkeypatch, thresholds=False, contacts=True, ended=True, status=BUSY)[0] == 2
+
+
+def test_the_epoch_that_was_waited_for_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert starts(monkeypatch, thresholds=False, contacts=True, ended=True, status=BUSY) == (2, 41.0)
