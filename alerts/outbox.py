@@ -213,12 +213,16 @@ def mark_failed(cursor: Cursor, seq: int, reason: str, not_before: int) -> None:
     )
 
 
-def requeue_lost(cursor: Cursor, now: int) -> int:
+def requeue_lost(cursor: Cursor) -> int:
     """Put back what the embedded SNS took, and lost before the mailer had it for every reader; how many mails.
 
+    Of the last hour in which anything was sent, however long ago that is: the machine may have been away since.
     That is known exactly: a subscription whose filter lets the notification through has no record in `mailed`. Readers
     who have got it do not get it again, because the mailer looks there too. Parts go with the mail that holds them.
     """
+    cursor.execute("SELECT COALESCE(MAX(sent_at), 0) FROM notifications")
+    ((newest,),) = cursor.fetchall()
+    since = newest - LOST_WITHIN_MS
     lost = cursor.execute(
         "UPDATE notifications n SET n.sent_at = NULL, n.message_id = NULL"
         " WHERE n.sent_at > %s AND n.merged_into IS NULL AND EXISTS ("
@@ -229,11 +233,11 @@ def requeue_lost(cursor: Cursor, now: int) -> int:
         " AND (JSON_LENGTH(s.severities) = 0 OR JSON_CONTAINS(s.severities, JSON_QUOTE(n.severity)))"
         " AND NOT EXISTS (SELECT 1 FROM mailed m"
         " WHERE m.subscription_id = s.subscription_id AND m.notification_id = n.notification_id))",
-        (now - LOST_WITHIN_MS, UNKNOWN_WARD),
+        (since, UNKNOWN_WARD),
     )
     cursor.execute(
         "UPDATE notifications part JOIN notifications whole ON whole.notification_id = part.merged_into"
         " SET part.sent_at = NULL, part.message_id = NULL WHERE part.sent_at > %s AND whole.sent_at IS NULL",
-        (now - LOST_WITHIN_MS,),
+        (since,),
     )
     return lost

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import closing
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 
 from pymysql.cursors import Cursor
@@ -26,8 +26,8 @@ def reconcile(settings: Settings) -> None:
     """
     with mysql_errors(settings), closing(alerts_connection(settings)) as connection, connection.cursor() as cursor:
         newest = newest_event(cursor)
-        if newest is None:
-            return
+        if newest is None:  # a backup of before the first alarm: housekeeping forgot none of those since
+            newest = datetime.now(UTC) - timedelta(days=settings.retention.alarms_days)
         forget = partial(without_lost, newest, partial(known_alarms, cursor))
         # A reading may have been recorded long before the alarm that it raised was.
         first = newest - timedelta(days=settings.readings.max_age_days + 1)

@@ -13,7 +13,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 from pymysql.connections import Connection
 
-from alerts.database import in_transaction, now_ms
+from alerts.database import in_transaction
 from alerts.outbox import requeue_lost
 from alerts.subscriptions_table import State, Subscription, load_subscriptions, set_state
 from alerts.topics import TopicArns, ensure_topics, is_gone, sns_errors
@@ -41,8 +41,9 @@ def reconcile(
     """Make topics, subscriptions and filter policies in SNS what the table says, and note what SNS says in the table.
 
     When the embedded SNS turns out to have forgotten a subscription, mails that it may have lost are put back into the
-    outbox, within `none_sent`: what SNS took before its subscription was back must be noted as sent by then, else it is
-    not put back. Subscriptions in SNS that the table does not know are left alone. Raises UnavailableError.
+    outbox first, within `none_sent`: what SNS took before its subscription was back must be noted as sent by then, else
+    it is not put back. Then SNS is told of the subscription; after a crash in between it is found forgotten again.
+    Subscriptions in SNS that the table does not know are left alone. Raises UnavailableError.
     """
     with named_lock(settings, "wardwatch:subscriptions", LOCK_SECONDS), sns_errors(settings):
         sns = aws_client(settings, "sns")
@@ -51,14 +52,14 @@ def reconcile(
         known = {topic: _known(sns, arns.of(topic)) for topic in ("doctors", "ops")}
         with connection.cursor() as cursor:
             subscriptions = load_subscriptions(cursor)
-        forgotten = 0
-        for subscription in subscriptions:
-            worker = _Reconciler(sns, sqs, arns.of(subscription.topic), known[subscription.topic], connection)
-            forgotten += worker.try_to_bring_in_line(subscription)
-        if forgotten and settings.embedded_email:
-            with none_sent or nullcontext():
-                again = in_transaction(connection, lambda cursor: requeue_lost(cursor, now_ms()))
-            log.warning("SNS had forgotten subscriptions", subscriptions=forgotten, mails_sent_again=again)
+        forgotten = [one for one in subscriptions if sqs and _is_forgotten(one, known[one.topic])]
+        with (none_sent or nullcontext()) if forgotten else nullcontext():
+            if forgotten:
+                again = in_transaction(connection, requeue_lost)
+                log.warning("SNS had forgotten subscriptions", subscriptions=len(forgotten), mails_sent_again=again)
+            for subscription in subscriptions:
+                worker = _Reconciler(sns, sqs, arns.of(subscription.topic), known[subscription.topic], connection)
+                worker.try_to_bring_in_line(subscription)
     return arns
 
 
@@ -70,6 +71,16 @@ def _known(sns: Any, topic_arn: str) -> Known:
         for found in page["Subscriptions"]
         if is_listed(found["SubscriptionArn"])
     }
+
+
+def _is_forgotten(subscription: Subscription, known: Known) -> bool:
+    """Whether the embedded SNS no longer has the queue of a subscription that was confirmed."""
+    name = queue_name(subscription.subscription_id)
+    return subscription.state == "confirmed" and not any(_is_queue(name, *of) for of in known)
+
+
+def _is_queue(name: str, protocol: str, endpoint: str) -> bool:
+    return protocol == "sqs" and endpoint.rpartition(":")[2] == name
 
 
 def is_listed(arn: str) -> bool:
@@ -87,10 +98,10 @@ class _Reconciler:
         self._known = known
         self._connection = connection
 
-    def try_to_bring_in_line(self, subscription: Subscription) -> bool:
+    def try_to_bring_in_line(self, subscription: Subscription) -> None:
         """`bring_in_line`, but a subscription that SNS will not have does not keep the others from being served."""
         try:
-            return self.bring_in_line(subscription)
+            self.bring_in_line(subscription)
         except ClientError as error:
             code = error.response.get("Error", {}).get("Code")
             log.error("SNS refuses a subscription", subscription_id=subscription.subscription_id, code=code)
@@ -98,14 +109,14 @@ class _Reconciler:
                 # What it was changed to is not in force: nobody may count on it.
                 with self._connection.cursor() as cursor:
                     set_state(cursor, subscription.subscription_id, "wanted", subscription.sns_arn)
-            return False
 
-    def bring_in_line(self, subscription: Subscription) -> bool:
-        """Do what one subscription needs; whether SNS had forgotten it, although it was confirmed before."""
+    def bring_in_line(self, subscription: Subscription) -> None:
+        """Do what one subscription needs."""
         if subscription.state == "removed":
             self._remove(subscription)
-            return False
-        forgotten = self._mirror(subscription) if self._sqs is not None else False
+            return
+        if self._sqs is not None:
+            self._mirror(subscription)
         arn = self._ensure("email", subscription.email, subscription)
         confirmed = arn.startswith("arn:") and (self._sqs is not None or self._was_confirmed(subscription))
         state: State = "confirmed" if confirmed else "pending"
@@ -113,20 +124,16 @@ class _Reconciler:
         if (state, kept_arn) != (subscription.state, subscription.sns_arn):
             with self._connection.cursor() as cursor:
                 set_state(cursor, subscription.subscription_id, state, kept_arn)
-        return forgotten
 
     def _was_confirmed(self, subscription: Subscription) -> bool:
         """Listed with an ARN before this run: a subscription that was only just made waits for its reader."""
         return self._known.get(("email", subscription.email), PENDING) != PENDING
 
-    def _mirror(self, subscription: Subscription) -> bool:
+    def _mirror(self, subscription: Subscription) -> None:
         assert self._sqs is not None
         url = self._sqs.create_queue(QueueName=queue_name(subscription.subscription_id))["QueueUrl"]
         answer = self._sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])
-        queue_arn = answer["Attributes"]["QueueArn"]
-        forgotten = ("sqs", queue_arn) not in self._known and subscription.state == "confirmed"
-        self._ensure("sqs", queue_arn, subscription)
-        return forgotten
+        self._ensure("sqs", answer["Attributes"]["QueueArn"], subscription)
 
     def _ensure(self, protocol: str, endpoint: str, subscription: Subscription) -> str:
         """Subscribe, or correct the filter of what is subscribed; the ARN, or PENDING."""
@@ -157,7 +164,7 @@ class _Reconciler:
         if self._sqs is not None:
             name = queue_name(subscription.subscription_id)
             for (protocol, endpoint), arn in self._known.items():
-                if protocol == "sqs" and endpoint.rpartition(":")[2] == name:
+                if _is_queue(name, protocol, endpoint):
                     self._unsubscribe(arn)
             self._delete_queue(name)
 

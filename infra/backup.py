@@ -23,7 +23,7 @@ from typing import Any, NamedTuple
 import orjson
 from rich.console import Console
 
-from infra import databases, initialise, lifecycle, supervise
+from infra import databases, initialise, lifecycle, preflight, supervise
 from infra.errors import ConfigurationError, WardError
 from infra.servers import all_of
 from infra.settings import Settings
@@ -168,6 +168,7 @@ def restore(settings: Settings, directory: Path, console: Console) -> None:
     check(settings, directory)
     parts, embedded = parts_of(settings), {server.name for server in all_of(settings)}
     with lifecycle.only_one(settings, "`./ward restore`", "restore"):
+        preflight.check_disk(settings)  # what is stopped now has to start again
         lifecycle.down(settings, console)
         lifecycle.up(settings, [part.server for part in parts], console)
         with _marked(settings, directory):

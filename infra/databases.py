@@ -29,8 +29,10 @@ AIRFLOW = "airflow"
 
 
 def mysql_databases(settings: Settings) -> tuple[str, ...]:
-    """The hospital's tables, the alarms, and Hive's metastore."""
-    return ("health", settings.mysql.alerts_database, "metastore")
+    """The hospital's tables, also where readings and contacts are in databases of their own, the alarms, and Hive's
+    metastore."""
+    own = (table.partition(".")[0] for table in (settings.source.table, settings.contacts.table))
+    return tuple(dict.fromkeys(("health", *own, settings.mysql.alerts_database, "metastore")))
 
 
 def dump_mysql(settings: Settings, target: Path) -> None:

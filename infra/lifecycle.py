@@ -85,12 +85,12 @@ def _up(settings: Settings, wanted: list[Server], everything: bool, console: Con
 
 def down(settings: Settings, console: Console) -> None:
     """Stop the streams, then the servers, last started first, then the supervisor. Every byte of data stays."""
-    if not supervise.alive(settings):
-        supervise.shut_down(settings)
-        console.print("Nothing is running.")
-        return
     with only_one(settings):
-        _down(settings, console)
+        if supervise.alive(settings):
+            _down(settings, console)
+        else:
+            supervise.shut_down(settings)
+            console.print("Nothing is running.")
 
 
 def _down(settings: Settings, console: Console) -> None:

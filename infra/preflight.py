@@ -19,6 +19,9 @@ from infra.waiting import wait_for
 GIB = 1024**3
 NEEDED_MEMORY = 8 * GIB
 NEEDED_DISK = 10 * GIB
+NEEDED_DISK_AGAIN = GIB
+"""What a stack that has its data needs to begin again: it may not stay down because its disk has filled up."""
+
 NEEDED_JAVA = 17
 ENDING_SECONDS = 10.0
 LONGEST_SOCKET_PATH = 100
@@ -68,15 +71,24 @@ def memory_findings(needed: int = NEEDED_MEMORY) -> Iterator[str]:
         )
 
 
-def disk_findings(settings: Settings, needed: int = NEEDED_DISK) -> Iterator[str]:
+def disk_findings(settings: Settings, needed: int | None = None) -> Iterator[str]:
     """Too little room where the data goes; `needed` in bytes."""
+    has_begun = (settings.state_dir / "initialised").exists()
+    if needed is None:
+        needed = NEEDED_DISK_AGAIN if has_begun else NEEDED_DISK
     place = next(path for path in (settings.state_dir, *settings.state_dir.parents) if path.exists())
     free = shutil.disk_usage(place).free
     if free < needed:
+        advice = "make room" if has_begun else "make room, or set WARDWATCH_STATE_DIR to another disk"
         yield (
             f"Only {free / GIB:.1f} GiB of disk are free at {settings.state_dir} and the stack needs "
-            f"{needed / GIB:.0f} GiB: make room, or set WARDWATCH_STATE_DIR to another disk."
+            f"{needed / GIB:.0f} GiB: {advice}."
         )
+
+
+def check_disk(settings: Settings) -> None:
+    """Raise ConfigurationError when there is too little room for what is to be started."""
+    _raise_if(*disk_findings(settings))
 
 
 def path_findings(settings: Settings) -> Iterator[str]:

@@ -149,8 +149,9 @@ def hiveserver2(settings: Settings) -> None:
     from pyhive.exc import Error
     from thrift.transport.TTransport import TTransportException
 
-    connection = hive_connection(settings, answer_seconds=HIVE_ANSWER_SECONDS)
+    connection: Any = None
     try:
+        connection = hive_connection(settings, answer_seconds=HIVE_ANSWER_SECONDS)
         cursor = connection.cursor()
         cursor.execute("SHOW DATABASES")
         cursor.fetchall()

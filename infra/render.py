@@ -6,7 +6,7 @@ import getpass
 from pathlib import Path
 from string import Template
 
-from infra.errors import ConfigurationError
+from infra.errors import ConfigurationError, WardError
 from infra.secrets import NAMES, write_private
 from infra.settings import PROJECT_ROOT, Settings
 
@@ -87,10 +87,16 @@ def fill(template: str, known: dict[str, str]) -> str:
 
 
 def render_all(settings: Settings) -> None:
-    """Write every configuration file anew, each in one step and for its owner only."""
+    """Write every configuration file anew, each in one step and for its owner only.
+
+    Raises WardError when one cannot be written, as on a full disk; it then stays as it was.
+    """
     known = values(settings)
-    for directory in (conf_dir(settings), run_dir(settings), settings.log_dir):
-        directory.mkdir(parents=True, exist_ok=True)
-        directory.chmod(0o700)
-    for file, template in FILES.items():
-        write_private(conf_dir(settings) / file, fill(template, known))
+    try:
+        for directory in (conf_dir(settings), run_dir(settings), settings.log_dir):
+            directory.mkdir(parents=True, exist_ok=True)
+            directory.chmod(0o700)
+        for file, template in FILES.items():
+            write_private(conf_dir(settings) / file, fill(template, known))
+    except OSError as error:
+        raise WardError(f"The configuration cannot be written below {conf_dir(settings)}: {error}.") from error

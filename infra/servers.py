@@ -155,7 +155,7 @@ def _hiveserver2_command(settings: Settings) -> list[str]:
 
 
 def _sns_command(settings: Settings) -> list[str]:
-    return [venv_program("moto_server"), "-H", "127.0.0.1", "-p", str(settings.ports.sns)]
+    return [venv_program("python"), "-m", "infra.sns_stand_in", "-H", "127.0.0.1", "-p", str(settings.ports.sns)]
 
 
 def _inbox_command(settings: Settings) -> list[str]:

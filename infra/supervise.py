@@ -223,6 +223,14 @@ def processes(settings: Settings) -> dict[str, Process]:
     }
 
 
+def _process(settings: Settings, name: str) -> Process:
+    """One program. Raises UnavailableError when there is no supervisor (any more), or none that knows it."""
+    found = processes(settings).get(name)
+    if found is None:
+        raise UnavailableError("The supervisor", str(socket_path(settings)), f"it does not know {name}")
+    return found
+
+
 def start(settings: Settings, name: str) -> None:
     """Start a program and return when its process lives; does nothing when it runs. See `wait_ready`."""
     find(settings, name)
@@ -234,11 +242,11 @@ def start(settings: Settings, name: str) -> None:
             return
         raise WardError(f"{name} did not start ({fault.faultString}); {log_file(settings, name)} says why.") from fault
     _wait_until(
-        lambda: processes(settings)[name].state not in ("STARTING", "BACKOFF"),
+        lambda: _process(settings, name).state not in ("STARTING", "BACKOFF"),
         START_SECONDS,
         f"{name} did not start; {log_file(settings, name)} says why.",
     )
-    if processes(settings)[name].state == "FATAL":
+    if _process(settings, name).state == "FATAL":
         raise WardError(f"{name} did not start; {log_file(settings, name)} says why.")
 
 
@@ -247,14 +255,14 @@ def stop(settings: Settings, name: str) -> None:
 
     Somebody else, as the DAG `streams`, may start it again at that very moment: then another process runs.
     """
-    server, running = find(settings, name), processes(settings)[name].pid
+    server, running = find(settings, name), _process(settings, name).pid
     try:
         _call(settings, "stopProcess", name, False)
     except xmlrpc.client.Fault as fault:
         if fault.faultCode != NOT_RUNNING:
             raise WardError(f"{name} did not stop: {fault.faultString}.") from fault
     _wait_until(
-        lambda: not running or processes(settings)[name].pid != running,
+        lambda: not running or _process(settings, name).pid != running,
         server.stop_seconds + START_SECONDS,
         f"{name} did not stop.",
     )

@@ -188,10 +188,11 @@ def wait_for_progress(
 def _processes(settings: Settings) -> dict[str, supervise.Process]:
     """What the supervisor knows of every server and stream."""
     found = supervise.processes(settings)
-    missing = [server.name for server in servers.all_of(settings) if server.name not in found]
-    if missing:
-        raise WardError(f"The supervisor does not answer for {', '.join(missing)}. Start the stack with `./ward up`.")
-    return found
+    if not found:
+        raise WardError("The supervisor does not answer. Start the stack with `./ward up`.")
+    # One that the settings ask for only since the last `./ward up`: it is told as stopped, and the others are watched.
+    unknown = {server.name: supervise.Process(server.name, "STOPPED", 0, 0.0) for server in servers.all_of(settings)}
+    return unknown | found
 
 
 def _start(settings: Settings, name: str) -> None:

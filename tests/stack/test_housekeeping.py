@@ -15,6 +15,8 @@ from alerts.housekeeping import forget_alarms
 from dashboard.housekeeping import forget_acts
 from hbase.snapshots import forget, latest, new_snapshot, store, versions
 from infra.clients import alerts_connection, hdfs
+from infra.housekeeping import merge_edits
+from infra.render import data_dir
 from infra.settings import Settings
 from tests.stack.alerting import query
 
@@ -111,3 +113,22 @@ def test_threshold_snapshots_that_were_superseded_long_ago_go_and_the_one_then_i
     finally:
         for version in set(old) & set(versions(stack)):
             hdfs(stack).rm(stack.hdfs_path("thresholds", f"{version}.json"))
+
+
+def images(stack: Settings) -> list[int]:
+    """Transactions up to which the NameNode has images of the file system, oldest first."""
+    current = data_dir(stack, "namenode", "current")
+    return sorted(int(path.name.partition("_")[2]) for path in current.glob("fsimage_*") if path.suffix != ".md5")
+
+
+def test_the_edits_of_hdfs_are_merged_into_a_new_image_and_two_images_are_kept(stack: Settings) -> None:
+    before = images(stack)
+    path = stack.hdfs_path("test-merged-edits")
+    hdfs(stack).pipe_file(path, b"an edit")
+    for _ in range(2):
+        merge_edits(stack)
+    assert hdfs(stack).cat_file(path) == b"an edit"
+    hdfs(stack).rm(path)
+    after = images(stack)
+    assert len(after) == 2
+    assert after[0] > before[-1]

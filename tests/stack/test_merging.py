@@ -11,8 +11,10 @@ from itertools import pairwise
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import pytest
 from pymysql.connections import Connection
 
+from alerts import subscriptions
 from alerts.database import digest, in_transaction
 from alerts.decide import Notification
 from alerts.message import Style
@@ -22,6 +24,7 @@ from alerts.store import add_notifications
 from alerts.technical import record_technical
 from clinical.presence import Ending, Signal, SignalChanges
 from infra.clients import alerts_connection
+from infra.errors import UnavailableError
 from infra.settings import Settings
 from tests.stack.alerting import OwnEngine, Reader, now_ms, produce, query, unique, ward_subscriptions
 
@@ -182,8 +185,28 @@ def test_parts_are_put_back_with_the_mail_that_held_them_unless_its_readers_have
                     cursor.execute(
                         "INSERT INTO mailed VALUES (%s, %s, %s)", (subscription, ready.notification_id, now_ms())
                     )
-        in_transaction(connection, lambda cursor: requeue_lost(cursor, now_ms()))
+        in_transaction(connection, requeue_lost)
     assert [sent_at is None for _, sent_at, _ in parts_of(stack, reader.ward)] == [False, False, True, True]
+
+
+def test_when_putting_lost_mails_back_fails_sns_is_not_told_of_its_subscriptions_and_the_next_time_does_both(
+    stack: Settings, reader: Reader, own_engine: OwnEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seqs = put(stack, notifications(reader.ward, 2))
+    with closing(alerts_connection(stack)) as connection:
+        merge_and_send(connection, seqs)
+
+        def away(*_: object) -> int:
+            raise UnavailableError("MySQL", "here", "lost")
+
+        monkeypatch.setattr(subscriptions, "_known", lambda *_: {})  # what a new SNS says
+        with monkeypatch.context() as patch:
+            patch.setattr(subscriptions, "requeue_lost", away)
+            patch.setattr(subscriptions, "_Reconciler", None)  # nothing may be told
+            with pytest.raises(UnavailableError):
+                subscriptions.reconcile(stack, connection)
+        subscriptions.reconcile(stack, connection)
+    assert [sent_at for _, sent_at, _ in parts_of(stack, reader.ward)] == [None, None]
 
 
 def record(connection: Connection[Any], made: SignalAlarms, style: Style) -> int:

@@ -4,15 +4,32 @@ from __future__ import annotations
 
 import pytest
 
-from dags.lib.streams import _servers, causes, is_impaired, unblocked
+from dags.lib.streams import _processes, _servers, causes, is_impaired, unblocked
 from dags.lib.watch import Kind, Trouble
-from infra import servers
+from infra import servers, supervise
+from infra.errors import WardError
 from infra.settings import Settings
 
 
 def test_ops_are_told_of_every_server_but_those_that_the_look_itself_needs() -> None:
     names = {server.name for server in servers.SERVERS} - {server.name for server in _servers(Settings())}
     assert names == {"postgres", "airflow-api-server", "airflow-scheduler"}
+
+
+def test_a_stream_that_is_asked_for_only_since_the_last_start_is_stopped_and_the_others_are_looked_at(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    known = {"mailer": supervise.Process("mailer", "RUNNING", 7, 1.0)}
+    monkeypatch.setattr(supervise, "processes", lambda _settings: known)
+    found = _processes(Settings())
+    assert found["mailer"] == known["mailer"]
+    assert (found["acknowledge-page"].state, found["acknowledge-page"].pid) == ("STOPPED", 0)
+
+
+def test_without_a_supervisor_the_look_says_how_to_start_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(supervise, "processes", lambda _settings: {})
+    with pytest.raises(WardError, match=r"`\./ward up`"):
+        _processes(Settings())
 
 
 @pytest.mark.parametrize(

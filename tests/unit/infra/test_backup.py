@@ -9,8 +9,9 @@ import pytest
 from rich.console import Console
 
 from infra import backup
+from infra.databases import mysql_databases
 from infra.errors import ConfigurationError, WardError
-from infra.settings import Settings
+from infra.settings import Contacts, Settings, Source
 
 WORDS = "a patient's address"
 
@@ -100,6 +101,12 @@ def test_a_backup_of_another_format_says_what_to_do(settings: Settings, saved: P
     (saved / backup.MANIFEST).write_bytes(orjson.dumps({**manifest, "format": 99}))
     with pytest.raises(ConfigurationError, match="restore it with the version of Wardwatch that made it"):
         backup.check(settings, saved)
+
+
+def test_readings_and_contacts_in_databases_of_their_own_are_in_the_backup() -> None:
+    elsewhere = Settings(source=Source(table="clinic.vitals"), contacts=Contacts(table="registry.patients"))
+    assert mysql_databases(elsewhere) == ("health", "clinic", "registry", "alerts", "metastore")
+    assert mysql_databases(Settings()) == ("health", "alerts", "metastore")
 
 
 def test_a_server_elsewhere_is_left_to_its_own_backups(settings: Settings) -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import shutil
 import socket
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -85,6 +87,21 @@ def test_too_little_disk_is_said_for_a_directory_that_is_not_there_yet(tmp_path:
     (finding,) = preflight.disk_findings(settings, FAR_TOO_MUCH)
     assert "WARDWATCH_STATE_DIR" in finding
     assert list(preflight.disk_findings(settings, 1)) == []
+
+
+def test_a_stack_that_has_its_data_begins_again_on_a_disk_that_has_filled_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usage = SimpleNamespace(free=2 * preflight.GIB)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _place: usage)
+    settings = Settings(state_dir=tmp_path)
+    (finding,) = preflight.disk_findings(settings)
+    assert "needs 10 GiB" in finding
+    (tmp_path / "initialised").mkdir()
+    assert list(preflight.disk_findings(settings)) == []
+    usage.free = preflight.GIB // 2
+    with pytest.raises(ConfigurationError, match="needs 1 GiB: make room\\."):
+        preflight.check_disk(settings)
 
 
 def test_a_path_that_is_too_long_for_a_socket_or_has_a_space_is_refused(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import shlex
@@ -13,9 +14,10 @@ from pathlib import Path
 
 import pytest
 
-from infra.errors import ConfigurationError
+from infra import render
+from infra.errors import ConfigurationError, WardError
 from infra.java import java_program
-from infra.render import FILES, TEMPLATES, fill, render_all
+from infra.render import FILES, TEMPLATES, conf_dir, fill, render_all
 from infra.secrets import NAMES, ensure_secrets
 from infra.servers import all_of, find
 from infra.settings import Settings
@@ -33,6 +35,21 @@ def settings(tmp_path: Path) -> Settings:
 def test_every_template_is_filled_in_without_a_name_left(settings: Settings) -> None:
     for file in FILES:
         assert "${" not in (settings.state_dir / "conf" / file).read_text(), file
+
+
+def test_a_disk_without_room_is_a_sentence_and_leaves_the_files_as_they_were(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    render_all(settings)
+    before = {file: (conf_dir(settings) / file).read_text() for file in FILES}
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(render, "write_private", full)
+    with pytest.raises(WardError, match=r"cannot be written below .*No space left"):
+        render_all(settings)
+    assert {file: (conf_dir(settings) / file).read_text() for file in FILES} == before
 
 
 def test_every_file_is_readable_by_its_owner_only(settings: Settings) -> None:

@@ -81,6 +81,16 @@ def test_a_program_has_stopped_though_somebody_starts_it_again_at_once(
     assert pids == [afterwards]
 
 
+@pytest.mark.parametrize("act", [supervise.stop, supervise.start])
+def test_a_supervisor_that_is_gone_is_a_sentence(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, act: Callable[[Settings, str], None]
+) -> None:
+    monkeypatch.setattr(supervise, "_call", lambda *_: None)  # it dies when it has answered
+    monkeypatch.setattr(supervise, "processes", lambda _settings: {})
+    with pytest.raises(UnavailableError, match="The supervisor"):
+        act(Settings(state_dir=tmp_path), "kafka")
+
+
 def test_a_restart_where_nothing_runs_says_how_to_start(tmp_path: Path) -> None:
     with pytest.raises(WardError, match=r"Nothing is running: `\./ward up` starts it"):
         restart(Settings(state_dir=tmp_path), "land-vitals")
