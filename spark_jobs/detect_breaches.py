@@ -5,8 +5,8 @@ every second, at the other every three; when one changed, it stops the query and
 in the same process.
 
 Each restart judges again what came since the checkpoint last moved, which an epoch does at its end. So that imports
-which come faster than epochs end do not make that ever more, fresh contacts wait for the end of an epoch of the query
-that runs. Fresh thresholds wait for nothing.
+which come faster than epochs end do not make that ever more, fresh contacts wait for the end of the epoch that runs
+when none has ended for as long as one lasts. Fresh thresholds wait for nothing.
 """
 
 from __future__ import annotations
@@ -96,6 +96,7 @@ class Detection:
         self._query: StreamingQuery
         self._counted_epoch = -1
         self._moved_at = 0.0
+        self._kept_at = time.monotonic()
         self._has_fresh_patients = False
         self._measure_at = 0.0
         self._look_at = 0.0
@@ -123,12 +124,16 @@ class Detection:
         while not stop.wait(self._settings.thresholds.poll_seconds):
             fresh_thresholds = self._watcher.poll() is not None
             self._has_fresh_patients |= self._fresh_patients()
-            if fresh_thresholds or (self._has_fresh_patients and has_begun(self._query)):
+            if fresh_thresholds or (self._has_fresh_patients and self._may_restart()):
                 self._stop()
                 self._start()
             self._check()
             self._measure()
         self._stop()
+
+    def _may_restart(self) -> bool:
+        """Whether little would be judged again, by the time since the checkpoint moved."""
+        return time.monotonic() - self._kept_at < self._settings.spark.realtime_epoch_seconds or has_begun(self._query)
 
     def _find(self) -> str | None:
         return patients_location(self._spark, self._settings, self._place.patients)
@@ -224,7 +229,7 @@ class Detection:
         progress = self._query.lastProgress
         if progress is not None and progress.batchId != self._counted_epoch:
             self._counted_epoch = progress.batchId
-            self._moved_at = now
+            self._moved_at = self._kept_at = now
             self._metrics.records.inc(max(0, progress.numInputRows))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -50,11 +51,17 @@ class Watcher:
 
 
 def starts(
-    monkeypatch: pytest.MonkeyPatch, thresholds: bool, contacts: bool, ended: bool, status: dict[str, Any]
+    monkeypatch: pytest.MonkeyPatch,
+    thresholds: bool,
+    contacts: bool,
+    ended: bool,
+    status: dict[str, Any],
+    kept_seconds_ago: float = 1000.0,
 ) -> tuple[int, float]:
     """How often a query is started while one round has fresh thresholds or contacts, and how many records counted."""
     made, metrics = list[Query](), StreamMetrics("detect-breaches")
     detection: Any = Detection(Settings(), metrics, cast(Any, Watcher(thresholds)), cast(Any, None))
+    detection._kept_at = time.monotonic() - kept_seconds_ago
     progress = SimpleNamespace(batchId=7, numInputRows=41) if ended else None
 
     def start() -> None:
@@ -82,7 +89,15 @@ def test_nothing_fresh_starts_nothing_again_and_fresh_thresholds_wait_for_nothin
     assert starts(monkeypatch, thresholds=True, contacts=False, ended=ended, status=BUSY)[0] == 2
 
 
-def test_fresh_contacts_wait_until_an_epoch_has_ended_or_there_is_nothing_to_judge(
+def test_fresh_contacts_are_joined_at_once_when_an_epoch_ended_shortly_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    for seconds, times in ((10, 2), (Settings().spark.realtime_epoch_seconds + 1, 1)):
+        count, _ = starts(
+            monkeypatch, thresholds=False, contacts=True, ended=False, status=BUSY, kept_seconds_ago=seconds
+        )
+        assert count == times
+
+
+def test_else_they_wait_until_an_epoch_has_ended_or_there_is_nothing_to_judge(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     assert starts(monkeypatch, thresholds=False, contacts=True, ended=False, status=BUSY)[0] == 1
