@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,6 +14,7 @@ import pytest
 from moto import mock_aws
 
 from infra import sns_stand_in
+from infra.settings import PROJECT_ROOT
 from infra.sns_stand_in import Recent, install
 
 ACCOUNT, REGION = "123456789012", "eu-central-1"
@@ -20,8 +23,8 @@ ACCOUNT, REGION = "123456789012", "eu-central-1"
 @pytest.fixture
 def clients(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Any, Any]]:
     """Of SNS and SQS, of which each remembers ten."""
-    for module, name in ((moto.sns.models, "Topic"), (moto.sqs.models, "Queue")):
-        monkeypatch.setattr(module, name, getattr(module, name))  # put back at the end
+    for kind in (moto.sns.models.Topic, moto.sqs.models.Queue):
+        monkeypatch.setattr(kind, "__init__", kind.__init__)  # put back at the end
     monkeypatch.setattr(sns_stand_in, "KEPT", 10)
     install()
     with mock_aws():
@@ -55,3 +58,15 @@ def test_of_receipts_the_oldest_go_first(monkeypatch: pytest.MonkeyPatch) -> Non
     recent.update({"second"})
     recent.update({"third"})
     assert list(recent) == ["second", "third"]
+
+
+def test_it_is_started_as_a_program() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "infra.sns_stand_in", "--help"],
+        cwd=PROJECT_ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "--port" in done.stdout
