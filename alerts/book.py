@@ -34,6 +34,11 @@ from clinical.notices import Item, Notice, Plan, Standing, not_ahead, plan, told
 DIRECTIONS = ("low", "high")
 RISES = (Kind.RAISED, Kind.SEVERITY_ROSE, Kind.ARRESTED)
 URGENT_KEPT_MS = 120_000
+LOOK_AGAIN_MS = 1000
+MOVED_MS = 600_000
+"""A breach of later than so long ago says better where the patient is than the source of contacts: both would differ
+until its import."""
+
 CLAIMED = "(by the link in a mail, the name as claimed)"
 GONE_MS = 1_800_000
 """Of a patient who has left, an alarm without a value for so long is about a probe that was taken off."""
@@ -58,6 +63,7 @@ class AlarmBook:
         self._touched: set[str] = set()
         self._changes = Changes()
         self._clock = 0
+        self._only_news = False
 
     def load(self, alarms: Iterable[Alarm], now: int) -> None:
         """Take in what MySQL holds: alarms that are pending or open, and those that are over and not told yet."""
@@ -150,6 +156,16 @@ class AlarmBook:
             if alarm.started_at <= left_at or is_quiet:
                 self._step(alarm, Discharge(), now)
 
+    def moved(self, patient_id: str, ward: str) -> None:
+        """The patient is in that ward now, by the source of contacts: also of alarms that have no breach any more."""
+        for alarm in list(self._of_patient.get(patient_id, {}).values()):
+            if alarm.state is None or alarm.ward == ward or self._clock - alarm.last_breach_at <= MOVED_MS:
+                continue
+            alarm = replace(alarm, ward=ward)
+            self._changes.alarms[alarm.alarm_id] = alarm
+            self._put(alarm)
+            self._touched.add(patient_id)
+
     def acknowledge(self, order: Order, now: int) -> str:
         """Carry out what somebody asked for; what became of it, as a sentence."""
         self._look_at(now)
@@ -169,9 +185,11 @@ class AlarmBook:
         until = local_time(after.acknowledged_until - after.ahead, self._manner.style.zone)
         return f"Acknowledged until {until}, or until it becomes more severe."
 
-    def close(self, now: int) -> Changes:
-        """Write the mails that are due; everything that has changed since the last time."""
+    def close(self, now: int, only_news: bool = False) -> Changes:
+        """Write the mails that are due; everything that has changed since the last time. `only_news`: what says that an
+        alarm lasts waits."""
         self._look_at(now)
+        self._only_news = only_news
         due = {patient for patient, at in self._plans.items() if at <= now}
         for patient in sorted(self._touched | due):
             self._tell(patient, now)
@@ -246,6 +264,8 @@ class AlarmBook:
             self._write(patient_id, decided.mails, now)
             decided = self._plan(patient_id, now)
         at = now if decided.mails else decided.next_at
+        if self._only_news:  # what waits for that is in no plan
+            at = min(now + LOOK_AGAIN_MS, at or now + LOOK_AGAIN_MS)
         if at is None:
             self._plans.pop(patient_id, None)
         else:
@@ -254,7 +274,7 @@ class AlarmBook:
     def _plan(self, patient_id: str, now: int) -> Plan:
         alarms = self._of_patient.get(patient_id, {})
         standing = {alarm_id: self._standing(alarm) for alarm_id, alarm in alarms.items()}
-        return plan(standing, self._urgent.get(patient_id), now, self._manner.rule)
+        return plan(standing, self._urgent.get(patient_id), now, self._manner.rule, self._only_news)
 
     def _write(self, patient_id: str, mails: Iterable[Sequence[Item]], now: int) -> None:
         alarms = self._of_patient[patient_id]

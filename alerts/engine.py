@@ -30,7 +30,7 @@ from alerts.decide import Changes, Notification
 from alerts.expected import changed_seconds_of
 from alerts.feed import Feed
 from alerts.manner import manner_of
-from alerts.message import NOT_IMPORTED
+from alerts.message import NOT_IMPORTED, WARD_MAX, one_line
 from alerts.no_signal import SignalAlarms
 from alerts.orders import load_unhandled, mark_handled
 from alerts.publisher import Publisher
@@ -38,7 +38,7 @@ from alerts.signal_watch import SignalWatch
 from alerts.silences import load_in_force
 from alerts.technical import CONTACT_MISSING, open_subjects, record_technical, technical
 from alerts.threads import Threads
-from alerts.wards import contacts_of, coverage_alarms, discharges, wards_of_alarms, wards_on_record
+from alerts.wards import contacts_of, coverage_alarms, wards_of_alarms, wards_on_record, whereabouts
 from alerts.watchdog import is_watchdog, watchdog_notification
 from clinical.messages import WATCHDOG_PATIENT, Breach, TechnicalAlarm
 from clinical.topics import DERIVED_VITALS, DOCTORS_QUEUE, TECHNICAL_ALARMS, VITAL_INFO
@@ -67,6 +67,9 @@ PEOPLE_MS = 500
 
 OFFSETS_MS = 1000
 """How long offsets that changed nothing may stay unwritten."""
+
+CATCH_UP_MS = 60_000
+"""For so long, while what came in the meantime is still being read, nobody is reminded of an alarm: it may be over."""
 
 HOUSEKEEPING_SECONDS = 30.0
 VALUES_KEPT_MS = 86_400_000
@@ -141,6 +144,7 @@ class Engine:
         self._written_at = 0
         self._people_at = 0
         self._stepped_at = 0
+        self._level_at = clock()
 
     def start(self) -> None:
         """Load what MySQL holds and go on reading from the offsets there."""
@@ -176,7 +180,9 @@ class Engine:
             self._book.tick(now)
         signals = self._signals.look(now, behind=not is_level)
         contacts, ask = self._contact_alarms(batch.breaches, now)
-        changes = self._book.close(now)
+        if is_level or now < self._level_at:
+            self._level_at = now
+        changes = self._book.close(now, only_news=now - self._level_at < CATCH_UP_MS and not is_level)
         changes.notifications += watchdogs
         self._write(Step(batch, changes, contacts, signals, outcomes), now)
         if ask:
@@ -218,13 +224,18 @@ class Engine:
         ]
 
     def look_for_discharges(self) -> None:
-        """End the alarms of patients who have left. Call it every now and then; the next step writes it."""
+        """End the alarms of patients who have left, and take note of who was moved. Call it every now and then; the
+        next step writes it."""
         waited_for = self._book.patients() | self._signals.waited_for()
         now = self._clock()
-        left = discharges(self._settings, waited_for, now)
-        for patient, left_at in left.items():
-            self._book.discharge(patient, left_at, now)
-        self._signals.left(left.keys())
+        stays = whereabouts(self._settings, waited_for)
+        left = [patient for patient, stay in stays.items() if stay.has_left(now)]
+        for patient, stay in stays.items():
+            if stay.left_at is not None and stay.has_left(now):
+                self._book.discharge(patient, stay.left_at, now)
+            elif stay.ward:
+                self._book.moved(patient, one_line(stay.ward, WARD_MAX))
+        self._signals.left(left)
 
     def _judge(self, batch: Batch, now: int) -> list[Notification]:
         """Tell breaches and values to the book, in their order; what the watchdog's have become."""

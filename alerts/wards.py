@@ -88,12 +88,12 @@ def contacts_of(settings: Settings, patients: Collection[str]) -> dict[str, Stay
     return stays
 
 
-def discharges(settings: Settings, patients: Collection[str], now: int) -> dict[str, int]:
-    """When those of these patients who have left by `now` did (epoch ms); none while the source of contacts is away."""
-    if not settings.contacts.columns.get("discharged_at"):
+def whereabouts(settings: Settings, patients: Collection[str]) -> dict[str, Stay]:
+    """The same, and nobody where the source does not know of wards and discharges, or while it cannot be asked."""
+    columns = settings.contacts.columns
+    if not (columns.get("admitted_ward") or columns.get("discharged_at")):
         return {}
-    stays = contacts_of(settings, patients) or {}
-    return {patient: stay.left_at for patient, stay in stays.items() if stay.has_left(now) and stay.left_at is not None}
+    return contacts_of(settings, patients) or {}
 
 
 def as_id(written: object) -> str:

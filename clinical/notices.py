@@ -110,13 +110,14 @@ class Standing:
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One alarm in one mail."""
+    """One alarm in one mail. `due_at`: since when it is to be told, `ready_at`: since when that may be in a mail."""
 
     key: Any
     news: News
     severity: Severity
     ward: str
     escalation: int
+    due_at: int
     ready_at: int
 
 
@@ -175,8 +176,11 @@ def not_ahead(notice: Notice, now: int) -> Notice:
     )
 
 
-def plan(alarms: Mapping[Any, Standing], urgent_at: int | None, now: int, rule: Rule) -> Plan:
-    """What to tell of one patient's alarms now. `urgent_at`: the patient's last high mail of a rise, if known."""
+def plan(alarms: Mapping[Any, Standing], urgent_at: int | None, now: int, rule: Rule, only_news: bool = False) -> Plan:
+    """What to tell of one patient's alarms now. `urgent_at`: the patient's last high mail of a rise, if known.
+    `only_news`: nothing that says that an alarm lasts, for that is not known just now."""
+    if only_news:
+        alarms = {key: alarm for key, alarm in alarms.items() if not alarm.notice.settled}
     recent = [at for at in (urgent_at, *(one.notice.urgent_at for one in alarms.values())) if at is not None]
     last_urgent = min(max(recent), now) if recent else None
     items = [item for key, alarm in alarms.items() for item in _items(key, alarm, last_urgent, now, rule)]
@@ -196,11 +200,13 @@ def told(notice: Notice, items: Iterable[Item], now: int) -> Notice:
     for item in items:
         urgent = item.severity == "high" and item.news in RISES
         high_at, steps, reminders = notice.high_at, notice.steps, notice.reminders + 1
-        if item.news in RISES:
+        if item.news in RISES or _is_new_to_ward(notice, item):
             reminders, steps = 0, 0
             high_at = now if item.severity == "high" else None
         elif item.news is News.ESCALATED:
             steps += 1
+            if high_at is not None:  # one that waited for a silence to end has the next one wait its time after it
+                high_at += max(0, now - item.due_at)
         elif item.severity == "high" and high_at is None:
             high_at = now
         notice = replace(
@@ -216,6 +222,16 @@ def told(notice: Notice, items: Iterable[Item], now: int) -> Notice:
             reminders=reminders,
         )
     return notice
+
+
+def _is_new_to_ward(notice: Notice, item: Item) -> bool:
+    """Whether a ward hears of an alarm that lasts for the first time: nobody there was asked to answer before."""
+    return (
+        item.news not in ENDS
+        and bool(notice.wards)
+        and UNKNOWN_WARD not in (notice.wards[-1], item.ward)
+        and item.ward not in notice.wards
+    )
 
 
 def to_dict(notice: Notice) -> dict[str, Any]:
@@ -295,7 +311,7 @@ def _items(key: Any, alarm: Standing, last_urgent: int | None, now: int, rule: R
     if alarm.silenced_until is not None:
         ready = max(ready, alarm.silenced_until)
     wards = _wards_of_end(alarm) if news in ENDS else (alarm.ward,)
-    return [Item(key, news, severity, ward, escalation, ready) for ward in wards]
+    return [Item(key, news, severity, ward, escalation, at, ready) for ward in wards]
 
 
 def _wards_of_end(alarm: Standing) -> tuple[str, ...]:
@@ -309,6 +325,10 @@ def _next_news(alarm: Standing, now: int, rule: Rule) -> tuple[News, int, Severi
     notice = not_ahead(alarm.notice, now)
     if notice.owed is not None and notice.owed_since is not None:
         severity = notice.owed_severity or "high"
+        if _has_fallen_since(alarm, notice, now, rule):
+            if alarm.severity not in rule.told:
+                return None
+            severity = alarm.severity
         return notice.owed, notice.owed_since, severity, notice.escalation if notice.owed in ENDS else 0
     if alarm.phase in (None, Phase.PENDING) or notice.told_at is None or alarm.severity not in rule.told:
         return None
@@ -324,6 +344,16 @@ def _next_news(alarm: Standing, now: int, rule: Rule) -> tuple[News, int, Severi
     level = min(notice.steps + 1, LEVELS)
     escalated = (News.ESCALATED, notice.high_at + rule.escalation_seconds[notice.steps] * 1000, severity, level)
     return escalated if escalated[1] <= reminder[1] else reminder
+
+
+def _has_fallen_since(alarm: Standing, notice: Notice, now: int, rule: Rule) -> bool:
+    """Whether a rise that could not be told for long, as for a silence, is of an alarm that has become milder since: by
+    now it would be false. A heart or a breath that stood still is told all the same."""
+    if notice.owed not in RISES or notice.owed is News.ARREST or notice.owed_since is None or alarm.severity is None:
+        return False
+    is_old = now - notice.owed_since >= rule.reminder_seconds * 1000
+    is_silenced = alarm.silenced_until is not None and alarm.silenced_until > now
+    return is_old and not is_silenced and rank(alarm.severity) < rank(notice.owed_severity)
 
 
 def _is_urgent(news: News, severity: Severity) -> bool:

@@ -7,7 +7,8 @@ sources stand in each row.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -102,22 +103,48 @@ def judging_bands(rows: Iterable[ThresholdRow]) -> list[JudgingBand]:
 
     A value that meets none of those it is judged by is not alerted; one that meets any meets exactly one. Those of a
     patient are for that patient alone; who has limits of their own is said by `own_limits`, for they may all be silent.
+
+    A band that does not alarm counts as normal where nothing that does lies between: an alarm ends there, and would
+    else last for good at a value of which nobody is to be told.
     """
-    table = list(rows)
-    normals = [row for row in table if row.direction == "normal"]
+    together: dict[tuple[str | None, str], list[ThresholdRow]] = {}
+    for row in rows:
+        together.setdefault((row.patient_id, row.attribute), []).append(row)
     return [
-        JudgingBand(
-            row=row,
-            low_age=max(row.low_age, normal.low_age),
-            high_age=_sooner(row.high_age, normal.high_age),
-            normal_low=normal.low_value,
-            normal_high=normal.high_value,
-        )
+        JudgingBand(row, low_age, high_age, *_limits(normal, silent))
+        for table in together.values()
         for row in table
         if row.alert_flag and row.direction != "normal"
-        for normal in normals
-        if (normal.patient_id, normal.attribute) == (row.patient_id, row.attribute) and ages_meet(row, normal)
+        for normal in table
+        if normal.direction == "normal" and ages_meet(row, normal)
+        for low_age, high_age, silent in _ages_of(row, normal, table)
     ]
+
+
+def _ages_of(
+    row: ThresholdRow, normal: ThresholdRow, table: Iterable[ThresholdRow]
+) -> Iterator[tuple[Decimal, Decimal | None, list[ThresholdRow]]]:
+    """The ages at which both rows hold, in pieces in each of which the same rows do that do not alarm."""
+    begin, end = max(row.low_age, normal.low_age), _sooner(row.high_age, normal.high_age)
+    silent = [one for one in table if not one.alert_flag and one.direction != "normal" and ages_meet(one, normal)]
+    edges = {age for one in silent for age in (one.low_age, one.high_age) if age is not None}
+    inner = sorted(age for age in edges if begin < age and (end is None or age < end))
+    for low, high in itertools.pairwise((begin, *inner, end)):
+        assert low is not None, "only the last edge may be open"
+        yield low, high, [one for one in silent if one.low_age <= low and (one.high_age is None or low < one.high_age)]
+
+
+def _limits(normal: ThresholdRow, silent: Sequence[ThresholdRow]) -> tuple[Decimal | None, Decimal | None]:
+    """The limits of the normal band and of the silent ones next to it. A checked table has no gaps between bands."""
+    low, high = normal.low_value, normal.high_value
+    above = {one.low_value: one for one in silent if one.direction == "high"}
+    below = {one.high_value: one for one in silent if one.direction == "low"}
+    step = Decimal(1).scaleb(-JUDGED[normal.attribute].scale)
+    while high is not None and (next_above := above.get(high + step)) is not None:
+        high = next_above.high_value
+    while low is not None and (next_below := below.get(low - step)) is not None:
+        low = next_below.low_value
+    return low, high
 
 
 def _sooner(one: Decimal | None, other: Decimal | None) -> Decimal | None:

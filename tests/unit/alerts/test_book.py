@@ -433,6 +433,46 @@ def test_a_silenced_patient_alarms_and_nobody_is_told_until_the_silence_is_lifte
     assert desk.told == [(100, "raised", "high", "heart_rate")]
 
 
+def test_after_a_move_an_alarm_without_further_breaches_is_told_to_the_new_ward(desk: Desk) -> None:
+    desk.reads(0, 300, attribute="glucose", ward="A", clear_margin=5.0)
+    desk.clock(700)
+    desk.book.moved("P-1", "B")
+    desk.close()
+    assert [mail.ward for mail in desk.mails if mail.created_at == desk.now] == ["B"]
+    [alarm] = desk.alarms.values()
+    assert alarm.ward == "B"
+
+
+def test_a_breach_of_the_last_minutes_says_better_where_the_patient_is(desk: Desk) -> None:
+    alarm = raised(desk)
+    desk.clock(300)
+    desk.book.moved("P-1", "B")
+    desk.close()
+    assert desk.alarms[alarm.alarm_id].ward == alarm.ward
+    desk.book.moved("P-2", "B")
+
+
+def test_nobody_is_reminded_before_what_came_in_an_outage_has_been_read(desk: Desk) -> None:
+    raised(desk)
+    before = len(desk.mails)
+    desk.now = RECORDED + 1_300_000
+    for second in range(2, 60):
+        desk.now += 10
+        desk.book.value("P-1", Value("heart_rate", 72, RECORDED + second * 1000, f"read late {second}"), desk.now)
+        assert desk.book.close(desk.now, only_news=True).notifications == []
+    desk.clock(1400)
+    assert [notice for _, notice, *_ in desk.told[before:]] == ["resolved"]
+
+
+def test_a_reminder_that_waited_for_an_outage_to_be_read_comes_when_the_alarm_lasts(desk: Desk) -> None:
+    raised(desk)
+    before = len(desk.mails)
+    desk.now = RECORDED + 1_300_000
+    assert desk.book.close(desk.now, only_news=True).notifications == []
+    desk.clock(1302)
+    assert [notice for _, notice, *_ in desk.told[before:]] == ["escalated"]
+
+
 def test_audit_and_subject_hold_no_direct_identifier(desk: Desk) -> None:
     raised(desk)
     texts = [event.why for event in desk.events] + [desk.mails[0].subject]

@@ -9,7 +9,7 @@ import pytest
 from pymysql.constants import FIELD_TYPE
 
 from alerts import wards
-from alerts.wards import ASKED_AT_ONCE, Answer, Stay, as_id, contacts_of, discharges
+from alerts.wards import ASKED_AT_ONCE, Answer, Stay, as_id, contacts_of, whereabouts
 from infra.settings import Contacts, Settings
 from infra.settings import Source as SourceTable
 
@@ -48,7 +48,8 @@ def test_a_patient_has_a_ward_and_may_have_left(monkeypatch: pytest.MonkeyPatch)
         "P2": Stay(None, LEFT_MS),
         "P3": Stay(None, None),
     }
-    assert discharges(Settings(), ["P1", "P2"], LEFT_MS) == {"P2": LEFT_MS}
+    stays = whereabouts(Settings(), ["P1", "P2"])
+    assert [patient for patient, stay in stays.items() if stay.has_left(LEFT_MS)] == ["P2"]
 
 
 @pytest.mark.parametrize(
@@ -60,7 +61,7 @@ def test_an_id_is_read_as_readings_have_it(written: object, read: str) -> None:
 
 def test_a_discharge_that_is_planned_is_none_yet(monkeypatch: pytest.MonkeyPatch) -> None:
     source(monkeypatch, [("P2", None, LEFT)])
-    assert discharges(Settings(), ["P2"], LEFT_MS - 1) == {}
+    assert not whereabouts(Settings(), ["P2"])["P2"].has_left(LEFT_MS - 1)
 
 
 def test_a_time_without_a_zone_is_that_of_the_source(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -73,7 +74,7 @@ def test_a_time_without_a_zone_is_that_of_the_source(monkeypatch: pytest.MonkeyP
 def test_a_source_that_is_away_is_not_a_source_that_knows_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
     source(monkeypatch, None)
     assert contacts_of(Settings(), ["P1"]) is None
-    assert discharges(Settings(), ["P1"], LEFT_MS) == {}
+    assert whereabouts(Settings(), ["P1"]) == {}
 
 
 def test_a_source_without_wards_and_discharges_is_asked_for_neither(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -81,7 +82,7 @@ def test_a_source_without_wards_and_discharges_is_asked_for_neither(monkeypatch:
     settings = Settings(contacts=Contacts(columns={"patient_id": "customerId"}))
     assert contacts_of(settings, ["P1"]) == {"P1": Stay(None, None)}
     assert asked[0][0].startswith("SELECT customerId, NULL, NULL FROM")
-    assert discharges(settings, ["P1"], LEFT_MS) == {}
+    assert whereabouts(settings, ["P1"]) == {}
     assert len(asked) == 1
 
 

@@ -281,6 +281,29 @@ def test_a_patient_who_moves_is_told_to_the_new_ward_at_once_and_the_end_to_both
     ]
 
 
+def test_the_ward_that_a_patient_moves_to_is_reminded_and_escalated_as_if_the_alarm_began_there() -> None:
+    bed = Bed()
+    bed.change(0, "heart", Kind.RAISED)
+    bed.move(1200, "heart", ward="ICU")
+    bed.until(2000)
+    there = [(second, item.news.value, item.escalation, item.ward) for second, mail in bed.mails for item in mail]
+    assert [one for one in there if one[0] >= 1200] == [
+        (1200, "reminder", 0, "ICU"),
+        (1500, "escalated", 1, "ICU"),
+        (1800, "escalated", 2, "ICU"),
+    ]
+
+
+def test_a_patient_who_comes_back_to_a_ward_begins_nothing_anew_there() -> None:
+    bed = Bed()
+    bed.change(0, "heart", Kind.RAISED)
+    bed.move(1200, "heart", ward="ICU")
+    before = bed.alarms["heart"].notice
+    bed.move(1260, "heart", ward="Cardiology")
+    after_it = bed.alarms["heart"].notice
+    assert (after_it.high_at, after_it.steps) == (before.high_at, before.steps)
+
+
 def test_an_end_is_told_to_nobody_twice_after_the_ward_was_unknown() -> None:
     bed = Bed()
     bed.change(0, "heart", Kind.RAISED)
@@ -313,6 +336,43 @@ def test_what_is_silenced_is_told_when_the_silence_is_over_if_it_still_lasts() -
     assert bed.said == []
     bed.until(600)
     assert bed.said == [(600, [("heart", "raised")])]
+
+
+@pytest.mark.parametrize(
+    ("severity", "mails"), [("high", [(7200, "high")]), ("medium", [(7200, "medium")]), ("low", [])]
+)
+def test_what_grew_milder_in_a_silence_is_told_after_it_as_what_it_is(
+    severity: Severity, mails: list[tuple[int, str]]
+) -> None:
+    bed = Bed()
+    bed.alarms["heart"] = Standing(Notice(), Phase.PENDING, None, "Cardiology", T0 + 7_200_000)
+    bed.change(0, "heart", Kind.RAISED)
+    if severity != "high":
+        bed.change(60, "heart", Kind.SEVERITY_FELL, severity)
+    bed.until(7199)
+    assert bed.mails == []
+    bed.move(7200, "heart", silenced_until=None)
+    bed.until(7240)
+    assert [(second, item.severity) for second, mail in bed.mails for item in mail] == mails
+
+
+def test_two_escalations_that_a_silence_held_do_not_come_at_once() -> None:
+    bed = Bed()
+    bed.change(0, "heart", Kind.RAISED)
+    bed.move(60, "heart", silenced_until=T0 + 7_200_000)
+    bed.move(7200, "heart", silenced_until=None)
+    bed.until(7600)
+    escalated = [(second, item.escalation) for second, mail in bed.mails for item in mail if item.escalation]
+    assert escalated == [(7200, 1), (7500, 2)]
+
+
+def test_only_what_is_news_is_told_while_it_is_not_known_whether_an_alarm_lasts() -> None:
+    lasts = Notice(told_at=T0, told_severity="high", peak="high", wards=("A",), high_at=T0)
+    ended = Notice(owed=News.RESOLVED, owed_since=T0, owed_severity="high", told_at=T0, peak="high", wards=("A",))
+    alarms = {"lasts": Standing(lasts, Phase.ACTIVE, "high", "A"), "ended": Standing(ended, None, None, "A")}
+    now = T0 + 2_000_000
+    assert [item.key for mail in plan(alarms, None, now, RULE, only_news=True).mails for item in mail] == ["ended"]
+    assert {item.key for mail in plan(alarms, None, now, RULE).mails for item in mail} == {"lasts", "ended"}
 
 
 def test_what_began_and_ended_in_silence_is_never_told() -> None:

@@ -140,6 +140,39 @@ def rows(*bands: tuple[str, str, str, str, str, str]) -> list[ThresholdRow]:
     return table
 
 
+def test_bands_that_do_not_alarm_count_as_normal_up_to_the_next_that_does() -> None:
+    table = rows(
+        ("0", "", "low", "", "30", "1"),
+        ("0", "", "low", "31", "40", "0"),
+        ("0", "", "normal", "41", "90", "0"),
+        ("0", "16", "high", "91", "110", "1"),
+        ("16", "", "high", "91", "100", "0"),
+        ("16", "", "high", "101", "110", "0"),
+        ("0", "", "high", "111", "", "1"),
+    )
+    found = {
+        (band.row.low_value, band.low_age, band.high_age): (band.normal_low, band.normal_high)
+        for band in judging_bands(table)
+    }
+    child, adult = (Decimal(0), Decimal(16)), (Decimal(16), None)
+    assert found == {
+        (None, *child): (Decimal(31), Decimal(90)),
+        (None, *adult): (Decimal(31), Decimal(110)),
+        (Decimal(91), *child): (Decimal(31), Decimal(90)),
+        (Decimal(111), *child): (Decimal(31), Decimal(90)),
+        (Decimal(111), *adult): (Decimal(31), Decimal(110)),
+    }
+
+
+def test_a_side_of_which_nothing_alarms_is_open() -> None:
+    table = rows(
+        ("0", "", "low", "", "40", "0"),
+        ("0", "", "normal", "41", "90", "0"),
+        ("0", "", "high", "91", "", "1"),
+    )
+    assert [(band.normal_low, band.normal_high) for band in judging_bands(table)] == [(None, Decimal(90))]
+
+
 def own(number: int, spo2: float, **limits: Any) -> ThresholdRow:
     """The general row for that saturation, with other limits for one patient."""
     row = judge(DEFAULTS, "spo2", spo2, 40)
