@@ -34,6 +34,9 @@ from clinical.messages import Severity
 LEVELS = 2
 """Escalation levels above the first."""
 
+LATE_MS = 60_000
+"""An escalation that is told later than this after it was due had been held back; less is what company takes."""
+
 UNKNOWN_WARD = "ward unknown"
 """Of a patient whose ward is not on record: mails to it reach the readers of every ward."""
 
@@ -205,8 +208,9 @@ def told(notice: Notice, items: Iterable[Item], now: int) -> Notice:
             high_at = now if item.severity == "high" else None
         elif item.news is News.ESCALATED:
             steps += 1
-            if high_at is not None:  # one that waited for a silence to end has the next one wait its time after it
-                high_at += max(0, now - item.due_at)
+            if high_at is not None and now - item.due_at > LATE_MS:
+                # It waited for a silence to end: the next one waits its time after it.
+                high_at += now - item.due_at
         elif item.severity == "high" and high_at is None:
             high_at = now
         notice = replace(
