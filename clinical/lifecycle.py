@@ -245,13 +245,14 @@ def _append(state: State, reading: Reading, log: list[Transition]) -> State | No
 def _was_silent(state: State, reading: Reading) -> bool:
     """Whether a continuous vital was missing before this reading: of that time nothing is known.
 
-    A device that is slower than it should be is silent after twice its usual time between two readings.
+    A device that is slower than it should be is silent after twice its usual time between two readings, or the time of
+    both before: a patient may have been taken off a monitor, and be checked every few hours.
     """
     gap = reading.at - state.readings[-1].at
     if not state.continuous or gap <= state.stands_ms:
         return False
     gaps = [later.at - before.at for before, later in pairwise(state.readings)]
-    return not gaps or gap > 2 * median(gaps)
+    return not gaps or gap > 2 * max(median(gaps), min(gaps[-2:]))
 
 
 def _end(state: State, reading: Reading, log: list[Transition]) -> State | None:

@@ -311,6 +311,17 @@ def test_a_device_with_times_around_those_of_a_silence_clears_its_alarm_too() ->
     assert bed.kinds()[-1] is Kind.CLEARED
 
 
+def test_after_a_change_from_a_monitor_to_checks_every_four_hours_the_third_normal_one_clears() -> None:
+    bed = Bedside(SPO2, raised=True)
+    bed.reads_each_second(range(10, 70), HIGH)
+    hours = [4 * 3600 * number for number in range(1, 4)]
+    for second in hours[:2]:
+        bed.reads(second, INSIDE)
+    assert bed.state is not None
+    bed.reads(hours[2], INSIDE)
+    assert bed.said()[-1] == ("cleared", hours[2], "high")
+
+
 def test_values_between_limit_and_margin_never_clear() -> None:
     bed = Bedside(SPO2, raised=True)
     bed.reads_each_second(range(100, 1000), MARGIN)
