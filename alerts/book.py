@@ -9,6 +9,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from typing import NamedTuple
 
 from alerts.alarms_table import RISEN, condition_of, is_above
 from alerts.bedside import Bedside, Value, rounded
@@ -35,13 +36,16 @@ DIRECTIONS = ("low", "high")
 RISES = (Kind.RAISED, Kind.SEVERITY_ROSE, Kind.ARRESTED)
 URGENT_KEPT_MS = 120_000
 LOOK_AGAIN_MS = 1000
-MOVED_MS = 600_000
-"""A breach of later than so long ago says better where the patient is than the source of contacts: both would differ
-until its import."""
-
 CLAIMED = "(by the link in a mail, the name as claimed)"
 GONE_MS = 1_800_000
 """Of a patient who has left, an alarm without a value for so long is about a probe that was taken off."""
+
+
+class Moved(NamedTuple):
+    """A patient's ward by the source of contacts, and those that were left for it."""
+
+    ward: str
+    left: frozenset[str]
 
 
 class AlarmBook:
@@ -64,6 +68,7 @@ class AlarmBook:
         self._changes = Changes()
         self._clock = 0
         self._only_news = False
+        self._moved: dict[str, Moved] = {}
 
     def load(self, alarms: Iterable[Alarm], now: int) -> None:
         """Take in what MySQL holds: alarms that are pending or open, and those that are over and not told yet."""
@@ -94,6 +99,7 @@ class AlarmBook:
     def breach(self, breach: Breach, now: int) -> None:
         """Judge one breach. It must be one that `breached` takes, and no repeat."""
         self._look_at(now)
+        breach = self._placed(breach)
         key = (breach["patient_id"], breach["attribute"], breach["direction"])
         at = min(breach["recorded_at"], now)
         alarm = self._open.get(key)
@@ -157,14 +163,29 @@ class AlarmBook:
                 self._step(alarm, Discharge(), now)
 
     def moved(self, patient_id: str, ward: str) -> None:
-        """The patient is in that ward now, by the source of contacts: also of alarms that have no breach any more."""
+        """The patient is in that ward now, by the source of contacts: also of alarms that have no breach any more.
+
+        Breaches carry the last import, and go on naming the ward before until the next: see `_placed`.
+        """
         for alarm in list(self._of_patient.get(patient_id, {}).values()):
-            if alarm.state is None or alarm.ward == ward or self._clock - alarm.last_breach_at <= MOVED_MS:
+            if alarm.state is None or alarm.ward == ward:
                 continue
+            before = self._moved.get(patient_id, Moved(ward, frozenset())).left
+            self._moved[patient_id] = Moved(ward, (before | {alarm.ward}) - {ward})
             alarm = replace(alarm, ward=ward)
             self._changes.alarms[alarm.alarm_id] = alarm
             self._put(alarm)
             self._touched.add(patient_id)
+
+    def _placed(self, breach: Breach) -> Breach:
+        """The breach in the ward where the patient is: one that names a ward that the patient has left says nothing."""
+        moved = self._moved.get(breach["patient_id"])
+        if moved is None or not breach["ward"]:
+            return breach
+        if ward_of(breach) in moved.left:
+            return {**breach, "ward": moved.ward}
+        del self._moved[breach["patient_id"]]  # the import has come to it, or knows better
+        return breach
 
     def acknowledge(self, order: Order, now: int) -> str:
         """Carry out what somebody asked for; what became of it, as a sentence."""
@@ -249,6 +270,7 @@ class AlarmBook:
         of_patient.pop(alarm.alarm_id, None)
         if not of_patient:
             del self._of_patient[alarm.patient_id]
+            self._moved.pop(alarm.patient_id, None)
 
     def _wait(self, key: Key, state: State) -> None:
         due = due_at(state)
@@ -293,7 +315,8 @@ class AlarmBook:
 
     def _standing(self, alarm: Alarm) -> Standing:
         phase = alarm.state.phase if alarm.state else None
-        return Standing(alarm.notice, phase, alarm.severity, alarm.ward, self._silenced_until(alarm))
+        arrested = alarm.state is not None and alarm.state.arrested
+        return Standing(alarm.notice, phase, alarm.severity, alarm.ward, self._silenced_until(alarm), arrested)
 
     def _silenced_until(self, alarm: Alarm) -> int | None:
         if not self._silences:

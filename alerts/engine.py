@@ -144,7 +144,7 @@ class Engine:
         self._written_at = 0
         self._people_at = 0
         self._stepped_at = 0
-        self._level_at = clock()
+        self._behind_since: int | None = None
 
     def start(self) -> None:
         """Load what MySQL holds and go on reading from the offsets there."""
@@ -180,14 +180,20 @@ class Engine:
             self._book.tick(now)
         signals = self._signals.look(now, behind=not is_level)
         contacts, ask = self._contact_alarms(batch.breaches, now)
-        if is_level or now < self._level_at:
-            self._level_at = now
-        changes = self._book.close(now, only_news=now - self._level_at < CATCH_UP_MS and not is_level)
+        changes = self._book.close(now, only_news=self._catches_up(is_level, now))
         changes.notifications += watchdogs
         self._write(Step(batch, changes, contacts, signals, outcomes), now)
         if ask:
             self._ask_import()
         return batch
+
+    def _catches_up(self, is_level: bool, now: int) -> bool:
+        """Whether what came meanwhile is still being read, and only for a short time."""
+        if is_level:
+            self._behind_since = None
+        elif self._behind_since is None or now < self._behind_since:
+            self._behind_since = now
+        return self._behind_since is not None and now - self._behind_since < CATCH_UP_MS
 
     def keep_house(self) -> None:
         """Tell ops of wards that nobody listens to and of contacts that are there now; forget old breaches.

@@ -55,7 +55,8 @@ class Breach(TypedDict):
     """`doctors-queue`: a value outside its normal band, with everything a consumer needs to judge it later.
 
     A breach may be published more than once after a restart; `breach_id` is then the same: consumers drop repeats.
-    Limits are of the band that was hit (`low_value`, `high_value`: inclusive, null = open) and of the normal band.
+    Limits are of the band that was hit (`low_value`, `high_value`: inclusive, null = open) and of the normal band,
+    with the bands next to it that do not alarm.
     Times: epoch ms. `age_years` null: unknown, judged by adult bands. `contact_missing`: the patient is not in the
     snapshot of contacts; name, phone, address and ward are then null. `inputs_used` of `inputs_expected`: of a derived
     value, else null.

@@ -102,13 +102,15 @@ class Notice:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """An alarm as `plan` sees it. `phase` and `severity` None: it is over. `silenced_until`: None when it is not."""
+    """An alarm as `plan` sees it. `phase` and `severity` None: it is over. `silenced_until`: None when it is not.
+    `arrested`: heart or breath stood still in it."""
 
     notice: Notice
     phase: Phase | None
     severity: Severity | None
     ward: str
     silenced_until: int | None = None
+    arrested: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +159,7 @@ def after(notice: Notice, change: Transition, now: int, rule: Rule, silenced: bo
                 return notice
             return replace(notice, owed=News.REMINDER, owed_since=now, owed_severity=change.severity)
         case Kind.CLEARED:
-            return _ended(notice, News.RESOLVED, now, silenced)
+            return _ended(notice, News.RESOLVED, now, silenced or _was_never_told(notice, now, rule))
         case Kind.ENDED_BY_DISCHARGE:
             return _ended(notice, News.DISCHARGED, now, silenced or notice.told_at is None)
         case _:
@@ -183,7 +185,7 @@ def plan(alarms: Mapping[Any, Standing], urgent_at: int | None, now: int, rule: 
     """What to tell of one patient's alarms now. `urgent_at`: the patient's last high mail of a rise, if known.
     `only_news`: nothing that says that an alarm lasts, for that is not known just now."""
     if only_news:
-        alarms = {key: alarm for key, alarm in alarms.items() if not alarm.notice.settled}
+        alarms = {key: one for key, one in alarms.items() if one.notice.owed not in (None, News.REMINDER)}
     recent = [at for at in (urgent_at, *(one.notice.urgent_at for one in alarms.values())) if at is not None]
     last_urgent = min(max(recent), now) if recent else None
     items = [item for key, alarm in alarms.items() for item in _items(key, alarm, last_urgent, now, rule)]
@@ -286,6 +288,12 @@ def _ended(notice: Notice, news: News, now: int, unheard: bool) -> Notice:
     return replace(notice, owed=news, owed_since=now, owed_severity=severity)
 
 
+def _was_never_told(notice: Notice, now: int, rule: Rule) -> bool:
+    """Whether a rise was held for long, and was none to be told any more when it could have been."""
+    is_old = notice.owed_since is not None and now - notice.owed_since >= rule.reminder_seconds * 1000
+    return notice.told_at is None and notice.quiet_since is not None and is_old
+
+
 def _is_unheard_rise(notice: Notice) -> bool:
     """Whether a rise is owed beyond what people had been told when they acknowledged: they cannot have meant it."""
     if notice.told_at is None or notice.owed not in RISES:
@@ -333,6 +341,8 @@ def _next_news(alarm: Standing, now: int, rule: Rule) -> tuple[News, int, Severi
             if alarm.severity not in rule.told:
                 return None
             severity = alarm.severity
+            if notice.told_at is not None and rank(severity) <= rank(notice.told_severity):
+                return News.REMINDER, notice.owed_since, severity, 0
         return notice.owed, notice.owed_since, severity, notice.escalation if notice.owed in ENDS else 0
     if alarm.phase in (None, Phase.PENDING) or notice.told_at is None or alarm.severity not in rule.told:
         return None
@@ -353,7 +363,7 @@ def _next_news(alarm: Standing, now: int, rule: Rule) -> tuple[News, int, Severi
 def _has_fallen_since(alarm: Standing, notice: Notice, now: int, rule: Rule) -> bool:
     """Whether a rise that could not be told for long, as for a silence, is of an alarm that has become milder since: by
     now it would be false. A heart or a breath that stood still is told all the same."""
-    if notice.owed not in RISES or notice.owed is News.ARREST or notice.owed_since is None or alarm.severity is None:
+    if notice.owed not in RISES or alarm.arrested or notice.owed_since is None or alarm.severity is None:
         return False
     is_old = now - notice.owed_since >= rule.reminder_seconds * 1000
     is_silenced = alarm.silenced_until is not None and alarm.silenced_until > now

@@ -89,7 +89,8 @@ def judge(
 
 @dataclass(frozen=True)
 class JudgingBand:
-    """An alerting row at the ages `[low_age, high_age)` of one normal band, with that band's limits (None: open)."""
+    """An alerting row at the ages `[low_age, high_age)` of one normal band, with the limits of that and of the silent
+    bands next to it (None: open)."""
 
     row: ThresholdRow
     low_age: Decimal

@@ -443,13 +443,49 @@ def test_after_a_move_an_alarm_without_further_breaches_is_told_to_the_new_ward(
     assert alarm.ward == "B"
 
 
-def test_a_breach_of_the_last_minutes_says_better_where_the_patient_is(desk: Desk) -> None:
-    alarm = raised(desk)
-    desk.clock(300)
+@pytest.mark.parametrize("behind", [0, 900])
+def test_breaches_that_name_the_ward_before_a_move_until_the_next_import_take_nothing_back(
+    desk: Desk, behind: int
+) -> None:
+    """Also those of a device whose clock is slow."""
+    for second in range(300):
+        desk.reads(second, 140, ward="A", behind=behind)
+        if second >= 60 and second % 10 == 0:
+            desk.book.moved("P-1", "B")
+    for second in range(300, 310):
+        desk.reads(second, 140, ward="B", behind=behind)
+    assert [(mail.ward, mail.notice) for mail in desk.mails] == [("A", "raised"), ("B", "reminder")]
+
+
+def test_a_patient_who_moves_on_and_back_is_told_to_each_ward_in_turn(desk: Desk) -> None:
+    wards = {0: "A", 100: "B", 200: "A"}
+    imported = {0: "A", 150: "B", 250: "A"}
+    for second in range(300):
+        at = max(begin for begin in imported if begin <= second)
+        desk.reads(second, 140, ward=imported[at])
+        if second in wards:
+            desk.book.moved("P-1", wards[second])
+    assert [mail.ward for mail in desk.mails] == ["A", "B", "A"]
+
+
+def test_a_breach_that_names_a_third_ward_knows_better(desk: Desk) -> None:
+    raised(desk, ward="A")
     desk.book.moved("P-1", "B")
+    desk.reads(10, 140, ward="C")
+    [alarm] = desk.alarms.values()
+    assert alarm.ward == "C"
+
+
+def test_a_heart_that_stood_still_in_a_silence_is_told_after_it_though_it_beats_again(desk: Desk) -> None:
+    silence = Silence(1, "silence", "P-1", None, None, RECORDED, RECORDED + 3_600_000, "Dr Jane Doe", "washing")
+    desk.book.silence([silence])
+    for second in range(3600):
+        value, severity = (0, "high") if second < 20 else (45, "medium")
+        desk.reads(second, value, severity=severity)
+    assert desk.mails == []
+    desk.book.silence([])
     desk.close()
-    assert desk.alarms[alarm.alarm_id].ward == alarm.ward
-    desk.book.moved("P-2", "B")
+    assert [(notice, severity) for _, notice, severity, _ in desk.told] == [("raised", "high")]
 
 
 def test_nobody_is_reminded_before_what_came_in_an_outage_has_been_read(desk: Desk) -> None:

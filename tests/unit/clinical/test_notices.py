@@ -354,6 +354,21 @@ def test_what_grew_milder_in_a_silence_is_told_after_it_as_what_it_is(
     bed.move(7200, "heart", silenced_until=None)
     bed.until(7240)
     assert [(second, item.severity) for second, mail in bed.mails for item in mail] == mails
+    bed.change(7300, "heart", Kind.CLEARED, severity)
+    bed.until(8000)
+    assert bool(bed.mails) == bool(mails), "whoever was not told that it began is not told that it is over"
+
+
+def test_what_rose_and_fell_again_in_a_silence_is_not_told_as_worse() -> None:
+    bed = Bed()
+    bed.change(0, "heart", Kind.RAISED, "medium")
+    bed.move(60, "heart", silenced_until=T0 + 7_200_000)
+    bed.change(100, "heart", Kind.SEVERITY_ROSE)
+    bed.change(200, "heart", Kind.SEVERITY_FELL, "medium")
+    bed.move(7200, "heart", silenced_until=None)
+    bed.until(7240)
+    told = [(second, item.news.value, item.severity) for second, mail in bed.mails for item in mail]
+    assert told == [(30, "raised", "medium"), (7200, "reminder", "medium")]
 
 
 def test_two_escalations_that_a_silence_held_do_not_come_at_once() -> None:
@@ -369,10 +384,15 @@ def test_two_escalations_that_a_silence_held_do_not_come_at_once() -> None:
 def test_only_what_is_news_is_told_while_it_is_not_known_whether_an_alarm_lasts() -> None:
     lasts = Notice(told_at=T0, told_severity="high", peak="high", wards=("A",), high_at=T0)
     ended = Notice(owed=News.RESOLVED, owed_since=T0, owed_severity="high", told_at=T0, peak="high", wards=("A",))
-    alarms = {"lasts": Standing(lasts, Phase.ACTIVE, "high", "A"), "ended": Standing(ended, None, None, "A")}
+    expired = replace(lasts, owed=News.REMINDER, owed_since=T0, owed_severity="high")
+    alarms = {
+        "lasts": Standing(lasts, Phase.ACTIVE, "high", "A"),
+        "acknowledged until then": Standing(expired, Phase.ACTIVE, "high", "A"),
+        "ended": Standing(ended, None, None, "A"),
+    }
     now = T0 + 2_000_000
     assert [item.key for mail in plan(alarms, None, now, RULE, only_news=True).mails for item in mail] == ["ended"]
-    assert {item.key for mail in plan(alarms, None, now, RULE).mails for item in mail} == {"lasts", "ended"}
+    assert {item.key for mail in plan(alarms, None, now, RULE).mails for item in mail} == set(alarms)
 
 
 def test_what_began_and_ended_in_silence_is_never_told() -> None:
