@@ -31,7 +31,7 @@ from alerts.expected import changed_seconds_of
 from alerts.feed import Feed
 from alerts.manner import manner_of
 from alerts.message import NOT_IMPORTED, WARD_MAX, one_line
-from alerts.no_signal import SignalAlarms
+from alerts.no_signal import SignalAlarms, record_held
 from alerts.orders import load_unhandled, mark_handled
 from alerts.publisher import Publisher
 from alerts.signal_watch import SignalWatch
@@ -106,6 +106,7 @@ class Step:
             or changes.alarms
             or changes.notifications
             or self.signals.alarms
+            or self.signals.held is not None
             or self.outcomes
         )
 
@@ -334,6 +335,8 @@ class Engine:
             wards = {one.ward for one in changes.notifications if one.kind == "clinical"}
             alarms += coverage_alarms(cursor, wards, self._rule.told, now, all_wards=False)
         record_technical(cursor, alarms, now, self._style, step.signals.wards)
+        if step.signals.held is not None:
+            record_held(cursor, step.signals.held, now)
         store.add_seen(cursor, step.batch.seen)
         for order_id, outcome in step.outcomes.items():
             mark_handled(cursor, order_id, outcome, now)

@@ -6,11 +6,14 @@ They say nothing about the patient and are kept apart from patients' alarms, whi
 from __future__ import annotations
 
 import re
+import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from pymysql.cursors import Cursor
 
+from alerts.database import digest
+from alerts.decide import WHO
 from alerts.expected import changed_seconds_of
 from alerts.message import UNKNOWN_WARD, Style, label, local_time, one_line
 from alerts.technical import technical
@@ -25,16 +28,21 @@ SIGNS = {"25": "%", "3A": ":", "%": "%", ".": ":"}
 """What follows a `%` in a key, and what it means."""
 
 PIPELINE_LATE = "pipeline_late"
+HELD = "no_signal_silenced"
+"""Kind of what stands for a lost signal of which a silence keeps nurses and ops from being told."""
+
 WHOLE = "all"
 """What stands after PIPELINE_LATE in its key."""
 
 
 @dataclass(frozen=True)
 class SignalAlarms:
-    """Alarms to record, in their order; `wards` names the ward of each that is raised, by its key."""
+    """Alarms to record, in their order; `wards` names the ward of each that is raised, by its key. `held`: the signals
+    that a silence keeps from being told, and since when they are lost; None: they are as before."""
 
     alarms: list[TechnicalAlarm] = field(default_factory=list)
     wards: dict[str, str] = field(default_factory=dict)
+    held: Mapping[Signal, int] | None = None
 
 
 def presence_of(settings: Settings, now: int) -> Presence:
@@ -57,14 +65,41 @@ def signal_of(alarm_key: str) -> Signal:
     return Signal(re.sub("%(%|[.]|25|3A)", lambda sign: SIGNS[sign[1]], patient), attribute or None)
 
 
-def lost_before(cursor: Cursor) -> dict[Signal, int]:
-    """Signals whose alarm is open, with the time of their last reading (epoch ms), for `Presence.restore`."""
+def lost_before(cursor: Cursor, kind: str = NO_SIGNAL) -> dict[Signal, int]:
+    """Signals whose alarm is open, with the time of their last reading (epoch ms), for `Presence.restore`. `kind` HELD:
+    those of which nobody was told."""
     cursor.execute(
         "SELECT technical_key, started_at FROM alarms"
         " WHERE kind = 'technical' AND technical_kind = %s AND open_key IS NOT NULL",
-        (NO_SIGNAL,),
+        (kind,),
     )
     return {signal_of(key): since for key, since in cursor.fetchall()}
+
+
+def record_held(cursor: Cursor, held: Mapping[Signal, int], now: int) -> None:
+    """Record exactly these as held, without a mail: a restart during the silence does not forget them."""
+    known = lost_before(cursor, HELD)
+    for signal in known.keys() - held.keys():
+        cursor.execute("UPDATE alarms SET open_key = NULL, ended_at = %s WHERE open_key = %s", (now, _held_key(signal)))
+    cursor.executemany(
+        "INSERT INTO alarms (alarm_id, kind, open_key, technical_key, technical_kind, source, detail, started_at,"
+        " last_breach_at, breaches) VALUES (%s, 'technical', %s, %s, %s, %s, %s, %s, %s, 1)",
+        [
+            (uuid.uuid4().hex, _held_key(signal), signal_key(signal), HELD, WHO, _held_detail(signal), since, since)
+            for signal, since in held.items()
+            if signal not in known
+        ],
+    )
+
+
+def _held_detail(signal: Signal) -> str:
+    what = label(signal.attribute) if signal.attribute else "Every signal"
+    of = f"{what} of patient {one_line(signal.patient_id)}"
+    return f"{of} was lost during a silence. It is told when that is over, if it has not come back."
+
+
+def _held_key(signal: Signal) -> bytes:
+    return digest(HELD, signal_key(signal))
 
 
 def signal_alarms(

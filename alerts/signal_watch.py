@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 
 from pymysql.cursors import Cursor
 
@@ -10,6 +11,7 @@ from alerts.battery_watch import ASK_AGAIN_MS, BATTERY_LOW, BatteryWatch
 from alerts.bedside import Seen
 from alerts.message import Style
 from alerts.no_signal import (
+    HELD,
     PIPELINE_LATE,
     SignalAlarms,
     lost_before,
@@ -37,12 +39,15 @@ class SignalWatch:
         self._looked_at = now
         self._silences: Sequence[Silence] = ()
         self._held: dict[Signal, int] = {}
+        self._written: dict[Signal, int] = {}
         self._asked_at = 0
         self._batteries = BatteryWatch(settings)
 
     def start(self, cursor: Cursor) -> None:
         """Remember what was told before."""
-        self._presence.restore(lost_before(cursor))
+        self._held = lost_before(cursor, HELD)
+        self._written = dict(self._held)
+        self._presence.restore({**lost_before(cursor), **self._held})
         self._pipeline_is_late = bool(open_subjects(cursor, PIPELINE_LATE))
         self._batteries = BatteryWatch(self._settings, open_subjects(cursor, BATTERY_LOW))
 
@@ -92,6 +97,8 @@ class SignalWatch:
                 now,
                 self._style,
             )
+        if (held := self._newly_held()) is not None:
+            told = replace(told, held=held)
         if not behind:
             batteries = self._batteries.look(now, lambda patient, ward: self._covers(patient, ward, ""))
             told.alarms.extend(batteries.alarms)
@@ -101,6 +108,13 @@ class SignalWatch:
             self._pipeline_is_late = not late[-1]["cleared"]
             told.alarms.extend(late)
         return told
+
+    def _newly_held(self) -> Mapping[Signal, int] | None:
+        """What is held now, when that is not what was written last."""
+        if self._held == self._written:
+            return None
+        self._written = dict(self._held)
+        return self._written
 
     def _is_silenced(self, signal: Signal, stays: Mapping[str, Stay]) -> bool:
         return self._covers(signal.patient_id, ward_of(stays, signal.patient_id), signal.attribute or "")

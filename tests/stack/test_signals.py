@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from pymysql.connections import Connection
+from pymysql.cursors import Cursor
 
+from alerts.database import in_transaction
 from alerts.inbox import ReceivedMail, received_mails
+from alerts.no_signal import HELD, lost_before, record_held
+from clinical.presence import Signal
+from infra.clients import alerts_connection
 from infra.settings import Settings
 from tests.stack.alerting import MAIL_SECONDS, Reader, query, unique, ward_subscriptions
 
@@ -151,3 +157,21 @@ def test_a_low_battery_is_told_to_nurses_and_its_charge_ends_it(
     report(devices, patient, 0, 0, battery=100)
     await_condition(lambda: len(nurse.mails(stack)) > 1, MAIL_SECONDS, "the nurse does not hear that it is charged")
     assert nurse.mails(stack)[-1].subject.startswith("[CLEARED] battery low")
+
+
+def test_what_a_silence_holds_is_recorded_and_known_again_without_a_mail(stack: Settings, reader: Reader) -> None:
+    mine = {Signal(unique("P"), "spo2"): 1_000, Signal(unique("P")): 2_000}
+
+    def write(cursor: Cursor, wanted: Mapping[Signal, int]) -> dict[Signal, int]:
+        others = {one: since for one, since in lost_before(cursor, HELD).items() if one not in mine}
+        record_held(cursor, {**others, **wanted}, 5_000)
+        return {one: since for one, since in lost_before(cursor, HELD).items() if one in mine}
+
+    with closing(alerts_connection(stack)) as connection:
+        assert in_transaction(connection, lambda cursor: write(cursor, mine)) == mine
+        first = dict([next(iter(mine.items()))])
+        assert in_transaction(connection, lambda cursor: write(cursor, first)) == first
+        assert in_transaction(connection, lambda cursor: write(cursor, mine)) == mine
+        assert in_transaction(connection, lambda cursor: write(cursor, {})) == {}
+    told = query(stack, "SELECT COUNT(*) FROM notifications WHERE body LIKE %s", f"%{next(iter(mine)).patient_id}%")
+    assert told == [(0,)]
