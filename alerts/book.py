@@ -67,7 +67,6 @@ class AlarmBook:
         self._touched: set[str] = set()
         self._changes = Changes()
         self._clock = 0
-        self._only_news = False
         self._moved: dict[str, Moved] = {}
 
     def load(self, alarms: Iterable[Alarm], now: int) -> None:
@@ -210,10 +209,9 @@ class AlarmBook:
         """Write the mails that are due; everything that has changed since the last time. `only_news`: what says that an
         alarm lasts waits."""
         self._look_at(now)
-        self._only_news = only_news
         due = {patient for patient, at in self._plans.items() if at <= now}
         for patient in sorted(self._touched | due):
-            self._tell(patient, now)
+            self._tell(patient, now, only_news)
         self._touched.clear()
         if len(self._urgent) > len(self._of_patient):
             self._urgent = {one: at for one, at in self._urgent.items() if now - at < URGENT_KEPT_MS}
@@ -279,24 +277,24 @@ class AlarmBook:
         else:
             self._ticks[key] = due
 
-    def _tell(self, patient_id: str, now: int) -> None:
+    def _tell(self, patient_id: str, now: int, only_news: bool) -> None:
         """Write the patient's mails that are due, and note when to look again."""
-        decided = self._plan(patient_id, now)
+        decided = self._plan(patient_id, now, only_news)
         if decided.mails:
             self._write(patient_id, decided.mails, now)
-            decided = self._plan(patient_id, now)
+            decided = self._plan(patient_id, now, only_news)
         at = now if decided.mails else decided.next_at
-        if self._only_news:  # what waits for that is in no plan
+        if only_news:  # what waits for that is in no plan
             at = min(now + LOOK_AGAIN_MS, at or now + LOOK_AGAIN_MS)
         if at is None:
             self._plans.pop(patient_id, None)
         else:
             self._plans[patient_id] = at
 
-    def _plan(self, patient_id: str, now: int) -> Plan:
+    def _plan(self, patient_id: str, now: int, only_news: bool) -> Plan:
         alarms = self._of_patient.get(patient_id, {})
         standing = {alarm_id: self._standing(alarm) for alarm_id, alarm in alarms.items()}
-        return plan(standing, self._urgent.get(patient_id), now, self._manner.rule, self._only_news)
+        return plan(standing, self._urgent.get(patient_id), now, self._manner.rule, only_news)
 
     def _write(self, patient_id: str, mails: Iterable[Sequence[Item]], now: int) -> None:
         alarms = self._of_patient[patient_id]

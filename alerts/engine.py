@@ -236,9 +236,10 @@ class Engine:
         waited_for = self._book.patients() | self._signals.waited_for()
         now = self._clock()
         stays = whereabouts(self._settings, waited_for)
-        left = [patient for patient, stay in stays.items() if stay.has_left(now)]
+        left = list[str]()
         for patient, stay in stays.items():
             if stay.left_at is not None and stay.has_left(now):
+                left.append(patient)
                 self._book.discharge(patient, stay.left_at, now)
             elif stay.ward:
                 self._book.moved(patient, one_line(stay.ward, WARD_MAX))

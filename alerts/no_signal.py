@@ -6,17 +6,15 @@ They say nothing about the patient and are kept apart from patients' alarms, whi
 from __future__ import annotations
 
 import re
-import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from pymysql.cursors import Cursor
 
 from alerts.database import digest
-from alerts.decide import WHO
 from alerts.expected import changed_seconds_of
 from alerts.message import UNKNOWN_WARD, Style, label, local_time, one_line
-from alerts.technical import technical
+from alerts.technical import close_row, open_row, technical
 from alerts.ward_mail import NO_SIGNAL
 from clinical.device import PROBED
 from clinical.messages import TechnicalAlarm
@@ -28,11 +26,11 @@ SIGNS = {"25": "%", "3A": ":", "%": "%", ".": ":"}
 """What follows a `%` in a key, and what it means."""
 
 PIPELINE_LATE = "pipeline_late"
-HELD = "no_signal_silenced"
-"""Kind of what stands for a lost signal of which a silence keeps nurses and ops from being told."""
-
 WHOLE = "all"
 """What stands after PIPELINE_LATE in its key."""
+
+HELD = "no_signal_silenced"
+"""Kind of what stands for a lost signal of which a silence keeps nurses and ops from being told."""
 
 
 @dataclass(frozen=True)
@@ -80,22 +78,15 @@ def record_held(cursor: Cursor, held: Mapping[Signal, int], now: int) -> None:
     """Record exactly these as held, without a mail: a restart during the silence does not forget them."""
     known = lost_before(cursor, HELD)
     for signal in known.keys() - held.keys():
-        cursor.execute("UPDATE alarms SET open_key = NULL, ended_at = %s WHERE open_key = %s", (now, _held_key(signal)))
-    cursor.executemany(
-        "INSERT INTO alarms (alarm_id, kind, open_key, technical_key, technical_kind, source, detail, started_at,"
-        " last_breach_at, breaches) VALUES (%s, 'technical', %s, %s, %s, %s, %s, %s, %s, 1)",
-        [
-            (uuid.uuid4().hex, _held_key(signal), signal_key(signal), HELD, WHO, _held_detail(signal), since, since)
-            for signal, since in held.items()
-            if signal not in known
-        ],
-    )
-
-
-def _held_detail(signal: Signal) -> str:
-    what = label(signal.attribute) if signal.attribute else "Every signal"
-    of = f"{what} of patient {one_line(signal.patient_id)}"
-    return f"{of} was lost during a silence. It is told when that is over, if it has not come back."
+        close_row(cursor, _held_key(signal), now)
+    for signal in held.keys() - known.keys():
+        what = label(signal.attribute) if signal.attribute else "Every signal"
+        detail = (
+            f"{what} of patient {one_line(signal.patient_id)} was lost during a silence. It is told when that is over, "
+            "if it has not come back."
+        )
+        alarm = technical(HELD, signal.patient_id, detail, held[signal])
+        open_row(cursor, {**alarm, "alarm_key": signal_key(signal)}, _held_key(signal))
 
 
 def _held_key(signal: Signal) -> bytes:

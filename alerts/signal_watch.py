@@ -97,8 +97,7 @@ class SignalWatch:
                 now,
                 self._style,
             )
-        if (held := self._newly_held()) is not None:
-            told = replace(told, held=held)
+        told = replace(told, held=self._newly_held())
         if not behind:
             batteries = self._batteries.look(now, lambda patient, ward: self._covers(patient, ward, ""))
             told.alarms.extend(batteries.alarms)

@@ -53,7 +53,7 @@ def reconcile(
         with connection.cursor() as cursor:
             subscriptions = load_subscriptions(cursor)
         forgotten = [one for one in subscriptions if sqs and _is_forgotten(one, known[one.topic])]
-        with (none_sent or nullcontext()) if forgotten else nullcontext():
+        with none_sent if none_sent and forgotten else nullcontext():
             if forgotten:
                 again = in_transaction(connection, requeue_lost)
                 log.warning("SNS had forgotten subscriptions", subscriptions=len(forgotten), mails_sent_again=again)

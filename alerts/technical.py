@@ -90,12 +90,12 @@ def _record(cursor: Cursor, alarm: TechnicalAlarm, now: int, ward: str | None) -
     cursor.execute("SELECT alarm_id, ward FROM alarms WHERE open_key = %s", (open_key,))
     row = cursor.fetchone()
     if row is None:
-        return None if alarm["cleared"] else (_raise(cursor, alarm, open_key, ward), ward)
+        return None if alarm["cleared"] else (open_row(cursor, alarm, open_key, ward), ward)
     alarm_id, told_ward = row
     if not alarm["cleared"]:
         _raised_again(cursor, alarm, alarm_id)
         return None
-    cursor.execute("UPDATE alarms SET open_key = NULL, ended_at = %s WHERE alarm_id = %s", (now, alarm_id))
+    close_row(cursor, open_key, now)
     return alarm_id, told_ward
 
 
@@ -108,7 +108,8 @@ def open_subjects(cursor: Cursor, kind: str) -> set[str]:
     return {key.partition(":")[2] for (key,) in cursor.fetchall()}
 
 
-def _raise(cursor: Cursor, alarm: TechnicalAlarm, open_key: bytes, ward: str | None) -> str:
+def open_row(cursor: Cursor, alarm: TechnicalAlarm, open_key: bytes, ward: str | None = None) -> str:
+    """Write an alarm that is open under that key, and tell nobody; its id."""
     alarm_id = uuid.uuid4().hex
     cursor.execute(
         "INSERT INTO alarms (alarm_id, kind, open_key, technical_key, technical_kind, source, detail, ward,"
@@ -126,6 +127,11 @@ def _raise(cursor: Cursor, alarm: TechnicalAlarm, open_key: bytes, ward: str | N
         ),
     )
     return alarm_id
+
+
+def close_row(cursor: Cursor, open_key: bytes, now: int) -> None:
+    """End what is open under that key, and tell nobody."""
+    cursor.execute("UPDATE alarms SET open_key = NULL, ended_at = %s WHERE open_key = %s", (now, open_key))
 
 
 def _raised_again(cursor: Cursor, alarm: TechnicalAlarm, alarm_id: str) -> None:

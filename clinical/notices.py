@@ -290,8 +290,11 @@ def _ended(notice: Notice, news: News, now: int, unheard: bool) -> Notice:
 
 def _was_never_told(notice: Notice, now: int, rule: Rule) -> bool:
     """Whether a rise was held for long, and was none to be told any more when it could have been."""
-    is_old = notice.owed_since is not None and now - notice.owed_since >= rule.reminder_seconds * 1000
-    return notice.told_at is None and notice.quiet_since is not None and is_old
+    return notice.told_at is None and notice.quiet_since is not None and _waits_for_long(notice, now, rule)
+
+
+def _waits_for_long(notice: Notice, now: int, rule: Rule) -> bool:
+    return notice.owed_since is not None and now - notice.owed_since >= rule.reminder_seconds * 1000
 
 
 def _is_unheard_rise(notice: Notice) -> bool:
@@ -363,11 +366,11 @@ def _next_news(alarm: Standing, now: int, rule: Rule) -> tuple[News, int, Severi
 def _has_fallen_since(alarm: Standing, notice: Notice, now: int, rule: Rule) -> bool:
     """Whether a rise that could not be told for long, as for a silence, is of an alarm that has become milder since: by
     now it would be false. A heart or a breath that stood still is told all the same."""
-    if notice.owed not in RISES or alarm.arrested or notice.owed_since is None or alarm.severity is None:
+    if notice.owed not in RISES or alarm.arrested or alarm.severity is None:
         return False
-    is_old = now - notice.owed_since >= rule.reminder_seconds * 1000
     is_silenced = alarm.silenced_until is not None and alarm.silenced_until > now
-    return is_old and not is_silenced and rank(alarm.severity) < rank(notice.owed_severity)
+    is_milder = rank(alarm.severity) < rank(notice.owed_severity)
+    return is_milder and not is_silenced and _waits_for_long(notice, now, rule)
 
 
 def _is_urgent(news: News, severity: Severity) -> bool:

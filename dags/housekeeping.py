@@ -35,8 +35,8 @@ Forgets what would otherwise grow for ever, by the settings `retention.…`:
   notifications go after two days.
 * **forget_thresholds**: snapshots of the threshold table that were superseded long ago. The one in force is kept.
 * **forget_acts**: who looked at which patient in the ward page, and changed what, after ten years.
-* **forget_runs**: Airflow's own runs, events and task logs. And the edits of the embedded NameNode, which are merged
-  into an image of the file system.
+* **forget_runs**: Airflow's own runs, events and task logs.
+* **merge_edits**: the edits of the embedded NameNode, which are merged into an image of the file system.
 * **make_up_hours**: after a pause Airflow goes on with the newest hour. Hours of the last week for which `audit`,
   `compact_readings` or `alarms_history` had no run are run now, as a backfill that runs nothing again.
 
@@ -51,4 +51,5 @@ Readings in Hive are kept until you drop their partitions.
     Program(task_id="forget_thresholds", module="hbase.housekeeping")
     Program(task_id="forget_acts", module="dashboard.housekeeping")
     Program(task_id="forget_runs", module="infra.housekeeping")
+    Program(task_id="merge_edits", module="infra.namenode_edits")
     Program(task_id="make_up_hours", module="infra.missed_hours")

@@ -156,10 +156,9 @@ def audit_breaches(
             published, delay = _published(session, source)
             tables_then = thresholds_in_force(settings, start, end + max(delay, source.slack))
             judgement = Judgement(tables_then, max(delay, source.slack), start)
-            passed = _passed_by(session, source, end)
-            judged_late = Judgement(thresholds_in_force(settings, start, passed), passed - start, start)
             found.published += len(published)
             rows_then = [row for table in tables_then for row in table.rows]
+            unpublished: list[tuple[Value, Patient]] = []
             for value in _values(session, source, suspicious(never_breaches(rows_then, source.catalogue))):
                 patient = patients.get(value.patient_id)
                 if patient is None or (source.topic == VITAL_INFO and value.source_id in again):
@@ -167,11 +166,18 @@ def audit_breaches(
                 elif judgement.is_due(value, patient):
                     if breach_id(source.topic, value.source_id, value.attribute) in published:
                         found.due += 1
-                    elif judged_late.is_due(value, patient):
-                        found.due += 1
-                        found.missing.append(Due(source.topic, value.source_id, value.attribute))
                     else:
-                        found.unknown += 1
+                        unpublished.append((value, patient))
+            if not unpublished:
+                continue
+            passed = _passed_by(session, source, end)
+            judged_late = Judgement(thresholds_in_force(settings, start, passed), passed - start, start)
+            for value, patient in unpublished:
+                if judged_late.is_due(value, patient):
+                    found.due += 1
+                    found.missing.append(Due(source.topic, value.source_id, value.attribute))
+                else:
+                    found.unknown += 1
     return found
 
 

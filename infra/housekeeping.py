@@ -1,4 +1,4 @@
-"""Forgetting old runs and task logs of the embedded Airflow, and the old edits of the embedded NameNode.
+"""Forgetting old runs and task logs of the embedded Airflow.
 
 python -m infra.housekeeping
 """
@@ -6,7 +6,6 @@ python -m infra.housekeeping
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 import time
@@ -14,7 +13,6 @@ from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from infra import java
 from infra.errors import WardError
 from infra.servers import airflow_environment, venv_program
 from infra.settings import Settings, load_settings
@@ -48,22 +46,6 @@ def forget_runs(settings: Settings, before: datetime) -> None:
         raise WardError(f"`airflow db clean` ended with status {done.returncode}: {done.stderr.strip()[-1500:]}")
 
 
-def merge_edits(settings: Settings) -> None:
-    """Have the NameNode's edits merged into a new image, by Hadoop's own checkpoint; older edits go then.
-
-    A NameNode by itself does that at a start only, and a start reads all edits since. Nothing stands still meanwhile.
-    Raises WardError with what the command said last when it fails; the edits are then kept.
-    """
-    main = "org.apache.hadoop.hdfs.server.namenode.SecondaryNameNode"
-    command = java.command(settings, "hdfs", main, "-checkpoint", "force", heap="192m", conf=("hadoop",))
-    environment = {**os.environ, "HADOOP_USER_NAME": settings.hadoop.user}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-    if done.returncode != 0:
-        raise WardError(
-            f"The checkpoint of the NameNode ended with status {done.returncode}: {done.stderr.strip()[-1500:]}"
-        )
-
-
 def forget_logs(directory: Path, before: datetime) -> int:
     """Delete files below `directory` last written before that, and directories that are empty; how many files."""
     deleted = 0
@@ -81,13 +63,11 @@ def forget_logs(directory: Path, before: datetime) -> int:
 
 
 def main() -> int:
-    """Forget what is older than `retention.airflow_days`, and edits of HDFS. Prints what was deleted as JSON."""
+    """Forget what is older than `retention.airflow_days`. Prints what was deleted as JSON."""
     settings = load_settings()
     before = datetime.now(UTC) - timedelta(days=settings.retention.airflow_days)
     try:
         forget_runs(settings, before)
-        if settings.hadoop.default_fs is None:
-            merge_edits(settings)
     except WardError as error:
         print(error, file=sys.stderr)
         return 1

@@ -17,14 +17,11 @@ KEPT = 1000
 """Messages of a topic, and receipts of a queue, that are remembered: moto has them for those who test with it."""
 
 
-class Recent(dict[str, None]):
-    """A set of the newest KEPT."""
+class Recent(deque[str]):
+    """The newest of what moto adds to a set, as which it is used."""
 
-    def update(self, values: Iterable[str]) -> None:  # type: ignore[override]  # a set's
-        for value in values:
-            self[value] = None
-        while len(self) > KEPT:
-            del self[next(iter(self))]
+    def update(self, values: Iterable[str]) -> None:
+        self.extend(values)
 
 
 def install() -> None:
@@ -38,9 +35,9 @@ def install() -> None:
 
     def queue(self: Queue, *arguments: Any, **named: Any) -> None:
         make_queue(self, *arguments, **named)
-        self.deleted_messages = Recent()  # type: ignore[assignment]
+        self.deleted_messages = Recent(maxlen=KEPT)  # type: ignore[assignment]  # only added to, and looked through
 
-    Topic.__init__, Queue.__init__ = topic, queue  # type: ignore[method-assign]
+    Topic.__init__, Queue.__init__ = topic, queue  # type: ignore[method-assign]  # that is what this is for
 
 
 if __name__ == "__main__":

@@ -142,7 +142,6 @@ def _new_topic(settings: Settings, topic: Topic, configuration: Mapping[str, str
     if topic.compacted:
         # Small segments and an eager cleaner keep the log short, which is read from its beginning at each start.
         config |= {
-            "cleanup.policy": "compact",
             "segment.bytes": str(16 * 1024 * 1024),
             "segment.ms": str(3_600_000),
             "min.cleanable.dirty.ratio": "0.1",
@@ -153,8 +152,8 @@ def _new_topic(settings: Settings, topic: Topic, configuration: Mapping[str, str
         # What a dead letter holds can be sent again for as long as there is the letter, so its note is not gone before.
         kept_hours = max(kept_hours, settings.retention.sent_again_days * 24)
     if topic.notes or not topic.compacted:
-        policy = "compact,delete" if topic.compacted else "delete"
-        config |= {"cleanup.policy": policy, "retention.ms": str(kept_hours * 3_600_000)}
+        config["retention.ms"] = str(kept_hours * 3_600_000)
+    config["cleanup.policy"] = "compact,delete" if topic.notes else "compact" if topic.compacted else "delete"
     config |= configuration
     return NewTopic(topic.name, num_partitions=topic.partitions, replication_factor=replicas, config=config)
 

@@ -1,4 +1,4 @@
-"""Sending something once more: rows that an audit missed, dead letters after a fix. Each of them once, ever.
+"""Sending something once more: rows that an audit missed, dead letters after a fix. Each of them once.
 
 What is sent and the note that it was sent (in the compacted topic `sent-again`) go out in one Kafka transaction. So a
 crash leaves both or neither, and asking again sends nothing twice; a second sender at the same time is fenced. Notes

@@ -21,7 +21,7 @@ from clinical.thresholds import ThresholdRow
 from clinical.topics import DERIVED_VITALS
 from hbase.snapshots import ThresholdSnapshot, latest, new_snapshot, store
 from hive import breach_audit
-from hive.breach_audit import audit_breaches
+from hive.breach_audit import BreachAudit, audit_breaches
 from hive.client import query
 from infra.clients import devices_connection, hdfs, kafka_config
 from infra.settings import Settings
@@ -30,7 +30,9 @@ from sqoop.importer import import_contacts
 pytestmark = pytest.mark.leaves_streams
 
 Await = Callable[..., Any]
-PutInForce = Callable[[Callable[[Sequence[ThresholdRow]], Iterable[ThresholdRow]]], None]
+Change = Callable[[Sequence[ThresholdRow]], Iterable[ThresholdRow]]
+PutInForce = Callable[[Change], None]
+Audited = Callable[[Change], BreachAudit]
 WAIT_SECONDS = 180.0
 LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
 """Before the hours that the audits of these tests are about."""
@@ -120,6 +122,21 @@ def wait_until_landed(settings: Settings, reading: int, await_condition: Await) 
     await_condition(lambda: query(settings, statement) == [(reading,)], 300, f"reading {reading} did not land", 2)
 
 
+@pytest.fixture
+def audited(
+    stack: Settings, old_reading: tuple[int, datetime], in_force_then: PutInForce, await_condition: Await
+) -> Audited:
+    """Audits the hour of the old reading, by a table that was in force then: today's, changed."""
+
+    def audit(change: Change) -> BreachAudit:
+        reading, hour = old_reading
+        wait_until_landed(stack, reading, await_condition)
+        in_force_then(change)
+        return audit_breaches(stack, hour, hour + timedelta(hours=1), WAIT_SECONDS)
+
+    return audit
+
+
 def test_a_breach_of_a_reading_of_now_is_due_and_was_published_and_none_of_a_loose_probe(
     stack: Settings, patient: str, devices: Connection[Any], await_condition: Await
 ) -> None:
@@ -181,44 +198,22 @@ def test_a_breach_of_a_derived_value_that_was_never_published_is_named(
 
 @pytest.mark.usefixtures("judged_then")
 def test_a_breach_by_the_table_of_that_time_that_was_never_published_is_named(
-    stack: Settings,
-    old_reading: tuple[int, datetime],
-    in_force_then: PutInForce,
-    await_condition: Await,
+    old_reading: tuple[int, datetime], audited: Audited
 ) -> None:
-    reading, hour = old_reading
-    wait_until_landed(stack, reading, await_condition)
-    in_force_then(strict)
-    found = audit_breaches(stack, hour, hour + timedelta(hours=1), WAIT_SECONDS)
-    assert [str(missing) for missing in found.missing] == [f"reading {reading} heart_rate"]
+    found = audited(strict)
+    assert [str(missing) for missing in found.missing] == [f"reading {old_reading[0]} heart_rate"]
     assert (found.due, found.published) == (1, 0)
 
 
-def test_what_may_have_been_judged_late_by_a_table_that_calls_it_no_breach_is_not_missing(
-    stack: Settings,
-    old_reading: tuple[int, datetime],
-    in_force_then: PutInForce,
-    await_condition: Await,
-) -> None:
+def test_what_may_have_been_judged_late_by_a_table_that_calls_it_no_breach_is_not_missing(audited: Audited) -> None:
     """It was: detection has come to it today."""
-    reading, hour = old_reading
-    wait_until_landed(stack, reading, await_condition)
-    in_force_then(strict)
-    found = audit_breaches(stack, hour, hour + timedelta(hours=1), WAIT_SECONDS)
+    found = audited(strict)
     assert (found.due, found.missing) == (0, [])
     assert found.unknown >= 1
 
 
-def test_what_is_no_breach_by_the_table_of_that_time_is_not_due(
-    stack: Settings,
-    old_reading: tuple[int, datetime],
-    in_force_then: PutInForce,
-    await_condition: Await,
-) -> None:
-    reading, hour = old_reading
-    wait_until_landed(stack, reading, await_condition)
-    in_force_then(tuple)
-    found = audit_breaches(stack, hour, hour + timedelta(hours=1), WAIT_SECONDS)
+def test_what_is_no_breach_by_the_table_of_that_time_is_not_due(audited: Audited) -> None:
+    found = audited(tuple)
     assert (found.due, found.missing) == (0, [])
 
 

@@ -15,7 +15,7 @@ from alerts.housekeeping import forget_alarms
 from dashboard.housekeeping import forget_acts
 from hbase.snapshots import forget, latest, new_snapshot, store, versions
 from infra.clients import alerts_connection, hdfs
-from infra.housekeeping import merge_edits
+from infra.namenode_edits import merge_edits
 from infra.render import data_dir
 from infra.settings import Settings
 from tests.stack.alerting import query

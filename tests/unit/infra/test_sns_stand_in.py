@@ -51,9 +51,8 @@ def test_every_message_is_delivered_once_and_only_the_newest_are_remembered(clie
     assert len(queues["mail"].deleted_messages) == 10
 
 
-def test_of_receipts_the_oldest_go_first(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sns_stand_in, "KEPT", 2)
-    recent = Recent()
+def test_of_receipts_the_oldest_go_first() -> None:
+    recent = Recent(maxlen=2)
     recent.update({"first"})
     recent.update({"second"})
     recent.update({"third"})
