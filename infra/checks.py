@@ -18,7 +18,8 @@ from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryFile
-from typing import IO
+from typing import IO, Any
+from xml.etree import ElementTree
 
 import orjson
 from rich.console import Console
@@ -65,6 +66,10 @@ APART, QUIET = "looks_on", "leaves_streams"
 """The markers of what does not mind that streams are stopped, nor what any test does after the first half of those on
 the stack; and of what does, but does not disturb those who look at the ward page."""
 
+REPORTS = PROJECT_ROOT / ".ward" / "reports"
+"""What became of each test of the last run of all, a file of JUnit's XML for each step."""
+
+WHY_CHARACTERS = 300
 LOOK_SECONDS = 1.0
 
 
@@ -97,30 +102,34 @@ def chosen_tests(arguments: Sequence[str]) -> list[Step]:
 
 def all_tests() -> list[Step]:
     """Every test and the short form of the faults, on one stack. The demo leaves it running."""
-    pytest, reuse = venv_program("pytest"), {**TEST_STACK, "WARDWATCH_TEST_REUSE": "1"}
+    reuse = {**TEST_STACK, "WARDWATCH_TEST_REUSE": "1"}
     demo, stack, own, unit = "the demo", "tests on the stack", "tests in worlds of their own", "unit tests"
     browser, quiet, apart = "tests in a browser", "tests beside a browser", "tests that look on"
 
     def on_servers(which: str, *paths: str) -> list[str]:
-        return [pytest, "tests/stack", "--ignore=tests/stack/test_demo.py", *paths, "-m", which, "--durations=15"]
+        return ["tests/stack", "--ignore=tests/stack/test_demo.py", *paths, "-m", which, "--durations=15"]
 
-    beside = [pytest, "tests/unit", "--numprocesses=auto", "--dist=worksteal"]
+    def tests(name: str, arguments: Sequence[str], after: tuple[str, ...] = (), **options: Any) -> Step:
+        report = REPORTS / f"{name.replace(' ', '-')}.xml"
+        return Step(name, [venv_program("pytest"), *arguments, f"--junitxml={report}"], after, **options)
+
+    beside = ["tests/unit", "--numprocesses=auto", "--dist=worksteal"]
     alone = [*on_servers("stops_servers", OUTAGES, KILLS), "--together=4"]
-    in_browser = [pytest, "tests/browser", f"--ignore={OUTAGES}", "--durations=5"]
+    in_browser = ["tests/browser", f"--ignore={OUTAGES}", "--durations=5"]
     return [
-        Step(demo, [pytest, "tests/stack/test_demo.py"], environment={"WARDWATCH_TEST_LEAVE": "1"}),
-        Step(unit, beside, live=False, gives_way=True),
-        Step(
+        tests(demo, ["tests/stack/test_demo.py"], environment={"WARDWATCH_TEST_LEAVE": "1"}),
+        tests(unit, beside, live=False, gives_way=True),
+        tests(
             stack,
             on_servers(f"not own_world and not stops_servers and not {APART} and not {QUIET}", POISON),
             (demo,),
             environment=reuse,
         ),
-        Step(own, on_servers("own_world"), (demo,), live=False, environment=reuse),
-        Step(browser, in_browser, (stack, own), environment=reuse),
-        Step(apart, on_servers(APART), (own,), live=False, environment=reuse),
-        Step(quiet, on_servers(QUIET), (stack, apart), live=False, environment=reuse),
-        Step("tests that stop servers", alone, (browser, quiet), environment=reuse),
+        tests(own, on_servers("own_world"), (demo,), live=False, environment=reuse),
+        tests(browser, in_browser, (stack, own), environment=reuse),
+        tests(apart, on_servers(APART), (own,), live=False, environment=reuse),
+        tests(quiet, on_servers(QUIET), (stack, apart), live=False, environment=reuse),
+        tests("tests that stop servers", alone, (browser, quiet), environment=reuse),
     ]
 
 
@@ -151,10 +160,22 @@ def run_checks(settings: Settings, arguments: list[str], console: Console, fault
         arguments = ["tests/faults", *arguments]
     if status or arguments:
         return status or run(chosen_tests(arguments), console)
+    shutil.rmtree(REPORTS, ignore_errors=True)
     with ExitStack() as resources:
+        resources.callback(tell_failures, console)
         down = [str(PROJECT_ROOT / "ward"), "down"]
         resources.callback(subprocess.run, down, env={**os.environ, **TEST_STACK}, check=False)
         return run(all_tests(), console)
+
+
+def tell_failures(console: Console) -> None:
+    """Print once more, as the last word, which tests of the last run of all failed, and the beginning of why."""
+    for report in sorted(REPORTS.glob("*.xml")):
+        for case in ElementTree.parse(report).iter("testcase"):
+            for wrong in (one for one in case if one.tag in ("failure", "error")):
+                name = f"{case.get('classname', '').replace('.', '/')}.py::{case.get('name')}"
+                why = (wrong.get("message") or "").partition("\n")[0][:WHY_CHARACTERS]
+                console.print(f"{wrong.tag.upper()} {name}: {why}", style="red", markup=False, highlight=False)
 
 
 def run_long_faults(console: Console) -> int:

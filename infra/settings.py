@@ -262,6 +262,20 @@ class Derivation(Frozen):
     late_seconds: int = Field(300, ge=60, description="how late a reading may be and still count in a rolling mean")
     fresh_seconds: int = Field(300, description="how long a measured input of NEWS2 counts")
     fresh_observation_seconds: int = Field(43_200, description="the same for consciousness and oxygen")
+    remember_seconds: int = Field(
+        86_400,
+        description="an input of NEWS2 is kept at least so long, and forgotten after three times that; not less than "
+        "the two above. After a change, scores begin without what was observed before",
+    )
+
+    @model_validator(mode="after")
+    def _remembers_what_counts(self) -> Derivation:
+        if self.remember_seconds < max(self.fresh_seconds, self.fresh_observation_seconds):
+            raise ValueError(
+                f"derivation.remember_seconds is {self.remember_seconds}: an input that still counts would be "
+                "forgotten. Make it at least fresh_seconds and fresh_observation_seconds."
+            )
+        return self
 
 
 class Alerts(Frozen):

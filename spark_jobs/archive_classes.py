@@ -89,7 +89,7 @@ def _rehearse(spark: SparkSession, settings: Settings, scratch: str) -> None:
     inputs = inputs_of_readings(messages, settings.readings)
     for name, stream, work in (
         ("land", messages, land),
-        ("derive", latest_inputs(inputs), derive),
+        ("derive", latest_inputs(inputs, settings.derivation.remember_seconds), derive),
         ("average", mean_windows(inputs, GLUCOSE_MEAN, settings.derivation.late_seconds), average),
     ):
         writer = stream.writeStream.outputMode("update").foreachBatch(work)

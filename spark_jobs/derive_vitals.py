@@ -68,9 +68,12 @@ STATE = {
     "spark.sql.streaming.noDataMicroBatches.enabled": "false",
 }
 
-CHECKPOINTS = {NEWS2: f"{NEWS2}-2"}
+CHECKPOINTS = {NEWS2: f"{NEWS2}-3"}
 """Directories of checkpoints that are not called as their query is: the state in the directory before had another form,
 which Spark refuses. The query then begins as without a checkpoint."""
+
+SUPERSEDED = {NEWS2: (NEWS2, f"{NEWS2}-2")}
+"""The directories before: they hold vitals, and are removed."""
 
 log = get_logger(NAME)
 
@@ -145,7 +148,7 @@ class DerivingJob:
         self._contacts = Contacts(spark, self._settings, self._place.patients)
         with_retries(self._settings, self._contacts.current)
         self._metrics.alive(self._lag())
-        return [self._start(spark, NEWS2, latest_inputs, self._scores)] + [
+        return [self._start(spark, NEWS2, self._latest, self._scores)] + [
             self._start(spark, mean.attribute, self._windows(mean), _means(mean)) for mean in MEANS
         ]
 
@@ -157,6 +160,7 @@ class DerivingJob:
         derive: Callable[[DataFrame], DataFrame],
     ) -> StreamingQuery:
         """A query that remembers of readings what `remember` says and publishes what `derive` makes of its changes."""
+        self._remove_superseded(name)
         checkpoint = self._place.checkpoint_of(name)
         alarms = Alarms(self._settings, f"{NAME}-{name}")
         check_checkpoint(self._settings, self._ends, alarms, [self._place.readings], checkpoint, NAME)
@@ -174,6 +178,17 @@ class DerivingJob:
     def _source(self, spark: SparkSession) -> DataFrame:
         most = self._settings.spark.landing_max_offsets
         return kafka_source(spark, self._settings, self._place.readings, most, since(WARM_UP_SECONDS))
+
+    def _remove_superseded(self, name: str) -> None:
+        files = hdfs(self._settings)
+        for old in SUPERSEDED.get(name, ()):
+            path = self._settings.hdfs_path("checkpoints", f"{self._place.checkpoint}/{old}")
+            if files.exists(path):
+                files.rm(path, recursive=True)
+                log.info("removed a checkpoint of an older version", path=path)
+
+    def _latest(self, inputs: DataFrame) -> DataFrame:
+        return latest_inputs(inputs, self._settings.derivation.remember_seconds)
 
     def _scores(self, latest: DataFrame) -> DataFrame:
         contacts = self._contacts.current()

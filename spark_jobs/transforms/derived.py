@@ -58,9 +58,14 @@ def inputs_of_readings(df: DataFrame, readings: Readings) -> DataFrame:
     )
 
 
-def latest_inputs(inputs: DataFrame) -> DataFrame:
-    """One row a patient, for a stream in update mode, of what is newest by two clocks: that of the devices, and that by
-    which readings are inserted. State: some 400 bytes a patient.
+def latest_inputs(inputs: DataFrame, remember_seconds: int) -> DataFrame:
+    """Of each patient and `window`, for a stream in update mode, what is newest by two clocks: that of the devices, and
+    that by which readings are inserted.
+
+    Windows are of the time of insertion, `remember_seconds` times two long, one beginning in the middle of the other:
+    what came within `remember_seconds` before a reading is in that of its two windows which began first. What is
+    inserted later than `remember_seconds` after what the stream has seen may be left out. State: two to four rows of
+    some 400 bytes for each patient of the last three times `remember_seconds`.
 
     `newest_at`, and of every input of NEWS2 its newest value and `<input>_at`; of two values of the same time either
     counts. `last_inserted_at`, of each vital `last_<input>`, the last to be inserted, and of every input
@@ -83,11 +88,18 @@ def latest_inputs(inputs: DataFrame) -> DataFrame:
         aggregates += [f"max_by({name}, {arrival}) AS last_{name}"] if name in news2.SCALES else []
         aggregates += [f"max({inserted_at}) AS last_{name}_inserted_at"]
     some = " OR ".join(f"{name} IS NOT NULL" for name in (*news2.SCALES, *_OBSERVED))
-    return arrived.where(some).groupBy("patient_id").agg(*map(F.expr, aggregates))
+    window = F.window("inserted_at", f"{2 * remember_seconds} seconds", f"{remember_seconds} seconds")
+    return (
+        arrived.where(some)
+        .withWatermark("inserted_at", f"{remember_seconds} seconds")
+        .groupBy("patient_id", window)
+        .agg(*map(F.expr, aggregates))
+    )
 
 
 def news2_messages(latest: DataFrame, patients: DataFrame, derivation: Derivation) -> DataFrame:
-    """Kafka's `key` and `value` of the score of each row of `latest_inputs`, as `clinical.news2.score` computes it.
+    """Kafka's `key` and `value` of the score of each patient of `latest_inputs`, as `clinical.news2.score` computes it:
+    by the window that has the newest reading and began first.
 
     `patients` has PATIENT_COLUMNS, each patient once. Who is not there, or has no birth date, counts as an adult on
     SpO2 scale 1; children and pregnant patients get no score (`clinical.news2.applies`). An input that is older than
@@ -97,8 +109,13 @@ def news2_messages(latest: DataFrame, patients: DataFrame, derivation: Derivatio
     """
     require_columns(patients, PATIENT_COLUMNS)
     known = patients.selectExpr(*(f"{name} AS known_{name}" for name in PATIENT_COLUMNS))
-    latest = latest.withColumn("is_slow", F.expr(_is_slow())).withColumn(
-        "computed_for", F.expr("CASE WHEN is_slow THEN last_inserted_at ELSE newest_at END")
+    order = F.expr("struct(last_inserted_at, -unix_millis(window.start))")
+    latest = (
+        latest.groupBy("patient_id")
+        .agg(F.max_by(F.struct(*latest.columns), order).alias("newest"))
+        .select("newest.*")
+        .withColumn("is_slow", F.expr(_is_slow()))
+        .withColumn("computed_for", F.expr("CASE WHEN is_slow THEN last_inserted_at ELSE newest_at END"))
     )
     age = f"coalesce({age_years('computed_for', 'known_date_of_birth')}, {news2.MIN_AGE_YEARS}D)"
     scored = latest.join(known, F.expr("patient_id = known_patient_id"), "left").where(

@@ -104,8 +104,8 @@ def test_a_restarted_file_system_has_kept_its_files(stack: Settings) -> None:
 
 @pytest.fixture
 def small_table(stack: Settings, await_condition: Await) -> Iterator[str]:
-    """An HBase table of the test's own, with the family `t`. HBase may have ended with the DataNode, which another test
-    restarted, and be on its way back."""
+    """An HBase table of the test's own, with the family `t`. HBase may have ended with the DataNode, which this test or
+    another restarted, and be on its way back: it then takes no new table, and keeps what it is told to delete."""
 
     def created() -> str:
         name = f"lifecycle-{uuid.uuid4().hex[:8]}"
@@ -113,10 +113,15 @@ def small_table(stack: Settings, await_condition: Await) -> Iterator[str]:
             connection.create_table(name, {"t": {}})
         return name
 
+    def deleted() -> bool:
+        with hbase_connection(stack) as connection:
+            if name.encode() in connection.tables():
+                connection.delete_table(name, disable=True)
+        return True
+
     name = str(await_condition(created, 120, "HBase takes no new table", 2))
     yield name
-    with hbase_connection(stack) as connection:
-        connection.delete_table(name, disable=True)
+    await_condition(deleted, 120, "HBase does not delete the table", 2)
 
 
 def test_hbase_comes_back_with_every_acknowledged_row_when_it_could_not_write_its_log(

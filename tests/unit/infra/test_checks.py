@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 import time
 from collections.abc import Sequence
@@ -91,6 +92,27 @@ def test_the_first_failure_ends_the_others_politely_and_is_the_status(
     assert time.monotonic() - begun < 600
     assert mark.exists()
     assert b"what went wrong" in capfdbinary.readouterr().out
+
+
+def test_the_last_word_is_which_tests_failed_and_why(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    program = (
+        "import pytest\n"
+        "@pytest.fixture\ndef table():\n    yield\n    raise OSError('[it] is in use\\nand more')\n"
+        "def test_well(): pass\ndef test_left(table): pass\ndef test_wrong(): assert 1 == 2\n"
+    )
+    (tmp_path / "test_it.py").write_text(program)
+    monkeypatch.setattr(checks, "REPORTS", tmp_path)
+    pytest_of_its_own = [sys.executable, "-m", "pytest", "test_it.py", "--junitxml=report.xml"]
+    subprocess.run(pytest_of_its_own, cwd=tmp_path, check=False, stdout=subprocess.DEVNULL)
+    checks.tell_failures(Console(width=1000))
+    told = capsys.readouterr().out
+    assert "ERROR test_it.py::test_left: failed on teardown" in told
+    assert "[it] is in use" in told
+    assert "FAILURE test_it.py::test_wrong: assert 1 == 2" in told
+    assert "test_well" not in told
+    assert "and more" not in told
 
 
 def test_after_a_failure_nothing_is_started(tmp_path: Path) -> None:

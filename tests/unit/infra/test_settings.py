@@ -48,6 +48,7 @@ def fresh() -> Iterator[None]:
         ("WARDWATCH_SOURCE", "{table: x}", "not the JSON .*source"),
         ("WARDWATCH_HADOOP__HIVESERVER2_HOST", "hive", "hiveserver2_host without hiveserver2_port"),
         ("WARDWATCH_HADOOP__HBASE_THRIFT_HOST", "hbase", "hbase_thrift_host without hbase_thrift_port"),
+        ("WARDWATCH_DERIVATION__REMEMBER_SECONDS", "3600", r"remember_seconds is 3600: an input that still counts"),
     ],
 )
 def test_a_wrong_setting_is_named_in_one_sentence(

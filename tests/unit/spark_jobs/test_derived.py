@@ -5,6 +5,7 @@ import json
 from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -41,6 +42,7 @@ BY_INSERTION = [
     *(f"CAST(NULL AS TIMESTAMP) AS sample_{number}_{clock}" for number in SAMPLES for clock in ("at", "inserted_at")),
     *(f"{name} AS last_{name}" for name in SCALES),
     *(f"{name}_at AS last_{name}_inserted_at" for name in (*SCALES, "on_oxygen", "consciousness_points")),
+    "struct(newest_at - INTERVAL 2 DAY AS start, newest_at AS end) AS window",
 ]
 """What `latest_inputs` has besides, where every reading is inserted when it is measured."""
 WELL: dict[str, Any] = {
@@ -73,7 +75,7 @@ def scores(
 ) -> list[dict[str, Any]]:
     inputs = inputs_of_readings(kafka_frame(spark, readings, timestamp_ms=RECEIVED_MS), Readings())
     known = spark.createDataFrame(list(patients), PATIENT_SCHEMA)
-    return messages(news2_messages(latest_inputs(inputs), known, derivation))
+    return messages(news2_messages(latest_inputs(inputs, derivation.remember_seconds), known, derivation))
 
 
 def boundaries(name: str) -> list[Decimal | None]:
@@ -139,6 +141,45 @@ def test_the_score_is_of_the_newest_value_of_each_input(spark: SparkSession) -> 
     )
     assert (message["value"], message["inputs_used"], message["inputs_expected"]) == (3 + 1, 7, 7)
     assert (message["patient_id"], message["attribute"], message["computed_for"]) == ("P1", "news2", NOON_MS)
+
+
+def test_what_still_counts_is_remembered_wherever_its_window_begins(spark: SparkSession) -> None:
+    """Of 24 patients each has its observation at another minute, and a reading an hour later."""
+    hour = 3600
+    derivation = Derivation(fresh_observation_seconds=hour, remember_seconds=hour)
+    readings = []
+    for number in range(24):
+        start, patient = NOON_MS + number * 300_000, {"patient_id": f"P{number}"}
+        readings.append(reading(2 * number, start, on_oxygen=True, consciousness="C") | patient)
+        readings.append(reading(2 * number + 1, start + 1000 * hour, heart_rate=80) | patient)
+    found = scores(spark, readings, derivation=derivation)
+    assert len(found) == 24
+    assert {(message["value"], message["inputs_used"]) for message in found} == {(2 + 3, 3)}
+
+
+def test_what_is_remembered_of_a_patient_does_not_grow_with_time(spark: SparkSession, tmp_path: Path) -> None:
+    """A stream with a batch a day: new patients every day, of whom nothing comes later."""
+    days, kept = 12, list[int]()
+    for day in range(days):
+        rows = [
+            reading(day * 10 + number, NOON_MS + day * 86_400_000, heart_rate=80)
+            | {"patient_id": f"P{day}-{number}", "inserted_at": NOON_MS + day * 86_400_000}
+            for number in range(10)
+        ]
+        frame = kafka_frame(spark, rows, timestamp_ms=NOON_MS + days * 86_400_000)
+        frame.coalesce(1).write.mode("append").parquet(str(tmp_path / "messages"))
+        messages_so_far = spark.readStream.schema(frame.schema).parquet(str(tmp_path / "messages"))
+        query = (
+            latest_inputs(inputs_of_readings(messages_so_far, Readings()), 86_400)
+            .writeStream.outputMode("update")
+            .format("noop")
+            .option("checkpointLocation", str(tmp_path / "checkpoint"))
+            .trigger(availableNow=True)
+            .start()
+        )
+        query.awaitTermination()
+        kept.append(int(query.recentProgress[-1].stateOperators[0].numRowsTotal))
+    assert kept[-1] == kept[-2] == kept[-3] <= 10 * 2 * 4
 
 
 def test_an_input_that_grew_stale_makes_the_score_partial(spark: SparkSession) -> None:
