@@ -6,10 +6,10 @@ Detection judges in Spark SQL; here the readings in Hive are judged once more by
 snapshots that were in force, and compared by `breach_id` with `health.breaches`. It only reads.
 
 While an edit came into force a reading may have been judged by either table, and that of a patient whose contact
-changed of late by any age: a breach is *due* only if every judgement that was possible finds it. Readings that were
-rejected are not judged again; those that were sent again, or of patients whose contact is gone, are only counted. So is
-what no breach was published for and a table calls none that came into force before detection had surely passed the
-time, which the first breach after it says: detection may have been away until then.
+changed of late, is gone or never came by any age: a breach is *due* only if every judgement that was possible finds it.
+Readings that were rejected are not judged again. What no breach was published for is only counted if a table calls it
+none that came into force before detection had surely passed the time, which the first breach after it says, as
+detection may have been away until then; or, of a reading that was sent again, one of any time since.
 A reading belongs to the time of its insertion, a derived value to the time for which it was computed.
 """
 
@@ -84,6 +84,10 @@ class Patient:
     changed_at: datetime | None
 
 
+NOBODY = Patient(None, None)
+"""Of whom there is no contact now; there may have been one."""
+
+
 class Due(NamedTuple):
     """A breach that should have been found."""
 
@@ -99,8 +103,8 @@ class Due(NamedTuple):
 class BreachAudit:
     """What was found. `due`: breaches that every possible judgement finds; `missing`: those that were not published.
 
-    `unknown`: values of readings that were sent again, of patients whose contact is not there any more, and those for
-    which no breach was published and that may have been judged late, by a table that calls them none.
+    `unknown`: values for which no breach was published and that may have been judged late or again, by a table that
+    calls them none.
     """
 
     start: datetime
@@ -158,22 +162,24 @@ def audit_breaches(
             judgement = Judgement(tables_then, max(delay, source.slack), start)
             found.published += len(published)
             rows_then = [row for table in tables_then for row in table.rows]
-            unpublished: list[tuple[Value, Patient]] = []
+            unpublished: list[tuple[Value, Patient, bool]] = []
             for value in _values(session, source, suspicious(never_breaches(rows_then, source.catalogue))):
-                patient = patients.get(value.patient_id)
-                if patient is None or (source.topic == VITAL_INFO and value.source_id in again):
-                    found.unknown += 1
-                elif judgement.is_due(value, patient):
-                    if breach_id(source.topic, value.source_id, value.attribute) in published:
-                        found.due += 1
-                    else:
-                        unpublished.append((value, patient))
+                patient = patients.get(value.patient_id, NOBODY)
+                sent_again = source.topic == VITAL_INFO and value.source_id in again
+                if not judgement.is_due(value, patient):
+                    continue
+                if breach_id(source.topic, value.source_id, value.attribute) in published:
+                    found.due += 1
+                else:
+                    unpublished.append((value, patient, sent_again))
             if not unpublished:
                 continue
-            passed = _passed_by(session, source, end)
-            judged_late = Judgement(thresholds_in_force(settings, start, passed), passed - start, start)
-            for value, patient in unpublished:
-                if judged_late.is_due(value, patient):
+            judged_late = {
+                False: _judged_until(settings, start, _passed_by(session, source, end)),
+                True: _judged_until(settings, start, datetime.now(UTC)),
+            }
+            for value, patient, sent_again in unpublished:
+                if judged_late[sent_again].is_due(value, patient):
                     found.due += 1
                     found.missing.append(Due(source.topic, value.source_id, value.attribute))
                 else:
@@ -227,6 +233,11 @@ class Judgement:
             row = judge(self._tables[number].rows, attribute, rounded, age, owner)
             self._known[case] = row is not None and row.alert_flag and row.direction != "normal"
         return self._known[case]
+
+
+def _judged_until(settings: Settings, start: datetime, passed: datetime) -> Judgement:
+    """By any table from `start` until detection had passed."""
+    return Judgement(thresholds_in_force(settings, start, passed), passed - start, start)
 
 
 def thresholds_in_force(settings: Settings, start: datetime, end: datetime) -> list[Thresholds]:

@@ -142,16 +142,8 @@ def _metastore_command(settings: Settings) -> list[str]:
     return java.metastore_command(settings, main, "-p", str(settings.ports.metastore))
 
 
-def _hiveserver2_command(settings: Settings) -> list[str]:
-    logging = conf_dir(settings) / "hiveserver2" / "hive-log4j2.properties"
-    return java.command(
-        settings,
-        "hiveserver2",
-        "org.apache.hive.service.server.HiveServer2",
-        heap="768m",
-        conf=("hiveserver2", "hadoop"),
-        flags=(*java.HIVE_FLAGS, f"-Dhive.log4j.file={logging}", f"-Dlog4j.configurationFile={logging}"),
-    )
+def _hiveserver2_command(_settings: Settings) -> list[str]:
+    return [venv_program("python"), "-m", "infra.hiveserver2"]
 
 
 def _sns_command(settings: Settings) -> list[str]:

@@ -185,15 +185,16 @@ def test_a_derived_value_is_landed_and_audited_too(
 
 
 @pytest.mark.usefixtures("judged_then")
-def test_a_breach_of_a_derived_value_that_was_never_published_is_named(
+def test_a_breach_of_a_derived_value_that_was_never_published_is_named_whether_the_contact_is_known_or_not(
     stack: Settings, patient: str, in_force_then: PutInForce, await_condition: Await
 ) -> None:
-    """A score within today's limits, and outside those of the table that was in force then."""
+    """Scores within today's limits, and outside those of the table that was in force then."""
     at = datetime(2001, 1, 1, tzinfo=UTC) + timedelta(hours=random.SystemRandom().randrange(19 * 365 * 24))
-    identity = derive(stack, patient, "news2", 2, at, await_condition)
+    never_imported = uuid.uuid4().hex[:12]
+    identities = [derive(stack, who, "news2", 2, at, await_condition) for who in (patient, never_imported)]
     in_force_then(strict)
     found = audit_breaches(stack, at, at + timedelta(hours=1), WAIT_SECONDS)
-    assert [str(missing) for missing in found.missing] == [f"derived value {identity} news2"]
+    assert {str(missing) for missing in found.missing} == {f"derived value {one} news2" for one in identities}
 
 
 @pytest.mark.usefixtures("judged_then")
@@ -203,6 +204,17 @@ def test_a_breach_by_the_table_of_that_time_that_was_never_published_is_named(
     found = audited(strict)
     assert [str(missing) for missing in found.missing] == [f"reading {old_reading[0]} heart_rate"]
     assert (found.due, found.published) == (1, 0)
+
+
+@pytest.mark.usefixtures("judged_then")
+def test_a_reading_that_was_sent_again_may_have_been_judged_by_any_table_since(
+    stack: Settings, old_reading: tuple[int, datetime], audited: Audited, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent = {f"{stack.source.table}:{old_reading[0]}"}
+    monkeypatch.setattr(breach_audit, "committed_keys", lambda _settings, _topic: sent)
+    found = audited(strict)
+    assert (found.due, found.missing) == (0, [])
+    assert found.unknown >= 1
 
 
 def test_what_may_have_been_judged_late_by_a_table_that_calls_it_no_breach_is_not_missing(audited: Audited) -> None:
