@@ -40,8 +40,8 @@ Forgets what would otherwise grow for ever, by the settings `retention.…`:
 * **make_up_hours**: after a pause Airflow goes on with the newest hour. Hours of the last week for which `audit`,
   `compact_readings` or `alarms_history` had no run are run now, as a backfill that runs nothing again.
 
-Elsewhere: Kafka deletes by `kafka.retention_hours`, Spark keeps the newest hundred entries of each checkpoint, an
-import keeps `contacts.keep_snapshots`, compaction removes replaced directories, and every log rotates at 20 MB.
+Elsewhere: Kafka deletes by `kafka.retention_hours`, Spark keeps `spark.checkpoint_batches` of each checkpoint, an
+import keeps `contacts.keep_snapshots`, compaction removes replaced directories, and a log rotates at `log_megabytes`.
 Readings in Hive are kept until you drop their partitions.
 
 * **Interval and backfill**: none; a run for the past forgets what is old now, and running it again changes nothing.

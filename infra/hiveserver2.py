@@ -6,21 +6,18 @@ python -m infra.hiveserver2
 from __future__ import annotations
 
 import os
-import shutil
+import tempfile
 
 from infra import java
 from infra.clients import hdfs
 from infra.errors import UnavailableError
 from infra.log import configure_logging, get_logger
-from infra.render import conf_dir, data_dir
+from infra.render import conf_dir
 from infra.settings import Settings, load_settings
 
 SCRATCH = "/tmp/hiveserver2"
 """`hive.exec.scratchdir` on HDFS, by user and session: what queries have sorted and not yet told. Not Hive's usual
 `/tmp/hive`, which Spark's sessions use too."""
-
-LOCAL = ("scratch", "operations", "queries", "resources", "tez-staging")
-"""The same on this machine, below `hive-tmp`, and what its queries were."""
 
 log = get_logger("hiveserver2")
 
@@ -34,17 +31,21 @@ def command(settings: Settings) -> list[str]:
         "org.apache.hive.service.server.HiveServer2",
         heap="768m",
         conf=("hiveserver2", "hadoop"),
-        flags=(*java.HIVE_FLAGS, f"-Dhive.log4j.file={logging}", f"-Dlog4j.configurationFile={logging}"),
+        flags=(
+            *java.HIVE_FLAGS,
+            f"-Dhive.log4j.file={logging}",
+            f"-Dlog4j.configurationFile={logging}",
+            f"-Djava.io.tmpdir={tempfile.gettempdir()}",
+        ),
     )
 
 
 def remove_leftovers(settings: Settings) -> None:
-    """Remove the temporary files of every session: none outlives its server, and they hold rows of patients.
+    """Remove the temporary files of every session on HDFS: none outlives its server, and they hold rows of patients.
+    Those on this machine are in the directory that the supervisor empties.
 
-    While HDFS does not take orders those on it stay for the next start.
+    While HDFS does not take orders they stay for the next start.
     """
-    for name in LOCAL:
-        shutil.rmtree(data_dir(settings, "hive-tmp", name), ignore_errors=True)
     files = hdfs(settings)
     try:
         for user in files.ls(SCRATCH, detail=False) if files.exists(SCRATCH) else ():

@@ -176,7 +176,10 @@ def metastore(settings: Settings) -> None:
 
 
 def hiveserver2(settings: Settings) -> None:
-    """The directory for Hive's own jar: without it Hive would put the jar on HDFS."""
+    """The directory for Hive's own jar: without it Hive would put the jar on HDFS. What an older version kept beside it
+    is removed: temporary files."""
+    for old in ("operations", "queries", "resources", "scratch", "tez-staging"):
+        shutil.rmtree(data_dir(settings, "hive-tmp", old), ignore_errors=True)
     data_dir(settings, "hive-tmp", "jars").mkdir(parents=True, exist_ok=True)
 
 

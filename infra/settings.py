@@ -238,6 +238,7 @@ class Spark(Frozen):
         "after a crash, an edited threshold or fresh contacts",
     )
     patients_broadcast_max: int = 20_000
+    checkpoint_batches: int = Field(100, ge=10, description="of so many batches a checkpoint keeps what it was")
     extra: dict[str, str] = Field(default_factory=dict, description="further Spark properties, as they are")
 
 
@@ -368,6 +369,9 @@ class Retention(Frozen):
     threshold_snapshots_days: int = Field(800, ge=1, description="the one in force is always kept")
     airflow_days: int = Field(30, ge=2, description="Airflow's runs and task logs")
     inbox_days: int = Field(30, ge=1, description="mails of the embedded inbox")
+    set_aside_days: int = Field(
+        30, ge=1, description="a checkpoint of topics that were made anew; removed when its stream starts"
+    )
     sent_again_days: int = Field(
         400, ge=1, description="that a row or dead letter was sent again; not less than `kafka.retention_hours`"
     )
@@ -394,6 +398,8 @@ class Settings(BaseSettings):
     start_retry_seconds: float = Field(60, description="how long a stream tries to reach a server before it exits")
     metrics_host: str = "127.0.0.1"
     log_level: LogLevel = Field("INFO", description="what streams log, and above")
+    log_megabytes: int = Field(20, ge=1, description="each program's log is put aside at so much")
+    log_backups: int = Field(2, ge=0, description="so many logs that were put aside are kept")
 
     mysql: MySQL = MySQL()
     source: Source = Source()

@@ -29,8 +29,6 @@ from infra.servers import Server, all_of, find, log_file, venv_program
 from infra.settings import PROJECT_ROOT, Settings
 from infra.waiting import wait_for
 
-LOG_BYTES = 20_000_000
-LOG_BACKUPS = 2
 POLL_SECONDS = 0.25
 RESTART_ATTEMPTS = 3
 START_SECONDS = 60.0
@@ -116,8 +114,8 @@ def _program(settings: Settings, server: Server) -> str:
         f"stopwaitsecs={server.stop_seconds}",
         "redirect_stderr=true",
         f"stdout_logfile={log_file(settings, server.name)}",
-        f"stdout_logfile_maxbytes={LOG_BYTES}",
-        f"stdout_logfile_backups={LOG_BACKUPS}",
+        f"stdout_logfile_maxbytes={settings.log_megabytes}MB",
+        f"stdout_logfile_backups={settings.log_backups}",
     ]
     return "\n".join(line for line in lines if line)
 
@@ -140,8 +138,8 @@ def configuration(settings: Settings) -> str:
     """The supervisor's configuration file."""
     head = f"""[supervisord]
 logfile={settings.log_dir / "supervisord.log"}
-logfile_maxbytes={LOG_BYTES}
-logfile_backups={LOG_BACKUPS}
+logfile_maxbytes={settings.log_megabytes}MB
+logfile_backups={settings.log_backups}
 pidfile={run_dir(settings) / "supervisord.pid"}
 childlogdir={settings.log_dir}
 silent=true

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Sequence
+import posixpath
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 
 from infra.checkpoints import Offsets, clear_unbegun, read_checkpoint
 from infra.clients import hdfs
@@ -12,6 +13,8 @@ from infra.errors import ConfigurationError
 from infra.lag import Extents, TopicEnds
 from infra.settings import Settings
 from spark_jobs.alarms import Alarms
+
+SET_ASIDE = ".set-aside-"
 
 
 @dataclass(frozen=True)
@@ -37,6 +40,13 @@ def compare(extents: Extents, offsets: Offsets) -> Mismatch:
     )
 
 
+def overdue(paths: Iterable[str], checkpoint: str, now: datetime, days: int) -> list[str]:
+    """Those of the paths that are of this checkpoint and were set aside more than so many days ago. Pure."""
+    before_ms = (now - timedelta(days=days)).timestamp() * 1000
+    moved = [(path, path.removeprefix(f"{checkpoint}{SET_ASIDE}")) for path in paths]
+    return [path for path, at in moved if at != path and at.isdecimal() and int(at) < before_ms]
+
+
 def check_checkpoint(
     settings: Settings, ends: TopicEnds, alarms: Alarms, sources: Sequence[str], name: str, stream: str
 ) -> None:
@@ -44,20 +54,25 @@ def check_checkpoint(
     of a query that was ended before it began.
 
     `name` is that of the checkpoint below `checkpoints` on HDFS, of a query of `stream` that reads `sources`. A topic
-    that was made anew starts at 0 again: from a checkpoint beyond its end nothing would ever be read.
+    that was made anew starts at 0 again: from a checkpoint beyond its end nothing would ever be read. One that was set
+    aside more than `retention.set_aside_days` ago is removed, as it holds vitals.
     Raises UnavailableError when HDFS or Kafka is away, ConfigurationError when the checkpoint cannot be read.
     """
-    checkpoint = settings.hdfs_path("checkpoints", name)
-    clear_unbegun(hdfs(settings), checkpoint)
+    checkpoint, files = settings.hdfs_path("checkpoints", name), hdfs(settings)
+    clear_unbegun(files, checkpoint)
     found = compare(ends.extents(sources), _offsets(settings, checkpoint, stream))
-    aside = f"{checkpoint}.set-aside-{time.time_ns() // 1_000_000}"
+    now, days = datetime.now(UTC), settings.retention.set_aside_days
+    beside = posixpath.dirname(checkpoint)
+    for old in overdue(files.ls(beside, detail=False) if files.exists(beside) else (), checkpoint, now, days):
+        files.rm(old, recursive=True)
+    aside = f"{checkpoint}{SET_ASIDE}{int(now.timestamp() * 1000)}"
     if found.beyond:
-        hdfs(settings).mv(checkpoint, aside)
+        files.mv(checkpoint, aside)
     topics = " and ".join(sources)
     alarms.set(
         "checkpoint_set_aside",
         f"{topics} end before the checkpoint {checkpoint}: the topics were made anew. The checkpoint was moved to "
-        f"{aside} on HDFS and {stream} begins anew, a while back. Remove it when it is not needed."
+        f"{aside} on HDFS and {stream} begins anew, a while back. A start of {stream} after {days} days removes it."
         if found.beyond
         else None,
     )

@@ -90,6 +90,7 @@ def spark_properties(
         # What we compare in lower case is ASCII; to load ICU's tables for it takes the first batch seconds.
         "spark.sql.icu.caseMappings.enabled": "false",
         "spark.sql.shuffle.partitions": "4",
+        "spark.sql.streaming.minBatchesToRetain": str(settings.spark.checkpoint_batches),
         # Of the 100 that are kept by default, the queries of a driver need more: each batch would compile them again.
         "spark.sql.codegen.cache.maxEntries": "1000",
         # STATIC would wipe the whole table when one of its partitions is overwritten.

@@ -7,7 +7,6 @@ import signal
 import threading
 from collections.abc import Callable
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,10 +14,9 @@ import pytest
 from hive.client import QueryError, query
 from infra.clients import hdfs
 from infra.errors import UnavailableError
-from infra.hiveserver2 import LOCAL, SCRATCH
-from infra.render import data_dir
+from infra.hiveserver2 import SCRATCH
 from infra.settings import Settings
-from infra.supervise import processes, wait_ready
+from infra.supervise import processes, temporary_dir, wait_ready
 
 pytestmark = pytest.mark.stops_servers
 
@@ -31,9 +29,7 @@ def left(settings: Settings) -> set[str]:
     files, found = hdfs(settings), set[str]()
     for user in files.ls(SCRATCH, detail=False) if files.exists(SCRATCH) else ():
         found.update(files.ls(user, detail=False))
-    for name in LOCAL:
-        found.update(str(path) for path in Path(data_dir(settings, "hive-tmp", name)).rglob("*"))
-    return found
+    return found | {str(path) for path in temporary_dir(settings, "hiveserver2").rglob("*")}
 
 
 def test_a_killed_hiveserver2_comes_back_without_what_its_queries_had_written(

@@ -14,12 +14,12 @@ from pathlib import Path
 
 import pytest
 
-from infra import render
+from infra import hiveserver2, render
 from infra.errors import ConfigurationError, WardError
 from infra.java import java_program
 from infra.render import FILES, TEMPLATES, conf_dir, fill, render_all
 from infra.secrets import NAMES, ensure_secrets
-from infra.servers import all_of, find
+from infra.servers import all_of
 from infra.settings import Settings
 from infra.supervise import EMPTY_TEMPORARY, configuration
 
@@ -68,7 +68,7 @@ def test_xml_files_parse_and_name_each_property_once(settings: Settings) -> None
 def test_a_scan_of_hiveserver2_is_as_many_tasks_as_run_at_once(settings: Settings) -> None:
     tree = ElementTree.parse(settings.state_dir / "conf/hiveserver2/hive-site.xml")
     value = {each.findtext("name"): each.findtext("value") for each in tree.iter("property")}
-    heap = next(each for each in find(settings, "hiveserver2").command(settings) if each.startswith("-Xmx"))
+    heap = next(each for each in hiveserver2.command(settings) if each.startswith("-Xmx"))
     usable = int(heap.removeprefix("-Xmx").removesuffix("m")) * 0.96  # the serial collector leaves out a survivor space
     tasks = usable // int(value["hive.tez.container.size"] or 0) * float(value["tez.grouping.split-waves"] or 0)
     assert tasks == int(value["tez.am.inline.task.execution.max-tasks"] or 0) == 2
