@@ -1,4 +1,4 @@
-"""Backfills through the API of the running Airflow."""
+"""Runs and backfills through the API of the running Airflow."""
 
 from __future__ import annotations
 
@@ -11,6 +11,16 @@ from infra.airflow_api import AirflowApi, AirflowRefusedError
 
 HOUR = timedelta(hours=1)
 ENDED = ("success", "failed")
+
+
+def end_of(api: AirflowApi, dag_id: str, run_id: str, await_condition: Callable[..., Any], seconds: float = 600) -> str:
+    """The state in which the run ends."""
+
+    def ended() -> str | None:
+        state = str(api.run(dag_id, run_id)["state"])
+        return state if state in ENDED else None
+
+    return str(await_condition(ended, seconds, f"the run {run_id} of {dag_id} did not end", 2))
 
 
 def run_backfill(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+import subprocess
+import sys
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
@@ -23,9 +25,13 @@ from hbase.snapshots import ThresholdSnapshot, latest, new_snapshot, store
 from hive import breach_audit
 from hive.breach_audit import BreachAudit, audit_breaches
 from hive.client import query
+from infra.airflow_api import AirflowApi
 from infra.clients import devices_connection, hdfs, kafka_config
-from infra.settings import Settings
+from infra.settings import PROJECT_ROOT, Settings
 from sqoop.importer import import_contacts
+from tests.stack.alerting import MAIL_SECONDS, Reader, produce
+from tests.stack.backfills import HOUR, end_of
+from tests.stack.watching import inbox
 
 pytestmark = pytest.mark.leaves_streams
 
@@ -195,6 +201,41 @@ def test_a_breach_of_a_derived_value_that_was_never_published_is_named_whether_t
     in_force_then(strict)
     found = audit_breaches(stack, at, at + timedelta(hours=1), WAIT_SECONDS)
     assert {str(missing) for missing in found.missing} == {f"derived value {one} news2" for one in identities}
+
+
+def test_a_breach_that_was_never_published_fails_the_program_and_its_dag_and_ops_are_mailed(
+    stack: Settings, patient: str, reader: Reader, in_force_then: PutInForce, await_condition: Await
+) -> None:
+    """As when detection missed one: it had found a breach of later by then. Airflow has no runs before 2020."""
+    hour = datetime(2020, 2, 1, tzinfo=UTC) + random.SystemRandom().randrange(4 * 365 * 24) * HOUR
+    end = hour + HOUR
+    later = int((end + timedelta(minutes=1)).timestamp() * 1000)
+    found = {"source_topic": DERIVED_VITALS, "recorded_at": later, "inserted_at": later, "detected_at": later}
+    produce(stack, [reader.breach(**found, severity="low")])
+    identity = derive(stack, patient, "news2", 2, hour + timedelta(minutes=20), await_condition)
+    missing = f"derived value {identity} news2"
+    in_force_then(strict)
+    with AirflowApi(stack, timeout_seconds=60) as api:
+        run_id = api.trigger_for("audit", end)
+        program = subprocess.run(
+            [sys.executable, "-m", "hive.breach_audit", "--from", hour.isoformat(), "--to", end.isoformat()],
+            cwd=PROJECT_ROOT, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert program.returncode == 1, program.stderr
+        assert orjson.loads(program.stdout.splitlines()[-1])["missing_breaches"] == [missing]
+        assert f"1 of 1 breaches among the readings and derived values of {hour:%Y-%m-%d %H:%M:%S}" in program.stderr
+        assert f"were never published: {missing}." in program.stderr
+        assert end_of(api, "audit", run_id, await_condition) == "failed"
+        tasks = {task["task_id"]: task for task in api.task_instances("audit", run_id)}
+    assert (tasks["audit_hour"]["state"], tasks["audit_breaches"]["state"]) == ("success", "failed")
+    assert tasks["audit_breaches"]["try_number"] == 1
+
+    def mails() -> list[dict[str, Any]]:
+        return [mail for mail in inbox(stack, stack.alerts.ops_email) if missing in mail["text"]]
+
+    [mail] = await_condition(mails, MAIL_SECONDS, "ops got no mail that names the breach", 1)
+    assert mail["subject"] == "[TECHNICAL] Airflow task audit.audit_breaches failed"
+    assert f"Interval: {hour:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M} UTC" in mail["text"]
 
 
 @pytest.mark.usefixtures("judged_then")

@@ -20,7 +20,7 @@ from infra.clients import devices_connection, hive_connection
 from infra.metrics import metrics_port
 from infra.settings import Settings
 from tests.stack.alerting import MAIL_SECONDS
-from tests.stack.backfills import HOUR, run_backfill
+from tests.stack.backfills import HOUR, end_of, run_backfill
 from tests.stack.watching import FAILED, OVER, RunStreams, WatchMails, inbox, paused_streams, running_streams
 
 pytestmark = pytest.mark.timeout(1500)
@@ -40,16 +40,6 @@ def an_hour_of_days_ago(first: int, last: int) -> datetime:
     """The start of an hour that no other test is likely to use, some days ago."""
     hours = random.SystemRandom().randrange(first * 24, last * 24)
     return datetime.now(UTC).replace(minute=0, second=0, microsecond=0) - hours * HOUR
-
-
-def end_of(api: AirflowApi, dag_id: str, run_id: str, await_condition: Await, seconds: float = 600) -> str:
-    """The state in which the run ends."""
-
-    def ended() -> str | None:
-        state = str(api.run(dag_id, run_id)["state"])
-        return state if state in ("success", "failed") else None
-
-    return str(await_condition(ended, seconds, f"the run {run_id} of {dag_id} did not end", 2))
 
 
 def last_log(api: AirflowApi, dag_id: str, run_id: str, task_id: str) -> str:
