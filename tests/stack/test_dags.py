@@ -21,7 +21,17 @@ from infra.metrics import metrics_port
 from infra.settings import Settings
 from tests.stack.alerting import MAIL_SECONDS
 from tests.stack.backfills import HOUR, end_of, run_backfill
-from tests.stack.watching import FAILED, OVER, RunStreams, WatchMails, inbox, paused_streams, running_streams
+from tests.stack.watching import (
+    FAILED,
+    LIMITS,
+    OVER,
+    RunStreams,
+    WatchMails,
+    fails,
+    inbox,
+    paused_streams,
+    running_streams,
+)
 
 pytestmark = pytest.mark.timeout(1500)
 """A busy machine runs the tasks of a backfill one after another for many minutes."""
@@ -189,8 +199,7 @@ def test_an_audit_sends_a_missing_reading_again_and_fails_with_its_id_when_a_dif
 @pytest.fixture(scope="module")
 def run_streams(stack: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunStreams]:
     """Runs the DAG `streams` once, with short limits of patience; the states of the run and of its tasks."""
-    limits = {"MAX_SILENCE_SECONDS": "20", "RESTART_GRACE_SECONDS": "10"}
-    with running_streams(stack, tmp_path_factory.mktemp("airflow"), limits) as run:
+    with running_streams(stack, tmp_path_factory.mktemp("airflow"), LIMITS) as run:
         yield run
 
 
@@ -208,16 +217,13 @@ def test_ops_are_told_once_that_a_stream_stays_down_and_once_that_it_is_well_aga
     """The alert engine cannot start, because its port is taken: the mail takes the way that does without it."""
     watch = WatchMails(stack)
 
-    def fails() -> bool:
-        return bool(run_streams()["tasks"]["watch"] == "failed")
-
     assert run_streams()["run"] == "success"
     supervise.stop(stack, "alert-engine")
     with socket.create_server(("127.0.0.1", metrics_port(stack, "alert-engine"))):
-        await_condition(fails, 300, "a stream that cannot start went unnoticed")
+        await_condition(lambda: fails(run_streams), 300, "a stream that cannot start went unnoticed")
         await_condition(lambda: watch.subjects() == [FAILED], MAIL_SECONDS, "ops were not told", 1)
-        assert fails()
-    await_condition(lambda: not fails(), 300, "the alert engine did not come back")
+        assert fails(run_streams)
+    await_condition(lambda: not fails(run_streams), 300, "the alert engine did not come back")
     await_condition(lambda: watch.subjects() == [OVER, FAILED], MAIL_SECONDS, "ops were not told once of each", 1)
 
 
@@ -228,21 +234,18 @@ def test_ops_are_told_once_that_mysql_is_down_though_the_alarm_path_needs_it(
 ) -> None:
     watch = WatchMails(stack)
 
-    def fails() -> bool:
-        return bool(run_streams()["tasks"]["watch"] == "failed")
-
     def told_of_mysql() -> int:
         return sum("mariadb is down" in mail["text"] for mail in watch.mails())
 
     assert run_streams()["run"] == "success"
     supervise.stop(stack, "mariadb")
     try:
-        assert fails()
+        assert fails(run_streams)
         await_condition(told_of_mysql, MAIL_SECONDS, "ops were not told while MySQL was down", 1)
-        assert fails()
+        assert fails(run_streams)
     finally:
         supervise.start(stack, "mariadb")
-    await_condition(lambda: not fails(), 300, "not everything came back with MySQL")
+    await_condition(lambda: not fails(run_streams), 300, "not everything came back with MySQL")
     await_condition(lambda: OVER in watch.subjects(), MAIL_SECONDS, "ops were not told that it is over", 1)
     assert told_of_mysql() == 1
 

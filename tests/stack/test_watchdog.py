@@ -30,7 +30,7 @@ from infra.settings import Settings
 from spark_jobs.derive_vitals import CHECKPOINTS
 from spark_jobs.transforms.derived import NEWS2
 from tests.stack.alerting import MAIL_SECONDS, now_ms, query, unique
-from tests.stack.watching import FAILED, OVER, RunStreams, WatchMails, paused_streams, running_streams
+from tests.stack.watching import FAILED, OVER, WatchMails, fails, paused_streams, running_streams
 from tests.unit.alerts.breaches import breach
 
 Await = Callable[..., Any]
@@ -103,10 +103,6 @@ def test_ops_are_told_once_that_none_comes_through_and_where_they_stay_though_ev
     [told] = [mail["text"] for mail in watch.mails() if mail["subject"] == FAILED]
     assert "The alarm path lets nothing through" in told
     assert f"in {VITAL_INFO} and not in {DOCTORS_QUEUE}" in told
-
-
-def fails(run_streams: RunStreams) -> bool:
-    return bool(run_streams()["tasks"]["watch"] == "failed")
 
 
 def test_analysts_never_see_it(stack: Settings, await_condition: Await) -> None:

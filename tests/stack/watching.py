@@ -21,6 +21,8 @@ Await = Callable[..., Any]
 RunStreams = Callable[[], dict[str, Any]]
 DONE = {"success", "failed", "skipped", "upstream_failed"}
 TAKEN = DONE | {"queued", "running"}
+LIMITS = {"MAX_SILENCE_SECONDS": "20", "RESTART_GRACE_SECONDS": "10"}
+"""Settings of `streams` by which it does not take a test long until a stream or server is in trouble."""
 OVER, FAILED = (f"[{kind}] Airflow task streams.watch failed" for kind in ("CLEARED", "TECHNICAL"))
 
 
@@ -43,6 +45,11 @@ class WatchMails:
 
     def subjects(self) -> list[str]:
         return sorted(mail["subject"] for mail in self.mails())
+
+
+def fails(run_streams: RunStreams) -> bool:
+    """Whether the watch of a run of the DAG fails."""
+    return bool(run_streams()["tasks"]["watch"] == "failed")
 
 
 @contextmanager
