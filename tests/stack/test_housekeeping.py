@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+import smtplib
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from datetime import UTC, datetime
+from email.utils import format_datetime
 from typing import Any
 
 import pytest
 from pymysql.cursors import Cursor
 
+from alerts.envelope import Envelope, compose
 from alerts.housekeeping import forget_alarms
+from alerts.inbox import forget_mails, received_mails
 from dashboard.housekeeping import forget_acts
 from hbase.snapshots import forget, latest, new_snapshot, store, versions
 from infra.clients import alerts_connection, hdfs
 from infra.namenode_edits import merge_edits
 from infra.render import data_dir
 from infra.settings import Settings
-from tests.stack.alerting import query
+from tests.stack.alerting import MAIL_SECONDS, query
 
 OLD_MS = int(datetime(2001, 5, 1, tzinfo=UTC).timestamp() * 1000)
 BEFORE = datetime(2002, 1, 1, tzinfo=UTC)
@@ -87,6 +91,27 @@ def test_acts_in_the_ward_page_of_long_ago_go_and_later_ones_stay(stack: Setting
         assert forget_acts(stack, since) == 2
         assert query(stack, "SELECT at FROM page_audit WHERE patient_id = %s", patient) == [(since,)]
         cursor.execute("DELETE FROM page_audit WHERE patient_id = %s", (patient,))
+
+
+def test_mails_of_the_inbox_from_before_that_time_go_and_those_from_then_on_stay(
+    stack: Settings, await_condition: Callable[..., Any]
+) -> None:
+    """The inbox takes the time of a mail from its header."""
+    since, old, later = int(BEFORE.timestamp() * 1000), uuid.uuid4().hex, uuid.uuid4().hex
+    with smtplib.SMTP("127.0.0.1", stack.ports.smtp, timeout=10) as smtp:
+        for subject, at in ((old, datetime.fromtimestamp(OLD_MS / 1000, UTC)), (later, BEFORE)):
+            mail = compose(Envelope(subject, subject, "A test."), stack.alerts.sender, stack.alerts.ops_email)
+            mail.replace_header("Date", format_datetime(at))
+            smtp.send_message(mail)
+
+    def left() -> set[str]:
+        return {mail.subject for mail in received_mails(stack)} & {old, later}
+
+    await_condition(lambda: left() == {old, later}, MAIL_SECONDS, "the mails do not come")
+    assert forget_mails(stack, since) == 1
+    assert left() == {later}
+    assert forget_mails(stack, since + 1) == 1
+    assert left() == set()
 
 
 def test_a_mail_that_was_never_sent_and_an_alarm_that_lasts_are_kept(
