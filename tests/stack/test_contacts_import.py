@@ -10,7 +10,7 @@ import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from unittest.mock import patch
@@ -28,7 +28,7 @@ from infra.settings import Contacts, Hadoop, MySQL, Settings
 from sqoop import importer
 from sqoop.importer import LOCK, UNCHANGED, ImportResult, import_contacts
 from sqoop.plan import KEYS_EVERY, Kind
-from sqoop.snapshots import TEMPORARY_PREFIX, Snapshots
+from sqoop.snapshots import TEMPORARY_PREFIX, Snapshots, version_of
 from sqoop.source import MARK_FORMAT
 from sqoop.steps import Context, Pass, run_pass
 
@@ -348,6 +348,23 @@ def hdfs_names(world: World) -> list[str]:
     """What lies beside the directory that the table pointed at first."""
     paths = hdfs(world.settings).ls(world.snapshots().directory, detail=False)
     return [name for path in paths if (name := path.rsplit("/", 1)[1]) != "empty"]
+
+
+def test_an_import_removes_the_snapshots_beyond_those_that_are_kept(imported: World) -> None:
+    """Four of hours ago lie there as well; with the two newest of them there are as many as are kept."""
+    before = imported.snapshots().versions()
+    old = [version_of(datetime.now(UTC) - timedelta(hours=hours)) for hours in (10, 9, 8, 7)]
+    for version in old:
+        hdfs(imported.settings).pipe_file(f"{imported.snapshots().path(version)}/part-00000.parquet", b"rows")
+    kept = len([*old[2:], *before, "the new one"])
+    contacts = imported.settings.contacts.model_copy(update={"keep_snapshots": kept})
+    world = replace(imported, settings=imported.settings.model_copy(update={"contacts": contacts}))
+    world.insert(("after the old ones", "Eli"))
+    result = world.run()
+    assert result.written
+    assert sorted(hdfs_names(world)) == [*old[2:], *before, result.version]
+    assert world.location() == world.snapshot_uri(result.version)
+    world.assert_hive_equals_mysql()
 
 
 def test_a_table_of_another_shape_without_times_of_change_is_imported_in_full(bare: World) -> None:
