@@ -18,9 +18,12 @@ import hbase
 from alerts.inbox import ReceivedMail
 from clinical.news2 import score
 from hive.client import query
+from infra.clients import hdfs
 from infra.metrics import CONTACTS_VERSION, read_state
 from infra.settings import Settings
 from infra.supervise import processes, temporary_dir, wait_ready
+from spark_jobs.derive_vitals import CHECKPOINTS, SUPERSEDED
+from spark_jobs.transforms.derived import NEWS2
 from sqoop.importer import import_contacts
 from sqoop.location import location_in_hive
 from tests.running import run_ward
@@ -124,12 +127,21 @@ def test_a_score_of_seven_becomes_an_email_though_no_single_vital_is_severe(
     assert set(found) == {(8, 7, 7)}
 
 
-def test_what_was_measured_before_a_crash_still_counts_after_it(
+def checkpoints(settings: Settings) -> set[str]:
+    """Names of the directories of checkpoints."""
+    paths = hdfs(settings).ls(settings.hdfs_path("checkpoints", STREAM), detail=False)
+    return {path.rsplit("/", 1)[1] for path in paths}
+
+
+def test_what_was_measured_before_a_crash_still_counts_after_it_and_checkpoints_of_older_versions_are_removed(
     stack: Settings, devices: Connection[Any], reader: Reader, await_condition: Await
 ) -> None:
     patient = admit(stack, devices, reader.ward, await_condition, spo2_scale=2)
     insert(devices, patient, on_oxygen=True, consciousness="A", temperature=37)
     await_condition(lambda: landed(stack, patient, "news2") == [(2, 3, 7)], SECONDS, "no score before the crash", 2)
+    for old in SUPERSEDED[NEWS2]:
+        hdfs(stack).pipe_file(stack.hdfs_path("checkpoints", STREAM, old, "offsets", "0"), b"v1")
+    assert checkpoints(stack) >= {CHECKPOINTS[NEWS2], *SUPERSEDED[NEWS2]}
     before = processes(stack)[STREAM].pid
     os.kill(before, signal.SIGKILL)
     insert(devices, patient, spo2=97, heart_rate=80, respiratory_rate=16, systolic_bp=120)
@@ -138,6 +150,7 @@ def test_what_was_measured_before_a_crash_still_counts_after_it(
     )
     assert found == [(3 + 2, 7, 7)], "scale 2: 97 % on oxygen is too much of it"
     assert processes(stack)[STREAM].pid != before
+    assert checkpoints(stack) & {CHECKPOINTS[NEWS2], *SUPERSEDED[NEWS2]} == {CHECKPOINTS[NEWS2]}
     wait_ready(stack, STREAM)
     assert len(list(temporary_dir(stack, STREAM).glob("blockmgr-*"))) == 1, "that of the killed one is gone"
 
