@@ -11,8 +11,11 @@ from typing import Any
 
 import orjson
 
+from alerts.database import digest
 from alerts.inbox import received_mails
+from alerts.manner import rule_of
 from clinical.ages import age_years
+from clinical.lifecycle_events import Kind
 from clinical.messages import breach_id
 from clinical.thresholds import ThresholdRow, judge
 from clinical.topics import DERIVED_VITALS, DOCTORS_QUEUE, VITAL_INFO
@@ -20,6 +23,7 @@ from hbase.snapshots import latest
 from infra.clients import alerts_connection, devices_connection, hive_connection
 from infra.kafka_io import committed_messages
 from infra.settings import Settings
+from tests.faults.histories import Key, Step, overlapping, untold
 from tests.faults.load import BORN, COLUMNS, NORMAL, ill_patients, silenced_patients, ward_of
 
 SELDOM = "glucose"
@@ -98,9 +102,12 @@ class Oracle:
         high = self.expected_high(rows)
         raised = [key for key, peak in self.alarm_peaks() if peak == "high" and key in high]
         found.compare("high alarms", high, raised, repeats=True)
-        self.compare_news(found)
+        steps = self.steps()
+        self.compare_alarms(found, steps, breaches)
+        self.compare_news(found, steps)
         self.compare_acts(found, authors)
         sent = self.notifications()
+        self.compare_mails(found, steps, sent)
         found.compare("notifications sent", sent.keys(), (name for name, at in sent.items() if at is not None))
         mailed = self.inbox()
         held = self.held_when_killed(sent, mailed, sns_killed)
@@ -108,17 +115,61 @@ class Oracle:
         found.compare("inbox", sent.keys() - held, mailed)
         return found
 
-    def compare_news(self, found: Findings) -> None:
-        """Of each alarm that anybody was told of: its beginning at most once, its end once."""
-        news = self._alerts(
-            "SELECT e.what, a.alarm_id FROM alarm_events e JOIN alarms a USING (alarm_id)"
-            " WHERE a.patient_id LIKE %s AND e.notification_id IS NOT NULL",
-            f"{self._prefix}%",
+    def compare_alarms(
+        self, found: Findings, steps: Sequence[Step], breaches: Mapping[str, tuple[str, str, str]]
+    ) -> None:
+        """The engine has noted each breach (of all that there were, it keeps ten times what a campaign has); none began
+        two alarms, and no alarm began while another of the same patient, attribute and direction lasted.
+
+        By the order of what the engine did: breaches that come after the end of their alarm begin a new one, which
+        began before that end by the time of its values.
+        """
+        noted = {breach for (breach,) in self._alerts("SELECT breach FROM seen_breaches")}
+        found.compare("breaches noted", breaches, (identity for identity in breaches if digest(identity) in noted))
+        begun = [step.breach_id for step in steps if step.what == Kind.PENDING and step.breach_id]
+        found.compare("breaches that began an alarm", breaches.keys() & {*begun}, begun)
+        found.compare("alarms beside another of their kind", [], overlapping(steps, self.alarm_keys()))
+        lone = self._alerts(
+            "SELECT e.breach_id FROM alarm_events e LEFT JOIN alarms a USING (alarm_id)"
+            " WHERE a.alarm_id IS NULL AND e.what = %s AND e.at >= %s",
+            Kind.PENDING.value,
+            int(self._since.timestamp() * 1000),
         )
+        found.compare("breaches of alarms that are not stored", [], breaches.keys() & {breach for (breach,) in lone})
+
+    def compare_news(self, found: Findings, steps: Sequence[Step]) -> None:
+        """Of each alarm of a severity that is mailed, of a patient who is not silenced: its beginning once, or its end
+        alone when it was over before its beginning could be told. Of each that anybody was told of: its end once."""
+        rule, silenced = rule_of(self._settings), {*silenced_patients(self._campaign)}
+        worth_telling = {
+            alarm
+            for alarm, patient, peak in self._alerts(
+                "SELECT alarm_id, patient_id, peak_severity FROM alarms WHERE patient_id LIKE %s", f"{self._prefix}%"
+            )
+            if peak in rule.told and patient not in silenced
+        }
+        found.compare(
+            "alarms told", worth_telling, worth_telling - untold(steps, worth_telling, rule.group_seconds * 1000)
+        )
+        news = [(step.what, step.alarm_id) for step in steps if step.notification_id]
         begun = [alarm for what, alarm in news if what == "raised"]
         found.compare("beginnings told", begun, begun)
         ended = [alarm for what, alarm in news if what == "resolved"]
         found.compare("ends told", {alarm for _, alarm in news}, ended)
+
+    def compare_mails(self, found: Findings, steps: Sequence[Step], sent: Mapping[str, int | None]) -> None:
+        """Each mail that a history names is in the outbox, by itself or within one of `sent`, and nothing else is."""
+        named = {step.notification_id for step in steps if step.notification_id}
+        held = dict(
+            self._alerts(
+                "SELECT notification_id, merged_into FROM notifications WHERE topic = 'doctors' AND kind = 'clinical'"
+                " AND ward = %s AND notice <> 'merged'",
+                ward_of(self._campaign),
+            )
+        )
+        found.compare("notifications of histories", named, held)
+        wholes = {whole for whole in held.values() if whole is not None}
+        found.compare("merged notifications", wholes, wholes & sent.keys())
 
     def compare_acts(self, found: Findings, authors: Sequence[str]) -> None:
         """Each acknowledgement that was accepted was answered; what was answered by a yes is once in the history of its
@@ -247,6 +298,22 @@ class Oracle:
             f"{self._prefix}%",
         )
         return [((patient, name, way), int(count)) for patient, name, way, count in rows]
+
+    def steps(self) -> list[Step]:
+        """The histories of the campaign's alarms, in the order in which the engine wrote them."""
+        rows = self._alerts(
+            "SELECT e.alarm_id, e.at, e.what, e.breach_id, e.notification_id"
+            " FROM alarm_events e JOIN alarms a USING (alarm_id) WHERE a.patient_id LIKE %s ORDER BY e.event_id",
+            f"{self._prefix}%",
+        )
+        return [Step(*row) for row in rows]
+
+    def alarm_keys(self) -> dict[str, Key]:
+        """Patient, attribute and direction of each alarm."""
+        rows = self._alerts(
+            "SELECT alarm_id, patient_id, attribute, direction FROM alarms WHERE patient_id LIKE %s", f"{self._prefix}%"
+        )
+        return {alarm: (patient, name, way) for alarm, patient, name, way in rows}
 
     def alarm_peaks(self) -> list[tuple[tuple[str, str, str], str]]:
         """Patient, attribute and direction of each alarm, and its highest severity."""
