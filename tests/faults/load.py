@@ -32,9 +32,9 @@ ROLLED_BACK = 0.02
 NORMAL = {"heart_rate": (60, 90), "spo2": (96, 100), "respiratory_rate": (12, 20), "glucose": (90, 140)}
 OUTSIDE = {"heart_rate": (28, 39, 135, 160), "spo2": (80, 91), "respiratory_rate": (5, 8, 25, 32)}
 LOW = (40, 53)
-ILL, SILENCED = slice(-3, None), slice(-6, -2)
-"""Of the patients: whose glucose is far too high for ILL_SECONDS, well for as long, and so on; and of whom nobody is to
-be mailed. One is both."""
+ILL, SILENCED, FOR_GOOD = slice(-3, None), slice(-6, -2), slice(-7, -6)
+"""Of the patients: whose glucose is far too high for ILL_SECONDS, well for as long, and so on; of whom nobody is to be
+mailed (one is both); and whose glucose is too high until the end, so that one acknowledgement outlasts many faults."""
 
 ILL_SECONDS = 60
 AT_LEAST_SECONDS = 25
@@ -44,14 +44,21 @@ TOO_HIGH = 300
 """A glucose of a medium alarm, of which a doctor is mailed after three quarters of a minute. No vital of NEWS2: all
 scores here are partial, and such a one never ends an alarm."""
 
+MONITORED = "spo2"
+MONITORED_SECONDS = 1.0
+TOO_LOW = 85
+"""What one more patient, on a monitor, has for ILL_SECONDS, well for as long, and so on, at one reading a second: the
+high band, which waits 15 s. Three points of NEWS2, and no other vital has any: too few for an alarm of its own."""
+
 COLUMNS = ("patient_id", "recorded_at", *NORMAL)
 CALM = (75, 98, 16, 100)
-CALM_SECONDS = 36
-"""Values inside their bands by the margin for longer than an alarm needs to clear."""
+CALM_SECONDS = 40
+"""Values inside their bands by the margin for longer than an alarm needs to clear: 30 s, and 4 s more when the engine
+is told of them late, as it remembers one in four seconds of what is older than the newest 16."""
 
 
 def patient_ids(campaign: str) -> list[str]:
-    """The campaign's patients: their ids begin with its name and a hyphen."""
+    """The campaign's patients but for the one on a monitor: their ids begin with its name and a hyphen."""
     return [f"{campaign}-{number:02}" for number in range(PATIENTS)]
 
 
@@ -61,8 +68,13 @@ def silenced_patients(campaign: str) -> list[str]:
 
 
 def ill_patients(campaign: str) -> list[str]:
-    """Those with an alarm that lasts, again and again."""
-    return patient_ids(campaign)[ILL]
+    """Those with an alarm that lasts, again and again or until the end."""
+    return [*patient_ids(campaign)[ILL], *patient_ids(campaign)[FOR_GOOD]]
+
+
+def monitored_patient(campaign: str) -> str:
+    """The one on a monitor."""
+    return f"{campaign}-{PATIENTS:02}"
 
 
 def ward_of(campaign: str) -> str:
@@ -74,7 +86,7 @@ def admit(settings: Settings, campaign: str) -> None:
     """Write the contacts of the campaign's patients, all adults; again is harmless."""
     rows = [
         (patient, f"Patient {patient}", "1 Fault Lane", "+47 1234", ward_of(campaign), BORN)
-        for patient in patient_ids(campaign)
+        for patient in (*patient_ids(campaign), monitored_patient(campaign))
     ]
     with devices_connection(settings) as connection, connection.cursor() as cursor:
         cursor.executemany(
@@ -98,14 +110,20 @@ class Load(threading.Thread):
         super().__init__(name="load", daemon=True)
         self._random = random.Random(self.seed)
         self._patients = patient_ids(self.campaign)
-        self._ill = {*ill_patients(self.campaign)}
+        self._ill = {*self._patients[ILL]}
+        self._for_good = {*self._patients[FOR_GOOD]}
+        self._monitored = monitored_patient(self.campaign)
         self._began = time.monotonic()
+        self._monitored_at = 0.0
         self._ended = threading.Event()
         self._connection: Connection[Any] | None = None
 
     def run(self) -> None:
         while not self._ended.wait(BATCH_SECONDS):
             rows = [self._row() for _ in range(round(ROWS_A_SECOND * BATCH_SECONDS))]
+            if time.monotonic() - self._monitored_at >= MONITORED_SECONDS:
+                self._monitored_at = time.monotonic()
+                rows.append(self._monitored_row())
             roll_back = self._random.random() < ROLLED_BACK
             try:
                 self._insert(rows, roll_back)
@@ -118,7 +136,7 @@ class Load(threading.Thread):
         pause = threading.Event()
         for _ in range(CALM_SECONDS):
             now = datetime.now(UTC).replace(tzinfo=None)
-            self._insert([(patient, now, *CALM) for patient in self._patients], False)
+            self._insert([(patient, now, *CALM) for patient in (*self._patients, self._monitored)], False)
             pause.wait(1)
         self._drop_connection()
 
@@ -138,9 +156,18 @@ class Load(threading.Thread):
         if self._random.random() < LOW_GLUCOSE:
             vitals["glucose"] = self._random.randint(*LOW)
         patient = self._random.choice(self._patients)
-        if patient in self._ill and (time.monotonic() - self._began) // ILL_SECONDS % 2 == 0:
+        if patient in self._for_good or (patient in self._ill and self._is_ill_now()):
             vitals["glucose"] = TOO_HIGH
         return (patient, datetime.now(UTC).replace(tzinfo=None), *vitals.values())
+
+    def _monitored_row(self) -> tuple[Any, ...]:
+        vitals = dict(zip(NORMAL, CALM, strict=True))
+        if self._is_ill_now():
+            vitals[MONITORED] = TOO_LOW
+        return (self._monitored, datetime.now(UTC).replace(tzinfo=None), *vitals.values())
+
+    def _is_ill_now(self) -> bool:
+        return (time.monotonic() - self._began) // ILL_SECONDS % 2 == 0
 
     def _insert(self, rows: list[tuple[Any, ...]], roll_back: bool) -> None:
         if self._connection is None:

@@ -23,12 +23,24 @@ from hbase.snapshots import latest
 from infra.clients import alerts_connection, devices_connection, hive_connection
 from infra.kafka_io import committed_messages
 from infra.settings import Settings
-from tests.faults.histories import Key, Step, overlapping, untold
-from tests.faults.load import BORN, COLUMNS, NORMAL, ill_patients, silenced_patients, ward_of
+from tests.faults.histories import Episode, Key, Step, episodes, overlapping, untold, without_alarm
+from tests.faults.load import (
+    BORN,
+    COLUMNS,
+    MONITORED,
+    NORMAL,
+    ill_patients,
+    monitored_patient,
+    silenced_patients,
+    ward_of,
+)
 
 SELDOM = "glucose"
 SHOWN = 5
 HEARD = "Acknowledged until"
+EDGE_MS = 5000
+"""How much longer than its delay an episode must have lasted to be sure of an alarm."""
+
 HELD_SECONDS = 120
 """How long before its end the embedded SNS may have taken what it still held: as long as a mailer may be away."""
 
@@ -102,6 +114,9 @@ class Oracle:
         high = self.expected_high(rows)
         raised = [key for key, peak in self.alarm_peaks() if peak == "high" and key in high]
         found.compare("high alarms", high, raised, repeats=True)
+        lasting = self.lasting_episodes(rows)
+        unheard = without_alarm(lasting, self.raised_of_the_monitored())
+        found.compare("lasting episodes of the monitored", lasting, (one for one in lasting if one not in unheard))
         steps = self.steps()
         self.compare_alarms(found, steps, breaches)
         self.compare_news(found, steps)
@@ -247,6 +262,28 @@ class Oracle:
             for _, patient, name, band in self._judged(rows)
             if name == SELDOM and band is not None and band.severity == "high" and band.alert_flag
         }
+
+    def lasting_episodes(self, rows: Iterable[tuple[Any, ...]]) -> list[Episode]:
+        """Of the patient on a monitor: the episodes that lasted longer than their band waits."""
+        rows = [row for row in rows if row[1] == monitored_patient(self._campaign)]
+        recorded = {row[0]: round(row[2].replace(tzinfo=UTC).timestamp() * 1000) for row in rows}
+        readings, delays = list[tuple[int, bool]](), {0}
+        for number, _, name, band in self._judged(rows):
+            if name == MONITORED and band is not None:
+                readings.append((recorded[number], band.alert_flag))
+                delays |= {band.delay_seconds} if band.alert_flag else set()
+        least = max(delays) * 1000 + EDGE_MS
+        return [one for one in episodes(readings) if one.last - one.first >= least]
+
+    def raised_of_the_monitored(self) -> list[tuple[int, int | None]]:
+        """The first value and the end of each alarm that the patient on a monitor had of that vital."""
+        rows = self._alerts(
+            "SELECT started_at, ended_at FROM alarms WHERE patient_id = %s AND attribute = %s AND direction = 'low'"
+            " AND raised_at IS NOT NULL",
+            monitored_patient(self._campaign),
+            MONITORED,
+        )
+        return [(began, ended) for began, ended in rows]
 
     def _judged(self, rows: Iterable[tuple[Any, ...]]) -> Iterator[tuple[int, str, str, ThresholdRow | None]]:
         """Each value's reading, patient, attribute and band."""
