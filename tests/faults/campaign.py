@@ -61,7 +61,8 @@ class Kills(NamedTuple):
 class Campaign:
     """`name` is unique; `done` holds each fault, when it struck and the seconds until each stage had recovered.
 
-    What MySQL accepted is promised: `acknowledged` readings (first id, rows), and orders, by their `authors`.
+    What MySQL accepted is promised: `acknowledged` readings (first id, rows), and orders, by their `authors`. Alarms
+    that were seen acknowledged, and later not, have `fallen_back`.
     """
 
     name: str
@@ -71,6 +72,7 @@ class Campaign:
     done: list[dict[str, Any]] = field(default_factory=list)
     acknowledged: list[tuple[int, int]] = field(default_factory=list)
     authors: list[str] = field(default_factory=list)
+    fallen_back: list[str] = field(default_factory=list)
     findings: str = ""
     clean: bool = False
     ended: bool = False

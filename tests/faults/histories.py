@@ -84,8 +84,8 @@ def repeated_though_acknowledged(steps: Iterable[Step]) -> set[str]:
     return found
 
 
-def with_an_end_of_acknowledgement(steps: Iterable[Step]) -> set[str]:
-    """Alarms whose history says why they are acknowledged no more."""
+def no_longer_acknowledged(steps: Iterable[Step]) -> set[str]:
+    """Alarms whose history says that they were acknowledged no more before they were over."""
     return {step.alarm_id for step in steps if step.what == Kind.ACKNOWLEDGEMENT_ENDED}
 
 

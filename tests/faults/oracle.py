@@ -23,7 +23,18 @@ from hbase.snapshots import latest
 from infra.clients import alerts_connection, devices_connection, hive_connection
 from infra.kafka_io import committed_messages
 from infra.settings import Settings
-from tests.faults.histories import Episode, Key, Step, episodes, overlapping, untold, without_alarm
+from tests.faults.campaign import Campaign
+from tests.faults.histories import (
+    Episode,
+    Key,
+    Step,
+    episodes,
+    no_longer_acknowledged,
+    overlapping,
+    repeated_though_acknowledged,
+    untold,
+    without_alarm,
+)
 from tests.faults.load import (
     BORN,
     COLUMNS,
@@ -87,19 +98,13 @@ class Oracle:
         self._since = since
         self._email = email
 
-    def findings(
-        self,
-        acknowledged: Iterable[tuple[int, int]],
-        authors: Sequence[str],
-        sns_killed: Sequence[tuple[float, float]],
-    ) -> Findings:
-        """Compare everything now, when all is at rest. `acknowledged`: rows that MySQL accepted; `authors`: of the
-        acknowledgements that it did; `sns_killed`: from when to when SNS was (epoch seconds)."""
+    def findings(self, done: Campaign) -> Findings:
+        """Compare everything now, when all is at rest, with what the campaign has `done`."""
         found = Findings()
         rows = self.source_rows()
         ids = [row[0] for row in rows]
         kept = set(ids)
-        promised = [number for first, count in acknowledged for number in range(first, first + count)]
+        promised = [number for first, count in done.acknowledged for number in range(first, first + count)]
         found.compare("MySQL (acknowledged rows)", promised, (number for number in promised if number in kept))
         found.compare("vital-info", ids, (message["reading_id"] for message in self.messages(VITAL_INFO)))
         values = [(row[0], *row[len(row) - len(NORMAL) :]) for row in rows]
@@ -120,12 +125,13 @@ class Oracle:
         steps = self.steps()
         self.compare_alarms(found, steps, breaches)
         self.compare_news(found, steps)
-        self.compare_acts(found, authors)
+        self.compare_acts(found, done.authors)
+        self.compare_acknowledgements(found, steps, done.fallen_back)
         sent = self.notifications()
         self.compare_mails(found, steps, sent)
         found.compare("notifications sent", sent.keys(), (name for name, at in sent.items() if at is not None))
         mailed = self.inbox()
-        held = self.held_when_killed(sent, mailed, sns_killed)
+        held = self.held_when_killed(sent, mailed, done.sns_killed)
         found.counts["held by the embedded SNS when it was killed"] = len(held)
         found.compare("inbox", sent.keys() - held, mailed)
         return found
@@ -171,6 +177,12 @@ class Oracle:
         found.compare("beginnings told", begun, begun)
         ended = [alarm for what, alarm in news if what == "resolved"]
         found.compare("ends told", {alarm for _, alarm in news}, ended)
+
+    def compare_acknowledgements(self, found: Findings, steps: Sequence[Step], fallen_back: Iterable[str]) -> None:
+        """While an alarm was acknowledged nobody was reminded of it, nor was the next level told; and of each that was
+        seen acknowledged and later not, the history says why."""
+        found.compare("acknowledged alarms that were repeated", [], repeated_though_acknowledged(steps))
+        found.compare("ends of acknowledgements seen", fallen_back, {*fallen_back} & no_longer_acknowledged(steps))
 
     def compare_mails(self, found: Findings, steps: Sequence[Step], sent: Mapping[str, int | None]) -> None:
         """Each mail that a history names is in the outbox, by itself or within one of `sent`, and nothing else is."""

@@ -31,17 +31,20 @@ class People(threading.Thread):
     """Looks at the ward's alarms each second until `finish`, and orders one acknowledgement of each of which somebody
     was mailed, or should not be.
 
-    Each order has an author of its own; those whose orders MySQL accepted are added to `authors`.
+    Each order has an author of its own; those whose orders MySQL accepted are added to `authors`. Alarms that were seen
+    acknowledged, and later are not, are added to `fallen_back`.
     """
 
     settings: Settings
     campaign: str
     authors: list[str] = field(default_factory=list)
+    fallen_back: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         super().__init__(name="people", daemon=True)
         self._ended = threading.Event()
         self._seen: set[str] = set()
+        self._acknowledged: set[str] = set()
         self._failure: Exception | None = None
         self._silenced = {*silenced_patients(self.campaign)}
 
@@ -68,9 +71,16 @@ class People(threading.Thread):
             with connection.cursor() as cursor:
                 shown = list_alarms(cursor, Choice(ward=ward_of(self.campaign)), SEEN_AT_MOST)
             for alarm in shown:
+                self._look_at(alarm)
                 is_known = alarm.told_at is not None or alarm.patient_id in self._silenced
                 if alarm.state == Phase.ACTIVE and is_known and alarm.alarm_id not in self._seen:
                     self._order(connection, alarm)
+
+    def _look_at(self, alarm: AlarmRow) -> None:
+        if alarm.state == Phase.ACKNOWLEDGED:
+            self._acknowledged.add(alarm.alarm_id)
+        elif alarm.alarm_id in self._acknowledged and alarm.alarm_id not in self.fallen_back:
+            self.fallen_back.append(alarm.alarm_id)
 
     def _order(self, connection: Connection[Any], alarm: AlarmRow) -> None:
         author = unique("Doctor")

@@ -56,7 +56,7 @@ class World:
         stage."""
         seed = self.campaign.seed + len(self.campaign.done)
         load = Load(self.settings, self.campaign.name, seed, self.campaign.acknowledged)
-        people = People(self.settings, self.campaign.name, self.campaign.authors)
+        people = People(self.settings, self.campaign.name, self.campaign.authors, self.campaign.fallen_back)
         with Watch(self.settings, f"{self.campaign.name}-").following() as watch:
             load.start()
             people.start()
@@ -73,7 +73,7 @@ class World:
         # Landing may have looked for the last time just before they came.
         wait_until_passed(self.settings, DERIVED_LANDING, [DERIVED_VITALS], "land-vitals", REST_SECONDS)
         try:
-            return self.oracle.findings(self.campaign.acknowledged, self.campaign.authors, self.campaign.sns_killed)
+            return self.oracle.findings(self.campaign)
         finally:
             lift_silences(self.settings, self.campaign.name)
 
