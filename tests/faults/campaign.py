@@ -40,6 +40,8 @@ SUPERVISOR = "supervisor"
 EVERYTHING = "everything at once"
 AND = " and "
 LEFT_SECONDS = 60
+GOAL_SECONDS = dict.fromkeys(STREAMS, 60.0) | dict.fromkeys(SERVERS, 120.0)
+"""Until all is fresh after a kill of nothing else: the goals are 30 and 90 s, the rest is for a shared machine."""
 
 
 class Kills(NamedTuple):
@@ -93,6 +95,12 @@ class Campaign:
             for done in self.done
             if {*done["fault"].split(AND)} & {"sns", EVERYTHING, SUPERVISOR}
         ]
+
+    @property
+    def too_slow(self) -> list[tuple[str, float]]:
+        """What was killed alone and came back later than it may, with the seconds that it took."""
+        took = [(done["fault"], max(done["recovered"].values())) for done in self.done]
+        return [(fault, seconds) for fault, seconds in took if seconds > GOAL_SECONDS.get(fault, float("inf"))]
 
     def save(self, settings: Settings) -> None:
         """Keep it beside the data of the stack, with which it goes."""

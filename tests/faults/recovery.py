@@ -20,10 +20,10 @@ from infra.checkpoints import read_checkpoint
 from infra.clients import alerts_connection, hdfs, kafka_config
 from infra.errors import WardError
 from infra.lag import Extents, topic_ends, waiting
-from infra.metrics import read_state
 from infra.servers import find
 from infra.settings import Settings
 from infra.waiting import wait_for
+from tests.faults.load import ward_of
 
 TIMES = {
     VITAL_INFO: re.compile(rb'"inserted_at":(\d+)'),
@@ -67,9 +67,10 @@ class Tail(threading.Thread):
 class Watch:
     """The stages after a fault at `since` (epoch seconds): each is asked until it shows something newer than that."""
 
-    def __init__(self, settings: Settings, prefix: str) -> None:
+    def __init__(self, settings: Settings, campaign: str) -> None:
         self._settings = settings
-        self._tails = {topic: Tail(settings, topic, prefix) for topic in TIMES}
+        self._campaign = campaign
+        self._tails = {topic: Tail(settings, topic, f"{campaign}-") for topic in TIMES}
 
     @contextmanager
     def following(self) -> Iterator[Watch]:
@@ -119,7 +120,7 @@ class Watch:
             "in derived-vitals": lambda: self._tails[DERIVED_VITALS].newest_ms > since_ms,
             "in Hive": after(VITAL_INFO, since_ms, self._landed),
             "judged as alarms": after(DOCTORS_QUEUE, since_ms, self._engine_offsets),
-            "mailer at work": lambda: self._is_alive("mailer", since),
+            "mailed": lambda: self._is_mailed(since_ms),
         }
 
     def _after(self, topic: str, since_ms: float, offsets: Callable[[], Any]) -> Callable[[], bool]:
@@ -145,9 +146,15 @@ class Watch:
             cursor.execute("SELECT partition_id, next_offset FROM consumer_offsets WHERE topic = %s", (DOCTORS_QUEUE,))
             return {DOCTORS_QUEUE: dict(cursor.fetchall())}
 
-    def _is_alive(self, stream: str, since: float) -> bool:
-        state = read_state(self._settings, stream)
-        return state is not None and state.last_progress > since
+    def _is_mailed(self, since_ms: float) -> bool:
+        """Whether the mailer has given on what was to be told since then; of this load, that is every few seconds."""
+        with closing(alerts_connection(self._settings, connect_timeout=2)) as connection, connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT 1 FROM mailed JOIN notifications n USING (notification_id)"
+                " WHERE mailed_at > %s AND n.created_at > %s AND n.ward = %s LIMIT 1",
+                (round(since_ms), round(since_ms), ward_of(self._campaign)),
+            )
+            return cursor.fetchone() is not None
 
 
 def _holds(condition: Callable[[], bool]) -> bool:

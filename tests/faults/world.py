@@ -57,7 +57,7 @@ class World:
         seed = self.campaign.seed + len(self.campaign.done)
         load = Load(self.settings, self.campaign.name, seed, self.campaign.acknowledged)
         people = People(self.settings, self.campaign.name, self.campaign.authors, self.campaign.fallen_back)
-        with Watch(self.settings, f"{self.campaign.name}-").following() as watch:
+        with Watch(self.settings, self.campaign.name).following() as watch:
             load.start()
             people.start()
             try:
