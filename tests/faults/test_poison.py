@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 import time
 import uuid
 from collections import Counter
@@ -15,6 +16,7 @@ from confluent_kafka import Message, Producer
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
+from clinical.messages import ID_MAX
 from clinical.topics import VITAL_INFO, dead_letter_topic
 from clinical.vitals import VITALS
 from hive.client import query
@@ -63,9 +65,11 @@ def other_fields(draw: st.DrawFn, _reading: Reading) -> bytes:
 @st.composite
 def without_identity(draw: st.DrawFn, reading: Reading) -> bytes:
     """A reading whose id, patient or time is missing or something else."""
-    field = draw(st.sampled_from(["reading_id", "recorded_at"]))
+    letters, field = st.characters(categories=["L"]), draw(st.sampled_from(["reading_id", "patient_id", "recorded_at"]))
     wrong: object = draw(
-        st.one_of(st.none(), st.text(st.characters(categories=["L"]), max_size=20), st.just([1]), st.just({}))
+        st.one_of(st.none(), st.sampled_from(["", "  "]), st.text(letters, min_size=ID_MAX + 1, max_size=ID_MAX + 9))
+        if field == "patient_id"  # any other text, and whatever JSON writes there, names a patient
+        else st.one_of(st.none(), st.text(letters, max_size=20), st.just([1]), st.just({}))
     )
     return orjson.dumps({**reading, field: wrong})
 
@@ -86,12 +90,26 @@ def implausible(draw: st.DrawFn, reading: Reading) -> bytes:
     return orjson.dumps({**reading, name: draw(st.one_of(text, st.just(beyond), st.just(-1.0), st.just([7])))})
 
 
-WHOLE = (not_json, other_fields, without_identity, misplaced)
+Spoil = Callable[[Reading], st.SearchStrategy[bytes]]
+REASONS: dict[Spoil, re.Pattern[str]] = {
+    not_json: re.compile(r"The message is not a JSON object\."),
+    other_fields: re.compile(r"The JSON object has none of a reading's fields\."),
+    without_identity: re.compile(
+        r"The reading has no reading_id that is an integer\.|The reading has no patient_id\."
+        r"|The patient_id has more than 128 characters\.|recorded_at .* is no time in epoch milliseconds\.",
+        re.DOTALL,
+    ),
+    misplaced: re.compile(r"recorded_at .* UTC is more than (300 s after|30 days before) the insertion at .* UTC\."),
+    implausible: re.compile(
+        r"(respiratory_rate|glucose|systolic_bp) .* is (outside the plausible range .*|not a number)\.", re.DOTALL
+    ),
+}
+"""What each kind is refused for, and nothing else."""
 
 
-def malformed(patient: str, how_many: int, of_seed: int) -> list[tuple[bytes, bool]]:
-    """Malformed messages, each with whether the rest of the reading is stored all the same."""
-    found: list[tuple[bytes, bool]] = []
+def malformed(patient: str, how_many: int, of_seed: int) -> list[tuple[bytes, Spoil]]:
+    """Malformed messages, each with how it was spoilt."""
+    found: list[tuple[bytes, Spoil]] = []
 
     @seed(of_seed)
     @settings(
@@ -101,10 +119,9 @@ def malformed(patient: str, how_many: int, of_seed: int) -> list[tuple[bytes, bo
         phases=[Phase.generate],
         suppress_health_check=list(HealthCheck),
     )
-    @given(st.data(), st.sampled_from([*WHOLE, implausible]))
-    def collect(data: st.DataObject, spoil: Callable[[Reading], st.SearchStrategy[bytes]]) -> None:
-        message = data.draw(spoil(a_reading(patient, len(found))))
-        found.append((message, spoil is implausible))
+    @given(st.data(), st.sampled_from([*REASONS]))
+    def collect(data: st.DataObject, spoil: Spoil) -> None:
+        found.append((data.draw(spoil(a_reading(patient, len(found)))), spoil))
 
     while len(found) < how_many:
         collect()
@@ -139,8 +156,9 @@ def test_every_good_message_lands_once_and_every_bad_one_is_set_aside_with_a_rea
     await_condition(lambda: len(set_aside()) >= BAD, SECONDS, "not every bad message was set aside", 3)
     letters = set_aside()
     assert Counter(value for value, _ in letters) == Counter(message for message, _ in bad)
-    assert all(reason.strip() for _, reason in letters)
-    stored = [orjson.loads(message)["reading_id"] for message, partly in bad if partly]
+    refused_for = {message: REASONS[spoil] for message, spoil in bad}
+    assert [reason for message, reason in letters if not refused_for[message].fullmatch(reason)] == []
+    stored = [orjson.loads(message)["reading_id"] for message, spoil in bad if spoil is implausible]
     expected = Counter([*(reading["reading_id"] for reading in good), *stored])
 
     def landed() -> Counter[int]:
