@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
-from hive.client import hive_session
+from pymysql.cursors import Cursor
+
+from hive.client import HiveSession, hive_session
 from infra.airflow_api import AirflowApi
 from infra.clients import devices_connection
 from infra.settings import Settings
@@ -21,7 +23,19 @@ HOUR = datetime.now(UTC).replace(minute=0, second=0, microsecond=0) - timedelta(
 ROWS_AT_ONCE = 20
 PAUSE_SECONDS = 0.5
 FIRST_ROWS = 200
+SETTLED_ROWS = 500
 LANDED_SECONDS = 120
+
+
+class Look(NamedTuple):
+    """What a query saw of a patient: rows, different readings and the sum of their ids."""
+
+    rows: int
+    different: int
+    ids: int
+
+
+NOTHING = Look(0, 0, 0)
 
 
 class LateReadings:
@@ -35,38 +49,71 @@ class LateReadings:
     def write(self, ended: threading.Event) -> None:
         with closing(devices_connection(self._settings)) as connection, connection.cursor() as cursor:
             while not ended.wait(PAUSE_SECONDS):
-                times = [HOUR + timedelta(seconds=(self.written + row) % 3600) for row in range(ROWS_AT_ONCE)]
-                self.written += cursor.executemany(
-                    "INSERT INTO health.patients_vital_info (patient_id, recorded_at, heart_rate) VALUES (%s, %s, 70)",
-                    [(self._patient, at) for at in times],
-                )
+                write_readings(cursor, self._patient, self.written, ROWS_AT_ONCE)
+                self.written += ROWS_AT_ONCE
 
 
-def looked(settings: Settings, patient: str, ended: threading.Event, seen: list[tuple[int, int]]) -> None:
-    """Count all readings of the hour and the different ones, again and again; any error is raised."""
-    statement = (
-        "SELECT COUNT(*), COUNT(DISTINCT reading_id) FROM health.vital_readings WHERE patient_id = "
-        f"'{patient}' AND event_date = '{HOUR:%Y-%m-%d}' AND event_hour = {HOUR.hour}"
+def write_readings(cursor: Cursor, patient: str, written: int, count: int) -> None:
+    """Write readings of that hour, after so many that were `written`."""
+    times = [HOUR + timedelta(seconds=(written + row) % 3600) for row in range(count)]
+    cursor.executemany(
+        "INSERT INTO health.patients_vital_info (patient_id, recorded_at, heart_rate) VALUES (%s, %s, 70)",
+        [(patient, at) for at in times],
     )
+
+
+def settled_readings(settings: Settings, patient: str) -> Look:
+    """Write readings of that hour to which nothing comes; what every query must see of them once they have landed."""
+    with closing(devices_connection(settings)) as connection, connection.cursor() as cursor:
+        write_readings(cursor, patient, 0, SETTLED_ROWS)
+        cursor.execute("SELECT SUM(id) FROM health.patients_vital_info WHERE patient_id = %s", (patient,))
+        [(ids,)] = cursor.fetchall()
+    return Look(SETTLED_ROWS, SETTLED_ROWS, int(ids))
+
+
+def seen_of(session: HiveSession, patients: Sequence[str]) -> dict[str, Look]:
+    """Count all readings of the hour and the different ones, and add up their ids, of each patient."""
+    names = ", ".join(f"'{patient}'" for patient in patients)
+    rows = session.rows(
+        "SELECT patient_id, COUNT(*), COUNT(DISTINCT reading_id), SUM(reading_id) FROM health.vital_readings"
+        f" WHERE patient_id IN ({names}) AND event_date = '{HOUR:%Y-%m-%d}' AND event_hour = {HOUR.hour}"
+        " GROUP BY patient_id"
+    )
+    return {patient: Look(*counted) for patient, *counted in rows}
+
+
+def look_again_and_again(
+    settings: Settings, patients: Sequence[str], ended: threading.Event, looks: list[tuple[Look, ...]]
+) -> None:
+    """Look at each patient at once until the end; any error is raised."""
     with hive_session(settings) as session:
         while not ended.is_set():
-            [(rows, different)] = session.rows(statement)
-            seen.append((rows, different))
+            seen = seen_of(session, patients)
+            looks.append(tuple(seen.get(patient, NOTHING) for patient in patients))
 
 
 def test_no_query_fails_and_none_counts_a_reading_twice_or_not_at_all(
     stack: Settings, seed: int, await_condition: Await
 ) -> None:
-    patient, ended, seen = f"analyst-{seed}-{int(time.time())}", threading.Event(), list[tuple[int, int]]()
+    name, ended, looks = f"analyst-{seed}-{int(time.time())}", threading.Event(), list[tuple[Look, ...]]()
+    patient, unchanged = f"{name}-late", f"{name}-settled"
+    settled = settled_readings(stack, unchanged)
+    with hive_session(stack) as session:
+        await_condition(
+            lambda: seen_of(session, [unchanged]).get(unchanged) == settled, LANDED_SECONDS, "nothing lands", 1
+        )
     late = LateReadings(stack, patient)
     with AirflowApi(stack) as api, ThreadPoolExecutor(2) as pool:
         writer = pool.submit(late.write, writing_ended := threading.Event())
-        looking = pool.submit(looked, stack, patient, ended, seen)
+        looking = pool.submit(look_again_and_again, stack, [patient, unchanged], ended, looks)
         try:
             await_condition(
-                lambda: looking.done() or (seen and seen[-1][0] > FIRST_ROWS), LANDED_SECONDS, "nothing lands", 1
+                lambda: looking.done() or (looks and looks[-1][0].rows > FIRST_ROWS),
+                LANDED_SECONDS,
+                "nothing lands",
+                1,
             )
-            before = len(seen)
+            before = len(looks)
             runs = [
                 run
                 for dag_id in ("compact_readings", "audit", "compact_readings")
@@ -75,14 +122,19 @@ def test_no_query_fails_and_none_counts_a_reading_twice_or_not_at_all(
             writing_ended.set()
             writer.result()
             await_condition(
-                lambda: looking.done() or seen[-1][0] == late.written, LANDED_SECONDS, "not every reading lands", 1
+                lambda: looking.done() or looks[-1][0].rows == late.written,
+                LANDED_SECONDS,
+                "not every reading lands",
+                1,
             )
         finally:
             writing_ended.set()
             ended.set()
         looking.result()
     assert [run["state"] for run in runs] == ["success"] * len(runs)
-    assert len(seen) > before + len(runs)
-    assert [rows for rows, _ in seen] == sorted(rows for rows, _ in seen)
-    assert all(rows == different for rows, different in seen)
-    assert seen[-1] == (late.written, late.written)
+    assert len(looks) > before + len(runs)
+    assert {of_unchanged for _, of_unchanged in looks} == {settled}
+    seen = [of_patient for of_patient, _ in looks]
+    assert [look.rows for look in seen] == sorted(look.rows for look in seen)
+    assert all(look.rows == look.different for look in seen)
+    assert seen[-1].rows == late.written
