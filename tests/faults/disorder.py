@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import shutil
 import socket
 import subprocess
@@ -99,16 +100,31 @@ def on_a_small_disk(settings: Settings, name: str, room_mib: int) -> Iterator[Pa
 
 @contextmanager
 def full(directory: Path) -> Iterator[None]:
-    """Fill the file system of `directory` to its last byte, and give the room back."""
+    """Fill the file system of `directory` to its last byte, and give the room back. Fails when it takes more."""
     filler = directory / "filler"
     with filler.open("wb") as file, suppress(OSError):
         while True:
             file.write(b"\0" * MIB)
             file.flush()
     try:
+        assert not takes_more(directory), f"{directory} is not full"
         yield
     finally:
         filler.unlink()
+
+
+def takes_more(directory: Path) -> bool:
+    """Whether there is room for another MiB."""
+    one_more = directory / "one-more"
+    try:
+        one_more.write_bytes(b"\0" * MIB)
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        return False
+    finally:
+        one_more.unlink(missing_ok=True)
+    return True
 
 
 @contextmanager

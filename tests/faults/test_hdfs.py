@@ -12,6 +12,8 @@ import pytest
 
 from clinical.topics import VITAL_INFO
 from infra import java
+from infra.clients import hdfs
+from infra.errors import UnavailableError
 from infra.settings import Settings
 from tests.faults.campaign import new_campaign
 from tests.faults.world import World
@@ -62,6 +64,8 @@ def test_nothing_is_lost_or_doubled_and_all_goes_on_afterwards(
     with world.loaded() as watch:
         watch.recovered(time.time(), ())
         with refusal(stack):
+            with pytest.raises((UnavailableError, RuntimeError), match=r"SafeMode|quota"):
+                hdfs(stack).makedirs(stack.hdfs_path("refused"))
             watch.wait_for(VITAL_INFO, time.time() + REFUSED_SECONDS)
         watch.recovered(time.time(), ())
     found = world.findings(await_condition)

@@ -1,15 +1,16 @@
-"""How the fault suite sees that a connection was cut."""
+"""How the fault suite sees that a connection was cut, and that a disk is full."""
 
 from __future__ import annotations
 
 import socket
 import struct
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from tests.faults import disorder
-from tests.faults.disorder import is_cut
+from tests.faults.disorder import is_cut, takes_more
 
 BROKEN_OFF = struct.pack("ii", 1, 0)
 
@@ -41,3 +42,8 @@ def test_a_connection_that_the_server_has_ended_is_not(ends: tuple[socket.socket
     client, server = ends
     server.close()
     assert not is_cut(client)
+
+
+def test_a_directory_with_room_takes_more_and_is_left_as_it_was(tmp_path: Path) -> None:
+    assert takes_more(tmp_path)
+    assert [*tmp_path.iterdir()] == []
