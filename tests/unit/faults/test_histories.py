@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
+
+from alerts.bedside import Value
+from clinical.messages import Breach
 from tests.faults.histories import (
     Episode,
     Step,
@@ -11,6 +15,8 @@ from tests.faults.histories import (
     untold,
     without_alarm,
 )
+from tests.unit.alerts.breaches import RECORDED
+from tests.unit.alerts.test_book import Desk
 
 GROUP_MS = 30_000
 KEYS = dict.fromkeys(("first", "second"), ("P-1", "spo2", "low")) | {"other": ("P-2", "spo2", "low")}
@@ -90,3 +96,43 @@ def test_an_episode_is_without_alarm_when_none_lasted_in_any_part_of_it() -> Non
     alarms = [(0, 9), (31, None)]
     assert without_alarm([Episode(10, 30)], alarms) == [Episode(10, 30)]
     assert without_alarm([Episode(9, 30), Episode(10, 31)], alarms) == []
+
+
+def engines_own(*, late: bool) -> Desk:
+    """A saturation too low for a minute, then well until its end is told; its breaches come at once, or after all."""
+    desk, kept = Desk(), list[Breach]()
+    for second in range(180):
+        value, source_id = 85.0 if second < 60 else 98.0, str(second)
+        desk.now = RECORDED + second * 1000
+        one = Value("spo2", value, desk.now, source_id)
+        desk.bedside.see("P-1", [one], desk.now)
+        desk.book.value("P-1", one, desk.now)
+        found = desk.breach_of(
+            value, patient="P-1", attribute="spo2", at=desk.now, source_id=source_id, delay_seconds=15, clear_margin=1.0
+        )
+        kept += [found] if found else []
+        if not late:
+            for breach in kept:
+                desk.book.breach(breach, desk.now)
+            kept.clear()
+        desk.close()
+    for breach in kept:
+        desk.book.breach(breach, desk.now)
+    desk.close()
+    desk.now += 2 * GROUP_MS
+    desk.close()
+    return desk
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_what_the_engine_writes_of_an_episode_is_in_order(late: bool) -> None:
+    desk = engines_own(late=late)
+    steps = [Step(one.alarm_id, one.at, one.what, one.breach_id, one.notification_id) for one in desk.events]
+    raised = [alarm for alarm in desk.alarms.values() if alarm.raised_at is not None]
+    assert raised
+    assert overlapping(steps, {alarm.alarm_id: alarm.key for alarm in desk.alarms.values()}) == set()
+    assert untold(steps, [alarm.alarm_id for alarm in raised], GROUP_MS) == set()
+    assert (
+        without_alarm([Episode(RECORDED, RECORDED + 59_000)], [(one.started_at, one.ended_at) for one in raised]) == []
+    )
+    assert len({step.breach_id for step in steps if step.what == "pending"}) == len(desk.alarms)
