@@ -1,4 +1,5 @@
-"""A signal that is lost during a silence is told when that is over, also when the engine was restarted meanwhile."""
+"""What the watch tells, also when the engine is restarted meanwhile: a signal that is lost during a silence when that
+is over, and a pipeline that is late as a whole once and of no bed."""
 
 from __future__ import annotations
 
@@ -11,7 +12,7 @@ import pytest
 from alerts import signal_watch
 from alerts.bedside import Seen, Value
 from alerts.message import Style
-from alerts.no_signal import HELD, signal_key
+from alerts.no_signal import HELD, PIPELINE_LATE, WHOLE, signal_key
 from alerts.signal_watch import SignalWatch
 from alerts.silences import Silence
 from alerts.wards import Stay
@@ -26,24 +27,31 @@ SATURATION = Signal("P1", "spo2")
 
 
 class Database:
-    """What the engine has written of held signals, as a cursor gives it."""
+    """What the engine has written of held signals and of a late pipeline, as a cursor gives it."""
 
     def __init__(self) -> None:
         self.held: dict[Signal, int] = {}
+        self.late: set[str] = set()
         self._asked: tuple[str, ...] = ()
 
     def execute(self, _statement: str, arguments: tuple[str, ...]) -> None:
         self._asked = arguments
 
-    def fetchall(self) -> list[tuple[str, int]]:
-        return [(signal_key(one), since) for one, since in self.held.items()] if self._asked == (HELD,) else []
+    def fetchall(self) -> list[tuple[Any, ...]]:
+        match self._asked:
+            case (kind,) if kind == HELD:
+                return [(signal_key(one), since) for one, since in self.held.items()]
+            case (kind,) if kind == PIPELINE_LATE:
+                return [(key,) for key in self.late]
+        return []
 
 
 class Ward:
-    """Two patients of ward A, of whom one loses the saturation; and the watch over them."""
+    """Two patients of ward A, and the watch over them. In the seconds `lost` one of them has no saturation, in
+    `stopped` nothing comes of either; `silence` is in force until SILENT_UNTIL."""
 
-    def __init__(self, returns_at: float = float("inf")) -> None:
-        self._returns_at = returns_at
+    def __init__(self, lost: range = range(0), stopped: range = range(0), silence: Silence | None = None) -> None:
+        self._lost, self._stopped, self._silence = lost, stopped, silence
         self.database = Database()
         self.told: list[tuple[int, str, bool]] = []
         self._start(0)
@@ -60,17 +68,18 @@ class Ward:
 
     def run(self, first: int, end: int) -> None:
         for second in range(first, end):
-            self._watch.silence([SILENCE] if second < SILENT_UNTIL else [])
+            self._watch.silence([self._silence] if self._silence and second < SILENT_UNTIL else [])
             self._see(second)
             alarms = self._watch.look(RECORDED + second * 1000, behind=False)
             if alarms.held is not None:
                 self.database.held = dict(alarms.held)
+            self.database.late ^= {one["alarm_key"] for one in alarms.alarms if one["kind"] == PIPELINE_LATE}
             self.told += [(second, one["alarm_key"], one["cleared"]) for one in alarms.alarms]
 
     def _see(self, second: int) -> None:
         now = RECORDED + second * 1000
-        for patient in ("P1", "P2"):
-            has_lost = patient == "P1" and LOST_AT <= second < self._returns_at
+        for patient in ("P1", "P2") if second not in self._stopped else ():
+            has_lost = patient == "P1" and second in self._lost
             attributes = ["heart_rate"] if has_lost else ["heart_rate", "spo2"]
             values = tuple(Value(name, 80.0, now, f"{patient}{second}") for name in attributes)
             self._watch.see(Seen(patient, now, values))
@@ -86,7 +95,7 @@ def everybody_is_in_ward_a(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("restart", [1200, 3600])
 def test_a_signal_that_a_silence_holds_outlives_a_restart(restart: int) -> None:
-    ward = Ward()
+    ward = Ward(lost=range(LOST_AT, END), silence=SILENCE)
     ward.run(0, restart)
     assert list(ward.database.held) == [SATURATION]
     ward.restart(restart)
@@ -99,10 +108,23 @@ def test_a_signal_that_a_silence_holds_outlives_a_restart(restart: int) -> None:
 
 @pytest.mark.parametrize("restart", [None, 3600])
 def test_a_signal_that_comes_back_in_the_silence_is_told_to_nobody(restart: int | None) -> None:
-    ward = Ward(returns_at=5000)
+    ward = Ward(lost=range(LOST_AT, 5000), silence=SILENCE)
     ward.run(0, restart or 0)
     if restart:
         ward.restart(restart)
     ward.run(restart or 0, END)
     assert ward.told == []
     assert ward.database.held == {}
+
+
+@pytest.mark.parametrize("restart", [620, 700, 790])
+def test_a_pipeline_that_is_late_as_a_whole_is_told_once_and_of_no_bed(restart: int) -> None:
+    stopped = range(600, 800)
+    ward = Ward(stopped=stopped)
+    ward.run(0, restart)
+    ward.restart(restart)
+    ward.run(restart, 1200)
+    assert [what for _, *what in ward.told] == [[key := f"{PIPELINE_LATE}:{WHOLE}", False], [key, True]]
+    raised, cleared = (second for second, *_ in ward.told)
+    assert raised in stopped
+    assert cleared in range(stopped.stop, stopped.stop + 10)
