@@ -122,6 +122,19 @@ def test_two_high_readings_make_an_alarm_a_mail_and_their_audit(desk: Desk) -> N
     assert desk.events[-1].notification_id == mail.notification_id
 
 
+def test_a_mail_shows_the_last_ten_values_and_the_other_current_vitals(desk: Desk) -> None:
+    desk.bedside.see("P-1", [Value("news2", 5.0, RECORDED, "score", 5, 7)], RECORDED)
+    for second in range(12):
+        desk.reads(second, second + (70 if second < 10 else 130))
+    [mail] = desk.mails
+    lines = mail.body.splitlines()
+    assert (
+        "Last values:  141 (14:13:31), 140 (:30), 79 (:29), 78 (:28), 77 (:27), 76 (:26), 75 (:25), 74 (:24), 73 (:23),"
+        " 72 (:22)"
+    ) in lines
+    assert "NEWS2 score:  >= 5, 5 of 7 inputs" in lines
+
+
 def test_a_single_spike_is_recorded_and_told_to_nobody(desk: Desk) -> None:
     desk.reads(0, 72)
     desk.reads(1, 150)
