@@ -121,9 +121,10 @@ def test_high_with_a_delay_needs_both_the_delay_and_two_of_three() -> None:
     assert bed.raised() == []
 
 
+@pytest.mark.parametrize("delay", [0, 15])
 @pytest.mark.parametrize("attribute", ["heart_rate", "respiratory_rate"])
-def test_an_asystole_or_an_apnoea_is_raised_at_once(attribute: str) -> None:
-    bed = Bedside(replace(HEART_RATE, attribute=attribute))
+def test_an_asystole_or_an_apnoea_is_raised_at_once_whatever_the_delay(attribute: str, delay: int) -> None:
+    bed = Bedside(replace(HEART_RATE, attribute=attribute, bands=((40, "high", delay), *HEART_RATE.bands[1:])))
     bed.reads(0, 0)
     assert bed.raised() == [(0, "high")]
 
