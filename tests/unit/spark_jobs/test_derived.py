@@ -26,7 +26,7 @@ from spark_jobs.transforms.derived import (
     mean_windows,
     news2_messages,
 )
-from tests.unit.spark_jobs.frames import kafka_frame
+from tests.unit.spark_jobs.frames import kafka_frame, run_batch
 
 NOON = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
 NOON_MS = int(NOON.timestamp() * 1000)
@@ -167,17 +167,7 @@ def test_what_is_remembered_of_a_patient_does_not_grow_with_time(spark: SparkSes
             for number in range(10)
         ]
         frame = kafka_frame(spark, rows, timestamp_ms=NOON_MS + days * 86_400_000)
-        frame.coalesce(1).write.mode("append").parquet(str(tmp_path / "messages"))
-        messages_so_far = spark.readStream.schema(frame.schema).parquet(str(tmp_path / "messages"))
-        query = (
-            latest_inputs(inputs_of_readings(messages_so_far, Readings()), 86_400)
-            .writeStream.outputMode("update")
-            .format("noop")
-            .option("checkpointLocation", str(tmp_path / "checkpoint"))
-            .trigger(availableNow=True)
-            .start()
-        )
-        query.awaitTermination()
+        query = run_batch(frame, tmp_path, lambda inputs: latest_inputs(inputs, 86_400), DataFrame.collect)
         kept.append(int(query.recentProgress[-1].stateOperators[0].numRowsTotal))
     assert kept[-1] == kept[-2] == kept[-3] <= 10 * 2 * 4
 
@@ -359,6 +349,33 @@ def test_the_mean_of_each_windows_newest_minute_is_that_of_the_pure_function(spa
         assert used == expected[at][1]
         assert Decimal(str(value)) == expected[at][0].quantize(Decimal("0.001"), rounding="ROUND_FLOOR")
     assert {(message["attribute"], message["inputs_expected"]) for message in found} == {("glucose_mean_10m", 2)}
+
+
+def test_a_reading_counts_for_its_mean_as_long_as_the_settings_say_and_is_then_dropped(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    found: dict[int, float] = {}
+
+    def arrive(readings: dict[int, float]) -> dict[int, float]:
+        """By seconds after noon; the means that change."""
+        found.clear()
+        rows = [reading(second, NOON_MS + second * 1000, glucose=value) for second, value in readings.items()]
+        run_batch(
+            kafka_frame(spark, rows, timestamp_ms=RECEIVED_MS),
+            tmp_path,
+            lambda inputs: mean_windows(inputs, GLUCOSE_MEAN, late_seconds=60),
+            take,
+        )
+        return dict(found)
+
+    def take(changes: DataFrame) -> None:
+        made = messages(mean_messages(changes, GLUCOSE_MEAN))
+        found.update({(one["computed_for"] - NOON_MS) // 1000: one["value"] for one in made})
+
+    assert arrive({0: 100, 55: 110, 109: 120}) == {55: 105, 109: 110}
+    assert arrive({50: 150}) == {55: 120, 109: 120}
+    assert arrive({3600: 80}) == {}
+    assert arrive({50: 300, 51: 300}) == {}
 
 
 def test_one_reading_is_no_mean(spark: SparkSession) -> None:
