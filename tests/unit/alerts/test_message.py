@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from alerts.manner import style_of
 from alerts.message import (
     DISCLAIMER,
     SUBJECT_MAX,
@@ -21,11 +22,12 @@ from alerts.message import (
 )
 from clinical.messages import Breach
 from clinical.notices import News
+from infra.settings import Alerts, Settings
 from tests.unit.alerts.breaches import RECORDED, breach, technical_alarm
 
 OSLO = Style(ZoneInfo("Europe/Oslo"))
 UTC_STYLE = Style(ZoneInfo("UTC"))
-MINIMAL = Style(ZoneInfo("UTC"), direct_identifiers=False)
+MINIMAL, FULL = (style_of(Settings(alerts=Alerts(content=content))) for content in ("minimal", "full"))
 NOW = RECORDED + 1000
 SPO2 = {
     "attribute": "spo2",
@@ -454,7 +456,7 @@ def test_every_subject_is_short_ascii_on_one_line_without_identifiers(
 def test_a_minimal_mail_leaves_out_every_direct_identifier(
     several: list[Told], current: list[Current], now: int
 ) -> None:
-    minimal, full = (clinical_mail(several, current, 0, "f" * 32, link, now, style) for style in (MINIMAL, UTC_STYLE))
+    minimal, full = (clinical_mail(several, current, 0, "f" * 32, link, now, style) for style in (MINIMAL, FULL))
     for identifier in IDENTIFIERS.values():
         assert identifier not in minimal.body
         assert identifier in full.body
