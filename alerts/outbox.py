@@ -30,8 +30,9 @@ LOST_WITHIN_MS = 3_600_000
 this, because SMTP was away, is not looked for."""
 
 
-Kin = tuple[str, str, str, str, int, str]
-"""Topic, kind, ward, severity, escalation and attribute: notifications of equal ones reach the same readers."""
+Kin = tuple[str, str, str, str, str, int, str]
+"""Topic, kind, notice, ward, severity, escalation and attribute: notifications of equal ones reach the same readers,
+whatever their filters look at."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,7 @@ def send_order(waiting: Sequence[Waiting]) -> list[Waiting]:
 def load_waiting(cursor: Cursor, now: int) -> list[Waiting]:
     """The most urgent notifications that may be tried now, with all older ones of their groups."""
     query = (
-        "SELECT seq, group_key, priority, not_before, topic, kind, ward, severity, escalation, attribute"
+        "SELECT seq, group_key, priority, not_before, topic, kind, notice, ward, severity, escalation, attribute"
         " FROM notifications WHERE sent_at IS NULL AND merged_into IS NULL AND not_before <= %s"
     )
     cursor.execute(f"{query} ORDER BY priority, seq LIMIT %s", (now, WINDOW))
@@ -102,6 +103,7 @@ def _waiting(
     not_before: int,
     topic: str,
     kind: str,
+    notice: str,
     ward: str,
     severity: str,
     escalation: int,
@@ -109,7 +111,8 @@ def _waiting(
 ) -> Waiting:
     # Not merged again, nor with what SNS refused for its own sake; and the watchdog's are looked for one by one.
     alone = priority == MERGED_PRIORITY or not_before > 0 or kind == "watchdog"
-    return Waiting(seq, group_key, priority, None if alone else (topic, kind, ward, severity, escalation, attribute))
+    kin = (topic, kind, notice, ward, severity, escalation, attribute)
+    return Waiting(seq, group_key, priority, None if alone else kin)
 
 
 def load_ready(cursor: Cursor, seq: int) -> Ready:
@@ -140,7 +143,8 @@ def merge(cursor: Cursor, seqs: Sequence[int], now: int) -> Ready:
     """
     some = seqs[:PARTS_MAX]
     cursor.execute(
-        "SELECT seq, subject, body, alarm_id, topic, kind, severity, ward, attribute, escalation FROM notifications"
+        "SELECT seq, subject, body, alarm_id, topic, kind, notice, severity, ward, attribute, escalation"
+        " FROM notifications"
         f" WHERE seq IN ({', '.join(['%s'] * len(some))}) ORDER BY seq",
         some,
     )
@@ -161,7 +165,7 @@ def merge(cursor: Cursor, seqs: Sequence[int], now: int) -> Ready:
 
 
 def _merged(first: Sequence[Any], parts: Sequence[Mail], now: int) -> Notification:
-    alarm_id, topic, kind, severity, ward, attribute, escalation = first
+    alarm_id, topic, kind, notice, severity, ward, attribute, escalation = first
     notification_id = uuid.uuid4().hex
     mail = merged_mail(parts, severity, ward, notification_id)
     return Notification(
@@ -170,7 +174,7 @@ def _merged(first: Sequence[Any], parts: Sequence[Mail], now: int) -> Notificati
         group_key=digest("merged", notification_id),
         topic=topic,
         kind=kind,
-        notice="merged",
+        notice=notice,
         priority=MERGED_PRIORITY,
         severity=severity,
         ward=ward,

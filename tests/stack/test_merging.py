@@ -146,7 +146,7 @@ def test_a_merged_notification_waits_first_until_it_is_sent_and_takes_its_parts_
         assert waiting[0].priority == MERGED_PRIORITY
         assert not {item.seq for item in waiting} & set(seqs)
         assert ready.is_merged
-        assert ready.attributes["attribute"] == ["heart_rate"]
+        assert (ready.attributes["attribute"], ready.attributes["notice"]) == (["heart_rate"], "raised")
         in_transaction(connection, lambda cursor: mark_sent(cursor, ready, "m1", 12345))
     assert parts_of(stack, reader.ward) == [(ready.notification_id, 12345, 0)] * 3
 

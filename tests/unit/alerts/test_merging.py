@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from unittest.mock import MagicMock
+
 from hypothesis import given
 from hypothesis import strategies as st
 
 from alerts.merging import plan_merges
-from alerts.outbox import MERGED_PRIORITY, Kin, Waiting, send_order
+from alerts.outbox import MERGED_PRIORITY, Kin, Waiting, load_waiting, send_order
 from alerts.publisher import sns_attribute
 
 
-def kin(name: str = "heart_rate", severity: str = "high") -> Kin:
-    return ("doctors", "clinical", "ICU", severity, 0, name)
+def kin(name: str = "heart_rate", severity: str = "high", notice: str = "raised") -> Kin:
+    return ("doctors", "clinical", notice, "ICU", severity, 0, name)
 
 
 def waiting(seq: int, group: str, priority: int = 0, kind: Kin | None = None) -> Waiting:
@@ -37,6 +39,16 @@ def test_only_what_reaches_the_same_readers_is_merged_and_high_goes_first() -> N
         waiting(5, "e", 0, kin()),
     ]
     assert seqs(plan_merges(items, 0)) == [(2, 5), (3,), (1, 4)]
+
+
+def test_a_burst_of_alarms_and_of_their_ends_is_two_mails_in_their_order() -> None:
+    """As the outbox has them: each patient's alarm and its end."""
+    cursor = MagicMock()
+    cursor.fetchall.return_value = [
+        (seq, str(seq % 50).encode(), 0, 0, "doctors", "clinical", notice, "ICU", "high", 0, "heart_rate")
+        for seq, notice in enumerate(["raised"] * 50 + ["resolved"] * 50)
+    ]
+    assert seqs(plan_merges(load_waiting(cursor, 0), 40)) == [tuple(range(50)), tuple(range(50, 100))]
 
 
 def test_a_part_is_not_taken_over_an_older_mail_of_its_patient() -> None:
