@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from alerts.ack_page import STREAM as PAGE
 from alerts.alarms_cli import alarms
 from alerts.book import CLAIMED
 from alerts.links import acknowledge_link
+from alerts.silences import load_in_force
 from infra.clients import alerts_connection
 from infra.errors import WardError
 from infra.servers import project_environment
@@ -41,6 +43,7 @@ BESIDE = 7000
 
 HIDDEN = re.compile(r'<input type="hidden" name="(\w+)" value="(\w+)">')
 AUTHOR, REASON = "Dr Ingrid Ødegård", "on my way"
+HOUR_MS = 3_600_000
 
 
 def alarm_of(settings: Settings, reader: Reader) -> str:
@@ -58,6 +61,11 @@ def run_alarms(*arguments: str) -> str:
     result = CliRunner().invoke(alarms, list(arguments), catch_exceptions=False)
     assert result.exit_code == 0, result.output
     return result.output
+
+
+def moment(at: int) -> str:
+    """Epoch ms as `ward alarms` reads it, to the second."""
+    return f"{datetime.fromtimestamp(at / 1000, UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
 def row_of(settings: Settings, patient: str) -> tuple[Any, ...]:
@@ -290,3 +298,26 @@ def test_a_silenced_ward_is_recorded_and_not_mailed_and_its_silence_can_be_lifte
     assert reader.ward not in run_alarms("silences")
     ward_subscriptions("remove", other.email)
     forget_ward(stack, other.ward)
+
+
+def test_a_maintenance_window_that_is_to_come_holds_from_its_start_to_its_end(stack: Settings) -> None:
+    ward, now = unique("Ward"), now_ms() // 1000 * 1000
+    starts, ends = now + HOUR_MS, now + 2 * HOUR_MS
+
+    def kinds(at: int) -> list[str]:
+        """Of what is in force about the ward then."""
+        with closing(alerts_connection(stack)) as connection, connection.cursor() as cursor:
+            return [one.kind for one in load_in_force(cursor, at) if one.ward == ward]
+
+    window = ("--maintenance", "--from", moment(starts), "--until", moment(ends))
+    said = run_alarms("silence", "--ward", ward, "--author", AUTHOR, "--reason", REASON, *window)
+    found = re.search(r"Maintenance window (\d+): no mails", said)
+    assert found
+    half = now + 3 * HOUR_MS // 2
+    assert [kinds(at) for at in (now, starts - 1, ends, ends + HOUR_MS)] == [[]] * 4
+    assert [kinds(at) for at in (starts, half, ends - 1)] == [["maintenance"]] * 3
+    [listed] = [line for line in run_alarms("silences").splitlines() if ward in line]
+    assert "maintenance" in listed
+    assert "to come" in listed
+    run_alarms("silences", "--lift", found[1], "--author", AUTHOR)
+    assert kinds(half) == []
