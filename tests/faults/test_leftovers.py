@@ -26,10 +26,8 @@ LONG = "SELECT a.patient_id, b.reading_id FROM health.vital_readings a CROSS JOI
 
 def left(settings: Settings) -> set[str]:
     """What the sessions of HiveServer2 have written, on HDFS and on this machine."""
-    files, found = hdfs(settings), set[str]()
-    for user in files.ls(SCRATCH, detail=False) if files.exists(SCRATCH) else ():
-        found.update(files.ls(user, detail=False))
-    return found | {str(path) for path in temporary_dir(settings, "hiveserver2").rglob("*")}
+    local = (path for path in temporary_dir(settings, "hiveserver2").rglob("*") if path.is_file())
+    return {*hdfs(settings).find(SCRATCH), *map(str, local)}
 
 
 def test_a_killed_hiveserver2_comes_back_without_what_its_queries_had_written(
