@@ -325,7 +325,7 @@ def test_an_import_that_is_killed_leaves_the_last_snapshot_in_force_and_the_next
 ) -> None:
     world = imported
     location, rows, versions = world.location(), world.in_hive(), world.snapshots().versions()
-    world.sql(f"UPDATE {world.source} SET phone = 'changed before {at}' WHERE patient_id = 'leap'")
+    world.sql(f"UPDATE {world.source} SET name = 'changed before {at}' ORDER BY patient_id LIMIT 1")
     world.insert((f"new before {at}", "Kari"))
     process = multiprocessing.get_context("spawn").Process(
         target=import_and_die, args=(world.settings, world.table, at), daemon=True
