@@ -175,8 +175,10 @@ def audit_breaches(
             if not unpublished:
                 continue
             judged_late = {
-                False: _judged_until(settings, start, _passed_by(session, source, end)),
-                True: _judged_until(settings, start, datetime.now(UTC)),
+                sent_again: _judged_until(
+                    settings, start, datetime.now(UTC) if sent_again else _passed_by(session, source, end)
+                )
+                for sent_again in {sent_again for _, _, sent_again in unpublished}
             }
             for value, patient, sent_again in unpublished:
                 if judged_late[sent_again].is_due(value, patient):

@@ -171,11 +171,22 @@ def run_checks(settings: Settings, arguments: list[str], console: Console, fault
 def tell_failures(console: Console) -> None:
     """Print once more, as the last word, which tests of the last run of all failed, and the beginning of why."""
     for report in sorted(REPORTS.glob("*.xml")):
-        for case in ElementTree.parse(report).iter("testcase"):
-            for wrong in (one for one in case if one.tag in ("failure", "error")):
-                name = f"{case.get('classname', '').replace('.', '/')}.py::{case.get('name')}"
-                why = (wrong.get("message") or "").partition("\n")[0][:WHY_CHARACTERS]
-                console.print(f"{wrong.tag.upper()} {name}: {why}", style="red", markup=False, highlight=False)
+        try:
+            cases = list(ElementTree.parse(report).iter("testcase"))
+        except ElementTree.ParseError:
+            told = [f"{report} is not whole: pytest was killed."]
+        else:
+            told = [_in_a_line(case, wrong) for case in cases for wrong in case if wrong.tag in ("failure", "error")]
+        for line in told:
+            console.print(line, style="red", markup=False, highlight=False)
+
+
+def _in_a_line(case: ElementTree.Element, wrong: ElementTree.Element) -> str:
+    """What failed, where, and the first words of why: of a file that cannot be imported the last ones."""
+    where, name = case.get("classname", ""), case.get("name", "")
+    said = (wrong.get("message") or "").partition("\n")[0] if where else (wrong.text or "").strip().rpartition("\n")[2]
+    place = f"{where.replace('.', '/')}.py::{name}" if where else f"{name.replace('.', '/')}.py"
+    return f"{wrong.tag.upper()} {place}: {said[:WHY_CHARACTERS]}"
 
 
 def run_long_faults(console: Console) -> int:

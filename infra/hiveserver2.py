@@ -6,18 +6,15 @@ python -m infra.hiveserver2
 from __future__ import annotations
 
 import os
-import tempfile
+from contextlib import suppress
 
 from infra import java
-from infra.clients import hdfs
+from infra.clients import hdfs, with_retries
 from infra.errors import UnavailableError
 from infra.log import configure_logging, get_logger
 from infra.render import conf_dir
 from infra.settings import Settings, load_settings
-
-SCRATCH = "/tmp/hiveserver2"
-"""`hive.exec.scratchdir` on HDFS, by user and session: what queries have sorted and not yet told. Not Hive's usual
-`/tmp/hive`, which Spark's sessions use too."""
+from infra.supervise import temporary_dir
 
 log = get_logger("hiveserver2")
 
@@ -35,24 +32,36 @@ def command(settings: Settings) -> list[str]:
             *java.HIVE_FLAGS,
             f"-Dhive.log4j.file={logging}",
             f"-Dlog4j.configurationFile={logging}",
-            f"-Djava.io.tmpdir={tempfile.gettempdir()}",
+            f"-Djava.io.tmpdir={temporary_dir(settings, 'hiveserver2')}",
         ),
     )
+
+
+def scratch_dir(settings: Settings) -> str:
+    """`hive.exec.scratchdir` on HDFS: by user and session, what queries have sorted and not yet told."""
+    return settings.hdfs_path("tmp", "hiveserver2")
 
 
 def remove_leftovers(settings: Settings) -> None:
     """Remove the temporary files of every session on HDFS: none outlives its server, and they hold rows of patients.
     Those on this machine are in the directory that the supervisor empties.
 
-    While HDFS does not take orders they stay for the next start.
+    HDFS is waited for, as without it there is no answer to any query; if it stays away they stay for the next start,
+    which is logged.
     """
-    files = hdfs(settings)
     try:
-        for user in files.ls(SCRATCH, detail=False) if files.exists(SCRATCH) else ():
-            for session in files.ls(user, detail=False):
-                files.rm(session, recursive=True)
+        with_retries(settings, lambda: _remove_sessions(settings))
     except (UnavailableError, OSError, RuntimeError) as error:
         log.warning("what a HiveServer2 before may have left on HDFS stays for now", reason=str(error))
+
+
+def _remove_sessions(settings: Settings) -> None:
+    files = hdfs(settings)
+    # Not `exists`, which takes a NameNode that is away for a directory that is not there.
+    with suppress(FileNotFoundError):
+        for user in files.ls(scratch_dir(settings), detail=False):
+            for session in files.ls(user, detail=False):
+                files.rm(session, recursive=True)
 
 
 def main() -> None:

@@ -92,6 +92,12 @@ def _hadoop_environment(settings: Settings) -> dict[str, str]:
     return {"HADOOP_USER_NAME": settings.hadoop.user}
 
 
+def _hiveserver2_environment(settings: Settings) -> dict[str, str]:
+    """It is begun by a program of ours, which looks for `java` where `./ward` does."""
+    ours = {name: value for name, value in project_environment(settings).items() if name != "PATH"}
+    return ours | _hadoop_environment(settings)
+
+
 def _embedded_mysql(settings: Settings) -> bool:
     return settings.mysql.host == "127.0.0.1" and settings.mysql.port is None
 
@@ -257,7 +263,7 @@ SERVERS: tuple[Server, ...] = (
         ports=("hiveserver2", "hiveserver2_http"),
         depends_on=("metastore",),
         prepare=initialise.hiveserver2,
-        environment=_hadoop_environment,
+        environment=_hiveserver2_environment,
         page=_http("hiveserver2_http"),
         wanted=lambda settings: settings.hadoop.hiveserver2_port is None,
     ),

@@ -238,7 +238,7 @@ class Spark(Frozen):
         "after a crash, an edited threshold or fresh contacts",
     )
     patients_broadcast_max: int = 20_000
-    checkpoint_batches: int = Field(100, ge=10, description="of so many batches a checkpoint keeps what it was")
+    checkpoint_batches: int = Field(100, ge=10, description="so many of its newest batches a checkpoint keeps")
     extra: dict[str, str] = Field(default_factory=dict, description="further Spark properties, as they are")
 
 

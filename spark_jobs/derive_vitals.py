@@ -33,7 +33,7 @@ from infra.priority import give_way
 from infra.settings import Settings
 from infra.stream import run_stream
 from spark_jobs.alarms import Alarms
-from spark_jobs.checkpoint import check_checkpoint
+from spark_jobs.checkpoint import SET_ASIDE, check_checkpoint
 from spark_jobs.clock import BatchClock
 from spark_jobs.first_batch import has_begun
 from spark_jobs.kafka import kafka_source, since, write_to_kafka
@@ -73,7 +73,7 @@ CHECKPOINTS = {NEWS2: f"{NEWS2}-3"}
 which Spark refuses. The query then begins as without a checkpoint."""
 
 SUPERSEDED = {NEWS2: (NEWS2, f"{NEWS2}-2")}
-"""The directories before: they hold vitals, and are removed."""
+"""The directories before: they hold vitals, and are removed, also those that were set aside."""
 
 log = get_logger(NAME)
 
@@ -180,10 +180,9 @@ class DerivingJob:
         return kafka_source(spark, self._settings, self._place.readings, most, since(WARM_UP_SECONDS))
 
     def _remove_superseded(self, name: str) -> None:
-        files = hdfs(self._settings)
-        for old in SUPERSEDED.get(name, ()):
-            path = self._settings.hdfs_path("checkpoints", f"{self._place.checkpoint}/{old}")
-            if files.exists(path):
+        files, mine = hdfs(self._settings), self._settings.hdfs_path("checkpoints", self._place.checkpoint)
+        for path in files.ls(mine, detail=False) if files.exists(mine) else ():
+            if path.removeprefix(f"{mine}/").partition(SET_ASIDE)[0] in SUPERSEDED.get(name, ()):
                 files.rm(path, recursive=True)
                 log.info("removed a checkpoint of an older version", path=path)
 

@@ -99,7 +99,8 @@ def latest_inputs(inputs: DataFrame, remember_seconds: int) -> DataFrame:
 
 def news2_messages(latest: DataFrame, patients: DataFrame, derivation: Derivation) -> DataFrame:
     """Kafka's `key` and `value` of the score of each patient of `latest_inputs`, as `clinical.news2.score` computes it:
-    by the window that has the newest reading and began first.
+    of those of its windows that changed, by the one that has the newest reading and began first. So a reading that was
+    inserted long before the patient's others gives the score of its own time.
 
     `patients` has PATIENT_COLUMNS, each patient once. Who is not there, or has no birth date, counts as an adult on
     SpO2 scale 1; children and pregnant patients get no score (`clinical.news2.applies`). An input that is older than

@@ -34,7 +34,7 @@ def test_no_kill_loses_or_doubles_anything(
         carry_out(stack, campaign, await_condition)
     finished.append(campaign)
     assert campaign.clean, campaign.findings
-    assert campaign.too_slow == []
+    assert not kills.alone or campaign.too_slow == []
 
 
 def carry_out(stack: Settings, campaign: Campaign, await_condition: Await) -> None:

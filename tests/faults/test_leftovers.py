@@ -14,7 +14,7 @@ import pytest
 from hive.client import QueryError, query
 from infra.clients import hdfs
 from infra.errors import UnavailableError
-from infra.hiveserver2 import SCRATCH
+from infra.hiveserver2 import scratch_dir
 from infra.settings import Settings
 from infra.supervise import processes, temporary_dir, wait_ready
 
@@ -27,7 +27,7 @@ LONG = "SELECT a.patient_id, b.reading_id FROM health.vital_readings a CROSS JOI
 def left(settings: Settings) -> set[str]:
     """What the sessions of HiveServer2 have written, on HDFS and on this machine."""
     local = (path for path in temporary_dir(settings, "hiveserver2").rglob("*") if path.is_file())
-    return {*hdfs(settings).find(SCRATCH), *map(str, local)}
+    return {*hdfs(settings).find(scratch_dir(settings)), *map(str, local)}
 
 
 def test_a_killed_hiveserver2_comes_back_without_what_its_queries_had_written(

@@ -103,14 +103,19 @@ def test_the_last_word_is_which_tests_failed_and_why(
         "def test_well(): pass\ndef test_left(table): pass\ndef test_wrong(): assert 1 == 2\n"
     )
     (tmp_path / "test_it.py").write_text(program)
+    (tmp_path / "test_lost.py").write_text("import what_is_not_there\n")
+    (tmp_path / "killed.xml").write_text("<testsuites><testsuite>")
     monkeypatch.setattr(checks, "REPORTS", tmp_path)
-    pytest_of_its_own = [sys.executable, "-m", "pytest", "test_it.py", "--junitxml=report.xml"]
+    arguments = ["test_it.py", "test_lost.py", "--continue-on-collection-errors", "--junitxml=report.xml"]
+    pytest_of_its_own = [sys.executable, "-m", "pytest", *arguments]
     subprocess.run(pytest_of_its_own, cwd=tmp_path, check=False, stdout=subprocess.DEVNULL)
     checks.tell_failures(Console(width=1000))
     told = capsys.readouterr().out
     assert "ERROR test_it.py::test_left: failed on teardown" in told
     assert "[it] is in use" in told
     assert "FAILURE test_it.py::test_wrong: assert 1 == 2" in told
+    assert "ERROR test_lost.py: E   ModuleNotFoundError: No module named 'what_is_not_there'" in told
+    assert "killed.xml is not whole" in told
     assert "test_well" not in told
     assert "and more" not in told
 
