@@ -30,13 +30,16 @@ from clinical.lifecycle import due_at, step
 from clinical.lifecycle_events import Acknowledge, Discharge, Kind, Measured, SetBack, Tick, breached
 from clinical.lifecycle_state import Outcome, State, kept_id
 from clinical.messages import Breach
-from clinical.notices import Item, Notice, Plan, Standing, not_ahead, plan, told
+from clinical.notices import Item, Notice, Plan, Standing, not_ahead, plan, rank, told
 
 DIRECTIONS = ("low", "high")
 RISES = (Kind.RAISED, Kind.SEVERITY_ROSE, Kind.ARRESTED)
 URGENT_KEPT_MS = 120_000
 LOOK_AGAIN_MS = 1000
 CLAIMED = "(by the link in a mail, the name as claimed)"
+OVER_KEPT_MS = 1_800_000
+"""At least so long, by the clock, the last alarm of its kind is remembered when it is over."""
+
 GONE_MS = 1_800_000
 """Of a patient who has left, an alarm without a value for so long is about a probe that was taken off."""
 
@@ -68,9 +71,12 @@ class AlarmBook:
         self._changes = Changes()
         self._clock = 0
         self._moved: dict[str, Moved] = {}
+        self._over: dict[Key, tuple[Alarm, int]] = {}
+        self._forget_at = 0
 
     def load(self, alarms: Iterable[Alarm], now: int) -> None:
         """Take in what MySQL holds: alarms that are pending or open, and those that are over and not told yet."""
+        self._clock = now
         for alarm in alarms:
             self._put(replace(alarm, notice=not_ahead(alarm.notice, now)))
             if alarm.state is not None and alarm.state.clock > now:
@@ -96,14 +102,24 @@ class AlarmBook:
         return next((alarm for alarm in self._open.values() if alarm.alarm_id == alarm_id), None)
 
     def breach(self, breach: Breach, now: int) -> None:
-        """Judge one breach. It must be one that `breached` takes, and no repeat."""
+        """Judge one breach. It must be one that `breached` takes, and no repeat.
+
+        One that comes after the values which ended its alarm is counted to that alarm; it begins one of its own only if
+        that lasts, or was worse than what the other was.
+        """
         self._look_at(now)
         breach = self._placed(breach)
         key = (breach["patient_id"], breach["attribute"], breach["direction"])
         at = min(breach["recorded_at"], now)
         alarm = self._open.get(key)
         source_id = kept_id(breach["source_id"])
-        outcome = step(alarm.state if alarm else None, breached(breach, self._changed_seconds), now)
+        event = breached(breach, self._changed_seconds)
+        if alarm is None and (over := self._part_of(key, breach, event, at, now)) is not None:
+            over = counted(over, breach, at)
+            self._changes.alarms[over.alarm_id] = over
+            self._put(over)
+            return
+        outcome = step(alarm.state if alarm else None, event, now)
         began = alarm is None
         if alarm is None:
             alarm = _begun(breach, at)
@@ -116,6 +132,22 @@ class AlarmBook:
         alarm = self._advance(alarm, outcome, now, breach["breach_id"])
         if began:
             self._catch_up(alarm, breach, now)
+
+    def _part_of(self, key: Key, breach: Breach, event: life.Breached, at: int, now: int) -> Alarm | None:
+        """The last alarm of its kind, which is over, if the breach is of its time and says nothing new by itself."""
+        last, _ = self._over.get(key, (None, 0))
+        if last is None or last.ended_at is None or not last.started_at <= at <= last.ended_at:
+            return None
+        outcome = step(None, event, now)
+        seen = [*outcome.transitions]
+        for value in self._bedside.since(breach["patient_id"], breach["attribute"], breach["recorded_at"]):
+            if outcome.state is None:
+                break
+            if value.source_id != breach["source_id"]:
+                outcome = step(outcome.state, _measured(value), now)
+                seen += outcome.transitions
+        is_worse = any(one.kind is Kind.ARRESTED or rank(one.severity) > rank(last.peak) for one in seen)
+        return last if outcome.state is None and not is_worse else None
 
     def value(self, patient_id: str, value: Value, now: int) -> None:
         """Tell a value to the patient's alarms of that attribute; it costs little when there is none."""
@@ -215,6 +247,9 @@ class AlarmBook:
         self._touched.clear()
         if len(self._urgent) > len(self._of_patient):
             self._urgent = {one: at for one, at in self._urgent.items() if now - at < URGENT_KEPT_MS}
+        if now >= self._forget_at:
+            self._over = {key: (last, at) for key, (last, at) in self._over.items() if now - at < OVER_KEPT_MS}
+            self._forget_at = now + URGENT_KEPT_MS
         changes, self._changes = self._changes, Changes()
         return changes
 
@@ -224,6 +259,7 @@ class AlarmBook:
             self._ticks = {key: min(at, now) for key, at in self._ticks.items()}
             self._touched.update(self._of_patient)
             self._urgent = {patient: min(at, now) for patient, at in self._urgent.items()}
+            self._forget_at = now
             for alarms in self._of_patient.values():
                 for alarm_id, alarm in alarms.items():
                     alarms[alarm_id] = replace(alarm, notice=not_ahead(alarm.notice, now))
@@ -258,9 +294,13 @@ class AlarmBook:
         if alarm.state is not None:
             self._open[alarm.key] = alarm
             self._wait(alarm.key, alarm.state)
-        elif (known := self._open.get(alarm.key)) and known.alarm_id == alarm.alarm_id:
-            del self._open[alarm.key]
-            self._ticks.pop(alarm.key, None)
+        else:
+            if (known := self._open.get(alarm.key)) and known.alarm_id == alarm.alarm_id:
+                del self._open[alarm.key]
+                self._ticks.pop(alarm.key, None)
+            last, _ = self._over.get(alarm.key, (alarm, 0))
+            if last.alarm_id == alarm.alarm_id or (last.ended_at or 0) <= (alarm.ended_at or 0):
+                self._over[alarm.key] = (alarm, self._clock)
         of_patient = self._of_patient.setdefault(alarm.patient_id, {})
         if alarm.state is not None or not alarm.notice.settled:
             of_patient[alarm.alarm_id] = alarm

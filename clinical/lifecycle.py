@@ -37,7 +37,8 @@ what is older, only high breaches count, from the second one on, and repeats are
 What does depend on the order: (1) a decision is not taken back by what comes later: breaches read ahead of the values
 between them look consecutive, and so lasting; give a new alarm the values recorded since its breach, and read the
 topics level with each other; (2) values read ahead of their breaches by more than a delay are judged by the last known
-band, and may clear an alarm before its last breaches are read: these begin a new one.
+band, and may clear an alarm before its last breaches are read: these begin a new one. It is over at once where the
+values since are given to it, and then the caller's to count to the alarm before.
 
 **The clock** may go back: what it loses is made up for, so that nothing waits longer and nothing is lost. A time of
 recording ahead of the clock counts as now. One that jumps forward lets delays and acknowledgements end early. When the

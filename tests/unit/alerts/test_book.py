@@ -177,6 +177,70 @@ def test_what_lasts_is_told_although_its_breaches_come_half_a_minute_late(desk: 
     assert [(news, severity) for _, news, severity, _ in desk.told] == [("raised", "high")]
 
 
+def late_breaches(desk: Desk, seconds: range, **more: Any) -> None:
+    """The breaches of heart rates of 150 that were read at these seconds come now."""
+    for second in seconds:
+        at = RECORDED + second * 1000
+        one = desk.breach_of(150, patient="P-1", attribute="heart_rate", at=at, source_id=f"read {second}", **more)
+        assert one is not None
+        desk.book.breach(one, desk.now)
+    desk.close()
+
+
+def over_episode(desk: Desk) -> None:
+    """A heart rate of 150 for a minute, then one of 72 for as long, whose breaches have not come."""
+    for second in range(120):
+        value = Value("heart_rate", 150 if second < 60 else 72, RECORDED + second * 1000, f"read {second}")
+        desk.bedside.see("P-1", [value], value.recorded_at)
+    desk.now = RECORDED + 120_000
+
+
+@pytest.mark.parametrize("severity", ["high", "medium", "low"])
+def test_an_episode_that_was_over_before_its_breaches_came_is_one_alarm(desk: Desk, severity: str) -> None:
+    over_episode(desk)
+    late_breaches(desk, range(60), severity=severity, delay_seconds=15)
+    desk.clock(300)
+    [alarm] = desk.alarms.values()
+    assert (alarm.breaches, alarm.peak, alarm.end_reason, alarm.state) == (60, severity, "cleared", None)
+    assert [(news, told) for _, news, told, _ in desk.told] == ([("resolved", severity)] if severity != "low" else [])
+
+
+def test_breaches_that_come_when_the_end_was_told_are_counted_and_nothing_more_is_told(desk: Desk) -> None:
+    over_episode(desk)
+    late_breaches(desk, range(10), delay_seconds=15)
+    desk.clock(300)
+    late_breaches(desk, range(10, 60), delay_seconds=15)
+    desk.clock(600)
+    [alarm] = desk.alarms.values()
+    assert alarm.breaches == 60
+    assert [news for _, news, _, _ in desk.told] == ["resolved"]
+
+
+def test_an_alarm_that_is_over_and_was_loaded_takes_its_late_breaches_too(desk: Desk) -> None:
+    over_episode(desk)
+    late_breaches(desk, range(10), delay_seconds=15)
+    desk.book = AlarmBook(Manner(desk.rule, STYLE), desk.bedside, {})
+    desk.book.load(desk.alarms.values(), desk.now)
+    late_breaches(desk, range(10, 60), delay_seconds=15)
+    desk.clock(300)
+    [alarm] = desk.alarms.values()
+    assert alarm.breaches == 60
+
+
+def test_late_breaches_that_were_worse_than_the_alarm_that_is_over_make_one_of_their_own(desk: Desk) -> None:
+    over_episode(desk)
+    late_breaches(desk, range(10), severity="medium", delay_seconds=0)
+    late_breaches(desk, range(10, 60), severity="high", delay_seconds=0)
+    assert [(alarm.peak, alarm.breaches) for alarm in desk.alarms.values()] == [("medium", 10), ("high", 50)]
+
+
+def test_a_breach_after_the_end_begins_an_alarm_of_its_own(desk: Desk) -> None:
+    over_episode(desk)
+    late_breaches(desk, range(60), delay_seconds=15)
+    desk.reads(125, 150, delay_seconds=15)
+    assert [alarm.breaches for alarm in desk.alarms.values()] == [60, 1]
+
+
 def test_a_rise_that_waits_for_company_is_told_although_what_came_before_was_acknowledged(desk: Desk) -> None:
     for second in range(41):
         desk.reads(second, 120, severity="medium", delay_seconds=0)
