@@ -85,6 +85,15 @@ def reader(stack: Settings) -> Iterator[Reader]:
 
 
 @pytest.fixture
+def senior(reader: Reader) -> Iterator[Reader]:
+    """Who hears the reader's ward from the first escalation on."""
+    one = Reader(f"{unique('senior')}@wardwatch.example", reader.ward)
+    ward_subscriptions("add", one.email, "--ward", one.ward, "--from-level", "1")
+    yield one
+    ward_subscriptions("remove", one.email)
+
+
+@pytest.fixture
 def own_engine(stack: Settings) -> Iterator[OwnEngine]:
     """The stack's engine is stopped, and one of the test's own works instead until the test hands over."""
     with in_place_of_the_engine(stack) as own:

@@ -122,10 +122,8 @@ def test_a_medium_alarm_waits_half_a_minute_and_its_reminders_back_off(
 
 
 def test_an_unanswered_high_alarm_is_escalated_and_its_end_reaches_the_same_people(
-    stack: Settings, reader: Reader, own_engine: OwnEngine, await_condition: Await
+    stack: Settings, reader: Reader, senior: Reader, own_engine: OwnEngine, await_condition: Await
 ) -> None:
-    senior = Reader(f"{unique('senior')}@wardwatch.example", reader.ward)
-    ward_subscriptions("add", senior.email, "--ward", senior.ward, "--from-level", "1")
     patient, began = unique("P"), now_ms() - 1_000_000
     for seconds, value in ((0, 45.0), (301, 44.0), (602, 43.0)):
         own_engine.now = began + seconds * 1000
@@ -163,7 +161,6 @@ def test_an_unanswered_high_alarm_is_escalated_and_its_end_reaches_the_same_peop
         ("[HIGH]", "2"),
         ("[RESOLVED]", "2"),
     ]
-    ward_subscriptions("remove", senior.email)
     [(phase, reason, peak)] = query(
         stack, "SELECT phase, end_reason, peak_severity FROM alarms WHERE patient_id = %s", patient
     )
