@@ -64,7 +64,8 @@ class Campaign:
     """`name` is unique; `done` holds each fault, when it struck and the seconds until each stage had recovered.
 
     What MySQL accepted is promised: `acknowledged` readings (first id, rows), and orders, by their `authors`. Alarms
-    that were seen acknowledged, and later not, have `fallen_back`.
+    that were seen acknowledged, and later not, have `fallen_back`. `edits` of a threshold row were acknowledged by
+    HBase; before them it `said` something else.
     """
 
     name: str
@@ -75,6 +76,8 @@ class Campaign:
     acknowledged: list[tuple[int, int]] = field(default_factory=list)
     authors: list[str] = field(default_factory=list)
     fallen_back: list[str] = field(default_factory=list)
+    edits: list[str] = field(default_factory=list)
+    said: str = ""
     findings: str = ""
     clean: bool = False
     ended: bool = False

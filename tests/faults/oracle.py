@@ -20,10 +20,12 @@ from clinical.messages import breach_id
 from clinical.thresholds import ThresholdRow, judge
 from clinical.topics import DERIVED_VITALS, DOCTORS_QUEUE, VITAL_INFO
 from hbase.snapshots import latest
+from hive.client import query
 from infra.clients import alerts_connection, devices_connection, hive_connection
 from infra.kafka_io import committed_messages
 from infra.settings import Settings
 from tests.faults.campaign import Campaign
+from tests.faults.editors import in_force, said
 from tests.faults.histories import (
     Episode,
     Key,
@@ -51,6 +53,9 @@ SHOWN = 5
 HEARD = "Acknowledged until"
 EDGE_MS = 5000
 """How much longer than its delay an episode must have lasted to be sure of an alarm."""
+
+EDITS_KEPT = 5
+"""HBase keeps ten versions of a cell, and some are of edits that it did not acknowledge."""
 
 HELD_SECONDS = 120
 """How long before its end the embedded SNS may have taken what it still held: as long as a mailer may be away."""
@@ -127,6 +132,7 @@ class Oracle:
         self.compare_news(found, steps)
         self.compare_acts(found, done.authors)
         self.compare_acknowledgements(found, steps, done.fallen_back)
+        self.compare_edits(found, done.edits)
         sent = self.notifications()
         self.compare_mails(found, steps, sent)
         found.compare("notifications sent", sent.keys(), (name for name, at in sent.items() if at is not None))
@@ -183,6 +189,13 @@ class Oracle:
         seen acknowledged and later not, the history says why."""
         found.compare("acknowledged alarms that were repeated", [], repeated_though_acknowledged(steps))
         found.compare("ends of acknowledgements seen", fallen_back, {*fallen_back} & no_longer_acknowledged(steps))
+
+    def compare_edits(self, found: Findings, edits: Sequence[str]) -> None:
+        """HBase has the last edits that it acknowledged, and the newest is in force; Hive has the phones of MySQL."""
+        stored, newest = said(self._settings), edits[-EDITS_KEPT:]
+        found.compare("threshold edits", newest, (text for text in stored if text in newest))
+        found.compare("threshold edit in force", stored[-1:], [in_force(self._settings)])
+        found.compare("phones", *self.phones())
 
     def compare_mails(self, found: Findings, steps: Sequence[Step], sent: Mapping[str, int | None]) -> None:
         """Each mail that a history names is in the outbox, by itself or within one of `sent`, and nothing else is."""
@@ -347,6 +360,15 @@ class Oracle:
             f"{self._prefix}%",
         )
         return [((patient, name, way), int(count)) for patient, name, way, count in rows]
+
+    def phones(self) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
+        """Of each patient, as MySQL has them and as Hive has them since the last import."""
+        where = f"patient_id LIKE '{self._prefix}%'"
+        with devices_connection(self._settings) as connection, connection.cursor() as cursor:
+            cursor.execute(f"SELECT patient_id, phone FROM health.patients_information WHERE {where}")
+            source = [(patient, phone) for patient, phone in cursor.fetchall()]
+        landed = query(self._settings, f"SELECT patient_id, phone FROM health.patients WHERE {where}")
+        return source, [(patient, phone) for patient, phone in landed]
 
     def steps(self) -> list[Step]:
         """The histories of the campaign's alarms, in the order in which the engine wrote them."""

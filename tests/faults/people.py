@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import threading
-from contextlib import closing, suppress
+from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any
 
-import pymysql
 from pymysql.connections import Connection
 from pymysql.cursors import Cursor
 
@@ -17,17 +15,16 @@ from alerts.orders import place_order
 from alerts.silences import LONGEST_MS, add_silence, lift, load_in_force
 from clinical.lifecycle_state import Phase
 from infra.clients import alerts_connection
-from infra.errors import UnavailableError
 from infra.settings import Settings
+from tests.faults.acting import Acting
 from tests.faults.load import silenced_patients, ward_of
 from tests.stack.alerting import unique
 
-ROUND_SECONDS = 1.0
 SEEN_AT_MOST = 100
 
 
 @dataclass(eq=False)
-class People(threading.Thread):
+class People(Acting):
     """Looks at the ward's alarms each second until `finish`, and orders one acknowledgement of each of which somebody
     was mailed, or should not be.
 
@@ -40,31 +37,15 @@ class People(threading.Thread):
     authors: list[str] = field(default_factory=list)
     fallen_back: list[str] = field(default_factory=list)
 
+    pause_seconds = 1.0
+
     def __post_init__(self) -> None:
-        super().__init__(name="people", daemon=True)
-        self._ended = threading.Event()
+        super().__init__("people")
         self._seen: set[str] = set()
         self._acknowledged: set[str] = set()
-        self._failure: Exception | None = None
         self._silenced = {*silenced_patients(self.campaign)}
 
-    def run(self) -> None:
-        try:
-            while not self._ended.wait(ROUND_SECONDS):
-                with suppress(UnavailableError, pymysql.err.MySQLError):
-                    self._make_a_round()
-        except Exception as failure:
-            self._failure = failure
-
-    def finish(self) -> None:
-        """Stop acting; returns when the last order was given. Raises what ended them before."""
-        self._ended.set()
-        self.join(60)
-        assert not self.is_alive(), "the people do not end"
-        if self._failure is not None:
-            raise self._failure
-
-    def _make_a_round(self) -> None:
+    def make_a_round(self) -> None:
         with closing(
             alerts_connection(self.settings, read_timeout=10, write_timeout=10, connect_timeout=2)
         ) as connection:

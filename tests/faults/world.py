@@ -14,6 +14,7 @@ from infra.metrics import CONTACTS_VERSION, read_state
 from infra.settings import Settings
 from sqoop.location import location_in_hive
 from tests.faults.campaign import STREAMS, Campaign
+from tests.faults.editors import Editors, said, say
 from tests.faults.load import Load, admit, ward_of
 from tests.faults.oracle import Findings, Oracle
 from tests.faults.people import People, lift_silences, silence
@@ -47,6 +48,7 @@ class World:
             state = read_state(settings, "detect-breaches")
             return state is not None and state.in_force.get(CONTACTS_VERSION, "") >= version
 
+        campaign.said = campaign.said or said(settings)[-1]
         await_condition(is_known, 60, "detection does not know the patients", 1)
         return cls(settings, campaign, Oracle(settings, campaign.name, campaign.since, doctor))
 
@@ -57,14 +59,17 @@ class World:
         seed = self.campaign.seed + len(self.campaign.done)
         load = Load(self.settings, self.campaign.name, seed, self.campaign.acknowledged)
         people = People(self.settings, self.campaign.name, self.campaign.authors, self.campaign.fallen_back)
+        editors = Editors(self.settings, self.campaign.name, self.campaign.edits)
         with Watch(self.settings, self.campaign.name).following() as watch:
             load.start()
             people.start()
+            editors.start()
             try:
                 yield watch
             finally:
                 load.finish()
                 people.finish()
+                editors.finish()
                 load.calm_down()
 
     def findings(self, await_condition: Await) -> Findings:
@@ -72,10 +77,12 @@ class World:
         await_condition(self._is_at_rest, REST_SECONDS, "what was written did not come to rest", 2)
         # Landing may have looked for the last time just before they came.
         wait_until_passed(self.settings, DERIVED_LANDING, [DERIVED_VITALS], "land-vitals", REST_SECONDS)
+        run_ward("import-contacts")
         try:
             return self.oracle.findings(self.campaign)
         finally:
             lift_silences(self.settings, self.campaign.name)
+            say(self.settings, self.campaign.said, self.campaign.name)
 
     def _is_at_rest(self) -> bool:
         """Whether all streams have worked off everything, every alarm is over, and every mail was mailed on."""
