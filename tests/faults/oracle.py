@@ -7,7 +7,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from decimal import Decimal
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -17,6 +18,7 @@ from alerts.manner import rule_of
 from clinical.ages import age_years
 from clinical.lifecycle_events import Kind
 from clinical.messages import breach_id
+from clinical.news2 import score
 from clinical.thresholds import ThresholdRow, judge
 from clinical.topics import DERIVED_VITALS, DOCTORS_QUEUE, VITAL_INFO
 from hbase.snapshots import latest
@@ -54,6 +56,8 @@ HEARD = "Acknowledged until"
 EDGE_MS = 5000
 """How much longer than its delay an episode must have lasted to be sure of an alarm."""
 
+NEWS2 = "news2"
+ROUNDED_MS = 2
 EDITS_KEPT = 5
 """HBase keeps ten versions of a cell, and some are of edits that it did not acknowledge."""
 
@@ -93,6 +97,34 @@ class Findings:
         return "; ".join(parts)
 
 
+class LastScore(NamedTuple):
+    """The NEWS2 of a patient's newest reading (`at`, epoch ms), of so many inputs."""
+
+    patient: str
+    at: int
+    total: int
+    used: int
+
+    def is_told_by(self, derived: Mapping[str, Any]) -> bool:
+        """Whether a derived value says that. MySQL rounds the time of measurement, and that of insertion down."""
+        same = (derived["patient_id"], derived["value"], derived["inputs_used"]) == (
+            self.patient,
+            self.total,
+            self.used,
+        )
+        return same and derived["attribute"] == NEWS2 and abs(derived["computed_for"] - self.at) <= ROUNDED_MS
+
+
+def last_scores(rows: Iterable[tuple[Any, ...]]) -> list[LastScore]:
+    """Of each patient, by the pure function: every reading of a campaign has all of its vitals, and no other inputs."""
+    newest = {row[1]: row for row in sorted(rows, key=lambda row: row[2])}
+    found = []
+    for patient, row in newest.items():
+        of_it = score({name: Decimal(str(value)) for name, value in zip(NORMAL, row[3:], strict=True)})
+        found.append(LastScore(patient, round(row[2].replace(tzinfo=UTC).timestamp() * 1000), of_it.total, of_it.used))
+    return found
+
+
 class Oracle:
     """Everything that a campaign left behind; `since` is when it began, `email` a doctor of its ward."""
 
@@ -117,8 +149,10 @@ class Oracle:
         breaches = self.expected_breaches(rows)
         found.compare("doctors-queue", breaches, self.breaches_published(), repeats=True)
         found.compare("Hive breaches", breaches, (identity for (identity,) in self.hive("breaches", "breach_id")))
-        derived = {message["derived_id"] for message in self.messages(DERIVED_VITALS)}
+        derived = {message["derived_id"]: message for message in self.messages(DERIVED_VITALS)}
         found.compare("Hive derived_vitals", derived, self.hive_derived())
+        scores = last_scores(rows)
+        found.compare("last scores", scores, (one for one in scores if any(map(one.is_told_by, derived.values()))))
         judged = Counter((patient, name, way) for patient, name, way in breaches.values())
         found.compare("breaches counted in alarms", judged.items(), self.breaches_in_alarms())
         high = self.expected_high(rows)
