@@ -14,6 +14,7 @@ import pytest
 from typer import Typer
 from typer.testing import CliRunner
 
+from bench.scratch_readings import History, scratch_readings
 from clinical.tables import DATABASE, PATIENTS, TABLES, VITAL_READINGS, StoredTable
 from clinical.vitals import MEASURED, REPORTED
 from hive import ddl
@@ -189,3 +190,16 @@ def test_a_server_that_is_not_there_is_named(stack: Settings) -> None:
     nowhere = stack.model_copy(update={"hadoop": stack.hadoop.model_copy(update={"hiveserver2_port": 9})})
     with pytest.raises(UnavailableError, match=r"HiveServer2 at 127\.0\.0\.1:9"):
         query(nowhere, "SELECT 1")
+
+
+def test_a_scan_of_many_splits_counts_every_row_once(stack: Settings) -> None:
+    """As many tasks as files, if the server ran them at once: in one JVM they would take rows from each other."""
+    history = History(days=1, hours_a_day=1, files_an_hour=16, rows_a_file=20_000, patients=50)
+    with scratch_readings(stack) as make, hive_session(stack) as opened:
+        table = make()
+        table.land(history)
+        for setting in ("tez.grouping.split-count=16", "tez.grouping.min-size=1"):
+            opened.run(f"SET {setting}")
+        statement = f"SELECT COUNT(*), SUM(reading_id) FROM {table.table.full_name}"
+        answers = [opened.rows(statement) for _ in range(3)]
+    assert answers == [[(history.rows, history.rows * (history.rows - 1) // 2)]] * 3

@@ -65,13 +65,13 @@ def test_xml_files_parse_and_name_each_property_once(settings: Settings) -> None
             assert len(names) == len(set(names)), file
 
 
-def test_a_scan_of_hiveserver2_is_as_many_tasks_as_run_at_once(settings: Settings) -> None:
+def test_hiveserver2_runs_one_task_at_a_time(settings: Settings) -> None:
+    """Two of one query in one JVM share their operators and lose rows."""
     tree = ElementTree.parse(settings.state_dir / "conf/hiveserver2/hive-site.xml")
     value = {each.findtext("name"): each.findtext("value") for each in tree.iter("property")}
     heap = next(each for each in hiveserver2.command(settings) if each.startswith("-Xmx"))
-    usable = int(heap.removeprefix("-Xmx").removesuffix("m")) * 0.96  # the serial collector leaves out a survivor space
-    tasks = usable // int(value["hive.tez.container.size"] or 0) * float(value["tez.grouping.split-waves"] or 0)
-    assert tasks == int(value["tez.am.inline.task.execution.max-tasks"] or 0) == 2
+    slots = int(heap.removeprefix("-Xmx").removesuffix("m")) // int(value["hive.tez.container.size"] or 0)
+    assert slots == int(value["tez.am.inline.task.execution.max-tasks"] or 0) == 1
 
 
 def test_no_listener_is_open_to_the_network(settings: Settings) -> None:
