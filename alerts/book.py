@@ -7,7 +7,7 @@ error the book is thrown away and loaded anew.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -140,12 +140,11 @@ class AlarmBook:
             return None
         outcome = step(None, event, now)
         seen = [*outcome.transitions]
-        for value in self._bedside.since(breach["patient_id"], breach["attribute"], breach["recorded_at"]):
+        for value in self._read_ahead(breach):
             if outcome.state is None:
                 break
-            if value.source_id != breach["source_id"]:
-                outcome = step(outcome.state, _measured(value), now)
-                seen += outcome.transitions
+            outcome = step(outcome.state, _measured(value), now)
+            seen += outcome.transitions
         is_worse = any(one.kind is Kind.ARRESTED or rank(one.severity) > rank(last.peak) for one in seen)
         return last if outcome.state is None and not is_worse else None
 
@@ -269,12 +268,17 @@ class AlarmBook:
 
     def _catch_up(self, alarm: Alarm, breach: Breach, now: int) -> None:
         """Give a new alarm the values since its breach, which were read before it."""
-        for value in self._bedside.since(alarm.patient_id, alarm.attribute, breach["recorded_at"]):
+        for value in self._read_ahead(breach):
             current = self._open.get(alarm.key)
             if current is None:
                 return
+            self._step(current, _measured(value), now)
+
+    def _read_ahead(self, breach: Breach) -> Iterator[Value]:
+        """The values since a breach, without its own."""
+        for value in self._bedside.since(breach["patient_id"], breach["attribute"], breach["recorded_at"]):
             if value.source_id != breach["source_id"]:
-                self._step(current, _measured(value), now)
+                yield value
 
     def _step(self, alarm: Alarm, event: life.Event, now: int) -> None:
         self._advance(alarm, step(alarm.state, event, now), now)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from abc import ABC, abstractmethod
 from contextlib import suppress
 from typing import ClassVar
 
@@ -11,7 +12,7 @@ import pymysql
 from infra.errors import WardError
 
 
-class Acting(threading.Thread):
+class Acting(threading.Thread, ABC):
     """Makes a round every `pause_seconds` until `finish`. A round that a server which is away cuts short is over; the
     next one begins anew."""
 
@@ -22,9 +23,9 @@ class Acting(threading.Thread):
         self._ended = threading.Event()
         self._failure: Exception | None = None
 
+    @abstractmethod
     def make_a_round(self) -> None:
         """What is done each time."""
-        raise NotImplementedError
 
     def run(self) -> None:
         try:

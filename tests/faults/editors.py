@@ -6,10 +6,9 @@ import random
 from contextlib import closing
 from dataclasses import dataclass, field
 
-from clinical.thresholds import ThresholdRow
 from hbase.edits import Edit, make
 from hbase.snapshots import latest
-from hbase.table import read_state, row_history
+from hbase.table import TableState, read_state, row_history
 from infra.clients import devices_connection
 from infra.settings import Settings
 from tests.faults.acting import Acting
@@ -50,27 +49,30 @@ class Editors(Acting):
 
 def say(settings: Settings, text: str, author: str) -> None:
     """Have the edited row say that."""
-    make(settings, read_state(settings), Edit({edited_row(settings): {COLUMN: text}}).signed(author))
+    state = read_state(settings)
+    make(settings, state, Edit({edited_row(state): {COLUMN: text}}).signed(author))
 
 
-def edited_row(settings: Settings) -> str:
+def edited_row(state: TableState) -> str:
     """The key of the row that is edited."""
-    return min(key for key, cells in read_state(settings).cells.items() if cells["attribute"] == ATTRIBUTE)
+    return min(key for key, cells in state.cells.items() if cells["attribute"] == ATTRIBUTE)
 
 
 def said(settings: Settings) -> list[str]:
     """All that the row has said, as far as HBase keeps it; the newest last."""
-    return [one.text for one in row_history(settings, edited_row(settings)) if one.column == COLUMN]
+    row = edited_row(read_state(settings))
+    return [one.text for one in row_history(settings, row) if one.column == COLUMN]
 
 
 def in_force(settings: Settings) -> str:
     """What the row says in the newest snapshot of the table; waits until that is what HBase holds."""
-    key, text = edited_row(settings), said(settings)[-1]
+    state = read_state(settings)
+    key = edited_row(state)
+    text = state.cells[key][COLUMN]
 
-    def is_taken_over() -> ThresholdRow | None:
+    def is_taken_over() -> bool:
         snapshot = latest(settings)
-        rows = [row for row in snapshot.rows if row.row_key == key] if snapshot else []
-        return rows[0] if rows and rows[0].alert_message == text else None
+        return snapshot is not None and any(row.row_key == key and row.alert_message == text for row in snapshot.rows)
 
-    row: ThresholdRow = wait_or_fail(is_taken_over, IN_FORCE_SECONDS, "what HBase holds does not come into force", 1)
-    return row.alert_message
+    wait_or_fail(is_taken_over, IN_FORCE_SECONDS, "what HBase holds does not come into force", 1)
+    return text

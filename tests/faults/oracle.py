@@ -107,12 +107,9 @@ class LastScore(NamedTuple):
 
     def is_told_by(self, derived: Mapping[str, Any]) -> bool:
         """Whether a derived value says that. MySQL rounds the time of measurement, and that of insertion down."""
-        same = (derived["patient_id"], derived["value"], derived["inputs_used"]) == (
-            self.patient,
-            self.total,
-            self.used,
-        )
-        return same and derived["attribute"] == NEWS2 and abs(derived["computed_for"] - self.at) <= ROUNDED_MS
+        said_of_it = tuple(derived[name] for name in ("attribute", "patient_id", "value", "inputs_used"))
+        same_time = abs(derived["computed_for"] - self.at) <= ROUNDED_MS
+        return same_time and said_of_it == (NEWS2, self.patient, self.total, self.used)
 
 
 def last_scores(rows: Iterable[tuple[Any, ...]]) -> list[LastScore]:

@@ -21,7 +21,7 @@ from infra.render import FILES, TEMPLATES, conf_dir, fill, render_all
 from infra.secrets import NAMES, ensure_secrets
 from infra.servers import all_of
 from infra.settings import Settings
-from infra.supervise import EMPTY_TEMPORARY, configuration
+from infra.supervise import EMPTY_TEMPORARY, configuration, temporary_dir
 
 
 @pytest.fixture
@@ -65,13 +65,32 @@ def test_xml_files_parse_and_name_each_property_once(settings: Settings) -> None
             assert len(names) == len(set(names)), file
 
 
-def test_hiveserver2_runs_one_task_at_a_time(settings: Settings) -> None:
-    """Two of one query in one JVM share their operators and lose rows."""
+@pytest.fixture
+def of_hive(settings: Settings) -> dict[str, str]:
+    """The properties of HiveServer2."""
     tree = ElementTree.parse(settings.state_dir / "conf/hiveserver2/hive-site.xml")
-    value = {each.findtext("name"): each.findtext("value") for each in tree.iter("property")}
+    return {str(each.findtext("name")): str(each.findtext("value")) for each in tree.iter("property")}
+
+
+def test_what_hiveserver2_keeps_for_a_while_lies_where_it_is_removed(
+    settings: Settings, of_hive: dict[str, str]
+) -> None:
+    assert of_hive["hive.exec.scratchdir"] == settings.default_fs + hiveserver2.scratch_dir(settings)
+    for name in (
+        "hive.exec.local.scratchdir",
+        "hive.server2.logging.operation.log.location",
+        "hive.downloaded.resources.dir",
+        "hive.querylog.location",
+        "tez.staging-dir",
+    ):
+        assert Path(of_hive[name]).parent == temporary_dir(settings, "hiveserver2"), name
+
+
+def test_hiveserver2_runs_one_task_at_a_time(settings: Settings, of_hive: dict[str, str]) -> None:
+    """Two of one query in one JVM share their operators and lose rows."""
     heap = next(each for each in hiveserver2.command(settings) if each.startswith("-Xmx"))
-    slots = int(heap.removeprefix("-Xmx").removesuffix("m")) // int(value["hive.tez.container.size"] or 0)
-    assert slots == int(value["tez.am.inline.task.execution.max-tasks"] or 0) == 1
+    slots = int(heap.removeprefix("-Xmx").removesuffix("m")) // int(of_hive["hive.tez.container.size"])
+    assert slots == int(of_hive["tez.am.inline.task.execution.max-tasks"]) == 1
 
 
 def test_no_listener_is_open_to_the_network(settings: Settings) -> None:
