@@ -7,9 +7,6 @@ from collections.abc import Sequence
 
 from alerts.outbox import Kin, Waiting, send_order
 
-MERGE_AFTER_SECONDS = 5.0
-"""Nothing is merged while all that waits can be sent within this time: a mail of one's own is read faster."""
-
 
 def plan_merges(waiting: Sequence[Waiting], at_once: int) -> list[tuple[Waiting, ...]]:
     """The mails to send, in their order; one of several parts is to be merged of them, oldest first.

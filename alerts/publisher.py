@@ -18,7 +18,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from pymysql.connections import Connection
 
 from alerts.database import in_transaction, mysql_errors, now_ms
-from alerts.merging import MERGE_AFTER_SECONDS, plan_merges
+from alerts.merging import plan_merges
 from alerts.outbox import (
     Ready,
     Waiting,
@@ -128,7 +128,8 @@ class Publisher:
         return self._arns
 
     def _send_some(self, connection: Connection[Any], arns: TopicArns, stop: threading.Event) -> int:
-        at_once = int(MERGE_AFTER_SECONDS * self._settings.alerts.publish_per_second)
+        alerts = self._settings.alerts
+        at_once = int(alerts.merge_after_seconds * alerts.publish_per_second)
         with connection.cursor() as cursor:
             plan = plan_merges(load_waiting(cursor, now_ms()), at_once)[:BURST]
         for done, parts in enumerate(plan):

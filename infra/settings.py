@@ -303,6 +303,9 @@ class Alerts(Frozen):
     )
     battery_low_percent: float = Field(15, ge=0, le=90, description="a monitor below it alarms technically; 0: none")
     publish_per_second: float = Field(8, description="SNS suspends an email endpoint above 10 messages a second")
+    merge_after_seconds: float = Field(
+        5, ge=0, description="mails are merged when more wait than go out in it: one of its own is read faster"
+    )
     publish_timeout_seconds: float = 5
     display_time_zone: str = "UTC"
     content: str = Field("full", pattern="^(full|minimal)$", description="minimal leaves out direct identifiers")

@@ -1,4 +1,5 @@
-"""The stand-in for Amazon SNS and SQS: moto's server, which by itself keeps all that was ever sent, made to forget.
+"""The stand-in for Amazon SNS and SQS: moto's server, which by itself keeps all that was ever sent, made to forget; and
+to keep what is sent while a message is deleted.
 
 python -m infra.sns_stand_in -H 127.0.0.1 -p PORT
 """
@@ -25,9 +26,9 @@ class Recent(deque[str]):
 
 
 def install() -> None:
-    """Have topics and queues that are made from now on remember their newest only."""
+    """Have topics and queues that are made from now on remember their newest only, and delete under their lock."""
     # Not as classes of their own: moto tells by a class's module to which service it belongs.
-    make_topic, make_queue = Topic.__init__, Queue.__init__
+    make_topic, make_queue, delete_unlocked = Topic.__init__, Queue.__init__, Queue.delete_message
 
     def topic(self: Topic, *arguments: Any, **named: Any) -> None:
         make_topic(self, *arguments, **named)
@@ -37,7 +38,13 @@ def install() -> None:
         make_queue(self, *arguments, **named)
         self.deleted_messages = Recent(maxlen=KEPT)  # type: ignore[assignment]  # only added to, and looked through
 
+    def delete_message(self: Queue, receipt_handle: str) -> None:
+        # moto puts a copy in place of its list of messages: one that another thread adds meanwhile would be lost.
+        with self._messages_lock:
+            delete_unlocked(self, receipt_handle)
+
     Topic.__init__, Queue.__init__ = topic, queue  # type: ignore[method-assign]  # that is what this is for
+    Queue.delete_message = delete_message  # type: ignore[method-assign]  # as above
 
 
 if __name__ == "__main__":

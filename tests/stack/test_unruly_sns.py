@@ -1,28 +1,29 @@
-"""SNS errs, throttles, and answers too late: every notification arrives, once, in order and at the pace."""
+"""SNS errs, throttles, answers too late, suspends who sends too fast: each notification arrives, once, in order."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from threading import Event, Thread
 from typing import Any
+
+import pytest
 
 from alerts.publisher import Publisher
 from infra.settings import Settings
 from tests.stack.alerting import MAIL_SECONDS, OwnEngine, Reader, now_ms, produce, query, unique
-from tests.stack.unruly_sns import BEHAVIOURS, unruly_sns
+from tests.stack.test_merging import notifications, parts_of, put
+from tests.stack.unruly_sns import BEHAVIOURS, LIMIT, PASS, unruly_sns
 
 Await = Callable[..., Any]
 PATIENTS = 6
 STEPS = (0, 301, 602)
 """Seconds of a patient's breaches: told first, and escalated twice."""
 
-SNS_LIMIT = 10
-"""Messages in one second, above which SNS suspends an email endpoint."""
-
 SENT_SECONDS = 120
 
 
-def test_nothing_is_lost_doubled_or_out_of_order_and_the_pace_is_kept(
+def test_nothing_is_lost_doubled_or_out_of_order(
     stack: Settings, reader: Reader, own_engine: OwnEngine, await_condition: Await
 ) -> None:
     patients, began = [unique("P") for _ in range(PATIENTS)], now_ms() - 700_000
@@ -40,17 +41,10 @@ def test_nothing_is_lost_doubled_or_out_of_order_and_the_pace_is_kept(
         )
 
     assert len(outbox()) == PATIENTS * len(STEPS)
-    stop = Event()
-    with unruly_sns(stack) as sns:
-        thread = Thread(target=Publisher(sns.settings).run, args=(stop,))
-        thread.start()
-        try:
-            await_condition(
-                lambda: all(sent_at for *_, sent_at in outbox()), SENT_SECONDS, "SNS has not taken everything", 0.5
-            )
-        finally:
-            stop.set()
-            thread.join()
+    with unruly_sns(stack, reader.ward) as sns, publishing(sns.settings):
+        await_condition(
+            lambda: all(sent_at for *_, sent_at in outbox()), SENT_SECONDS, "SNS has not taken everything", 0.5
+        )
     own_engine.hand_over()
     ids = [notification_id for _, notification_id, _ in outbox()]
     await_condition(lambda: len(reader.mails(stack)) >= len(ids), MAIL_SECONDS, "mails are missing", 1)
@@ -63,5 +57,38 @@ def test_nothing_is_lost_doubled_or_out_of_order_and_the_pace_is_kept(
     for group in set(groups.values()):
         taken = [notification_id for notification_id in first_taken if groups[notification_id] == group]
         assert taken == [notification_id for notification_id in ids if groups[notification_id] == group]
-    for asked in sns.asked:
-        assert len([other for other in sns.asked if asked <= other < asked + 1]) <= SNS_LIMIT
+
+
+@pytest.mark.parametrize(("per_second", "is_suspended"), [(None, False), (100.0, True)])
+def test_what_comes_all_at_once_is_sent_at_a_pace_at_which_sns_suspends_nobody(
+    stack: Settings,
+    reader: Reader,
+    own_engine: OwnEngine,
+    await_condition: Await,
+    per_second: float | None,
+    is_suspended: bool,
+) -> None:
+    """At a faster one it would: mails would be lost without an error."""
+    pace = {"publish_per_second": per_second or stack.alerts.publish_per_second}
+    paced = stack.model_copy(update={"alerts": stack.alerts.model_copy(update=pace)})
+    seqs = put(stack, notifications(reader.ward, 3 * LIMIT))
+    with unruly_sns(paced, reader.ward, [PASS]) as sns, publishing(sns.settings):
+        await_condition(
+            lambda: all(sent_at for _, sent_at, _ in parts_of(stack, reader.ward)), SENT_SECONDS, "mails still wait"
+        )
+    assert bool(sns.undelivered) == is_suspended
+    arrived = len(seqs) - len(sns.undelivered)
+    await_condition(lambda: len(reader.mails(stack)) == arrived, MAIL_SECONDS, "mails are missing", 1)
+
+
+@contextmanager
+def publishing(settings: Settings) -> Iterator[None]:
+    """A publisher works meanwhile."""
+    stop = Event()
+    thread = Thread(target=Publisher(settings).run, args=(stop,))
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()

@@ -5,7 +5,8 @@ from __future__ import annotations
 import itertools
 import threading
 import time
-from collections.abc import Iterator
+import uuid
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -19,23 +20,38 @@ from infra.settings import Settings
 PASS, THROTTLE, FAIL, ACCEPT_AND_HANG, ACCEPT_AND_CUT = "pass", "throttle", "fail", "accept and hang", "accept and cut"
 BEHAVIOURS = (PASS, THROTTLE, PASS, FAIL, PASS, ACCEPT_AND_HANG, PASS, PASS, ACCEPT_AND_CUT)
 HANG_SECONDS = 1.5
+LIMIT = 10
+"""Messages in one second, above which SNS suspends an email endpoint."""
+
+TAKEN = "<PublishResponse><PublishResult><MessageId>{id}</MessageId></PublishResult></PublishResponse>"
 REFUSAL = "<ErrorResponse><Error><Type>Sender</Type><Code>{code}</Code><Message>no</Message></Error></ErrorResponse>"
 
 
 @dataclass
 class UnrulySns:
-    """`settings` lead to it. `asked`: when each publish came (monotonic, s); `accepted`: notification ids in order."""
+    """`settings` lead to it. `asked`: when each publish came (monotonic, s); `accepted`: notification ids in order.
+
+    `undelivered`: ids of what came after more than LIMIT in a second; all is answered as if it were well, and the
+    readers of the ward get nothing from then on: their endpoints are suspended.
+    """
 
     settings: Settings
     shown: list[str] = field(default_factory=list)
     asked: list[float] = field(default_factory=list)
     accepted: list[str] = field(default_factory=list)
+    undelivered: list[str] = field(default_factory=list)
+
+    @property
+    def most_in_a_second(self) -> int:
+        """Publishes that came within one second."""
+        return max((sum(asked <= other < asked + 1 for other in self.asked) for asked in self.asked), default=0)
 
 
 @contextmanager
-def unruly_sns(settings: Settings) -> Iterator[UnrulySns]:
-    """Every publish is answered by the next of BEHAVIOURS; everything else is passed on."""
-    behaviours = itertools.cycle(BEHAVIOURS)
+def unruly_sns(settings: Settings, ward: str, behaviours: Sequence[str] = BEHAVIOURS) -> Iterator[UnrulySns]:
+    """Every publish is answered by the next of `behaviours`; everything else is passed on. Readers of `ward` may be
+    suspended."""
+    turns = itertools.cycle(behaviours)
     assert settings.sns_endpoint_url is not None
     behind = settings.sns_endpoint_url
 
@@ -46,15 +62,18 @@ def unruly_sns(settings: Settings) -> Iterator[UnrulySns]:
             if words.get("Action") != ["Publish"]:
                 self._pass_on(body)
                 return
-            behaviour = next(behaviours)
+            behaviour = next(turns)
             unruly.shown.append(behaviour)
             unruly.asked.append(time.monotonic())
             if behaviour == THROTTLE:
                 self._answer(400, REFUSAL.format(code="Throttling").encode())
             elif behaviour == FAIL:
                 self._answer(500, REFUSAL.format(code="InternalError").encode())
+            elif _attribute(words, "ward") == ward and (unruly.undelivered or unruly.most_in_a_second > LIMIT):
+                unruly.undelivered.append(_attribute(words, "notification_id"))
+                self._answer(200, TAKEN.format(id=uuid.uuid4()).encode())
             else:
-                unruly.accepted.append(_notification_id(words))
+                unruly.accepted.append(_attribute(words, "notification_id"))
                 self._pass_on(body, behaviour)
 
         def _pass_on(self, body: bytes, behaviour: str = PASS) -> None:
@@ -78,7 +97,10 @@ def unruly_sns(settings: Settings) -> Iterator[UnrulySns]:
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         ports = settings.ports.model_copy(update={"sns": server.server_port})
-        alerts = settings.alerts.model_copy(update={"publish_timeout_seconds": HANG_SECONDS / 2})
+        # Each mail by itself: merging has tests of its own, and would depend on what else waits.
+        alerts = settings.alerts.model_copy(
+            update={"publish_timeout_seconds": HANG_SECONDS / 2, "merge_after_seconds": 3600.0}
+        )
         unruly = UnrulySns(settings.model_copy(update={"ports": ports, "alerts": alerts}))
         thread = threading.Thread(target=server.serve_forever, daemon=True)
         thread.start()
@@ -89,7 +111,7 @@ def unruly_sns(settings: Settings) -> Iterator[UnrulySns]:
             thread.join()
 
 
-def _notification_id(words: dict[str, list[str]]) -> str:
+def _attribute(words: dict[str, list[str]], sought: str) -> str:
     names = {name: value for name, (value, *_) in words.items()}
-    [entry] = [name for name, value in names.items() if name.endswith(".Name") and value == "notification_id"]
+    [entry] = [name for name, value in names.items() if name.endswith(".Name") and value == sought]
     return names[entry.removesuffix(".Name") + ".Value.StringValue"]

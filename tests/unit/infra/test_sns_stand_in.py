@@ -1,17 +1,18 @@
-"""The stand-in for SNS and SQS forgets what it has sent, and delivers all the same."""
+"""The stand-in for SNS and SQS forgets what it has sent, and delivers all the same, also what comes meanwhile."""
 
 from __future__ import annotations
 
 import subprocess
 import sys
 from collections.abc import Iterator
+from threading import Thread
 from typing import Any
 
 import boto3
-import moto.sns.models
-import moto.sqs.models
 import pytest
 from moto import mock_aws
+from moto.sns.models import Topic, sns_backends
+from moto.sqs.models import Message, Queue, sqs_backends
 
 from infra import sns_stand_in
 from infra.settings import PROJECT_ROOT
@@ -23,8 +24,8 @@ ACCOUNT, REGION = "123456789012", "eu-central-1"
 @pytest.fixture
 def clients(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Any, Any]]:
     """Of SNS and SQS, of which each remembers ten."""
-    for kind in (moto.sns.models.Topic, moto.sqs.models.Queue):
-        monkeypatch.setattr(kind, "__init__", kind.__init__)  # put back at the end
+    for kind, name in ((Topic, "__init__"), (Queue, "__init__"), (Queue, "delete_message")):
+        monkeypatch.setattr(kind, name, getattr(kind, name))  # put back at the end
     monkeypatch.setattr(sns_stand_in, "KEPT", 10)
     install()
     with mock_aws():
@@ -45,10 +46,36 @@ def test_every_message_is_delivered_once_and_only_the_newest_are_remembered(clie
         delivered.append(message["MessageId"])
         sqs.delete_message(QueueUrl=queue, ReceiptHandle=message["ReceiptHandle"])
     assert len(set(delivered)) == 35
-    topics = moto.sns.models.sns_backends[ACCOUNT][REGION].topics
+    topics = sns_backends[ACCOUNT][REGION].topics
     assert len(topics[topic].sent_notifications) == 10
-    queues = moto.sqs.models.sqs_backends[ACCOUNT][REGION].queues
+    queues = sqs_backends[ACCOUNT][REGION].queues
     assert len(queues["mail"].deleted_messages) == 10
+
+
+def test_a_message_that_comes_while_another_is_deleted_is_kept(
+    clients: tuple[Any, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, sqs = clients
+    url = sqs.create_queue(QueueName="mail")["QueueUrl"]
+    queue = sqs_backends[ACCOUNT][REGION].queues["mail"]
+    sqs.send_message(QueueUrl=url, MessageBody="first")
+    (first,) = sqs.receive_message(QueueUrl=url)["Messages"]
+    threads: list[Thread] = []
+
+    class Spied(list[Message]):
+        """The queue's messages, to which a thread adds one just after they were gone through for the last time."""
+
+        def __iter__(self) -> Iterator[Message]:
+            yield from super().__iter__()
+            threads.append(Thread(target=queue.add_message, args=(Message("second", "second"),)))
+            threads[-1].start()
+            threads[-1].join(0.2)
+
+    monkeypatch.setattr(queue, "_messages", Spied(queue._messages))
+    queue.delete_message(first["ReceiptHandle"])
+    for thread in threads:
+        thread.join()
+    assert {message.body for message in queue._messages} == {"second"}
 
 
 def test_of_receipts_the_oldest_go_first() -> None:
