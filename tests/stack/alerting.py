@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from threading import Event, Thread
 from typing import Any
 
 import orjson
@@ -19,6 +20,7 @@ from alerts.engine import LOCK, STREAM, TOPICS, Engine
 from alerts.feed import Feed
 from alerts.inbox import ReceivedMail, received_mails
 from alerts.message import UNKNOWN_WARD
+from alerts.publisher import Publisher
 from clinical.messages import Breach
 from clinical.topics import DOCTORS_QUEUE
 from infra.clients import alerts_connection, devices_connection, kafka_config
@@ -148,6 +150,19 @@ def in_place_of_the_engine(settings: Settings) -> Iterator[OwnEngine]:
         finally:
             own.hand_over()
             wait_ready(settings, STREAM)
+
+
+@contextmanager
+def publishing(settings: Settings) -> Iterator[None]:
+    """A publisher works meanwhile."""
+    stop = Event()
+    thread = Thread(target=Publisher(settings).run, args=(stop,))
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
 
 
 def unique(prefix: str) -> str:

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from threading import Event, Thread
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from alerts.publisher import Publisher
 from infra.settings import Settings
-from tests.stack.alerting import MAIL_SECONDS, OwnEngine, Reader, now_ms, produce, query, unique
+from tests.stack.alerting import MAIL_SECONDS, OwnEngine, Reader, now_ms, produce, publishing, query, unique
 from tests.stack.test_merging import notifications, parts_of, put
 from tests.stack.unruly_sns import BEHAVIOURS, LIMIT, PASS, unruly_sns
 
@@ -79,16 +76,3 @@ def test_what_comes_all_at_once_is_sent_at_a_pace_at_which_sns_suspends_nobody(
     assert bool(sns.undelivered) == is_suspended
     arrived = len(seqs) - len(sns.undelivered)
     await_condition(lambda: len(reader.mails(stack)) == arrived, MAIL_SECONDS, "mails are missing", 1)
-
-
-@contextmanager
-def publishing(settings: Settings) -> Iterator[None]:
-    """A publisher works meanwhile."""
-    stop = Event()
-    thread = Thread(target=Publisher(settings).run, args=(stop,))
-    thread.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        thread.join()
