@@ -49,6 +49,7 @@ LONG_FAULTS = (
     "--supervisor-kills=1",
     "--everything-kills=1",
     "--alone=1",
+    "--together=4",
 )
 """The long form of the fault suite: 21 kills of each stream over three seeds, the first of each seed alone."""
 
