@@ -9,9 +9,11 @@ from threading import Thread
 from typing import Any
 
 import boto3
+import moto.sns.models
 import pytest
 from moto import mock_aws
-from moto.sns.models import Topic, sns_backends
+from moto.core.common_models import BaseModel
+from moto.sns.models import SNSBackend, Subscription, Topic, sns_backends
 from moto.sqs.models import Message, Queue, sqs_backends
 
 from infra import sns_stand_in
@@ -21,11 +23,22 @@ from infra.sns_stand_in import Recent, install
 ACCOUNT, REGION = "123456789012", "eu-central-1"
 
 
+PATCHED = (
+    (Topic, "__init__"),
+    (Queue, "__init__"),
+    (Queue, "delete_message"),
+    (SNSBackend, "__init__"),
+    (Subscription, "private_key"),
+    (BaseModel, "__new__"),
+    (moto.sns.models, "DEFAULT_PAGE_SIZE"),
+)
+
+
 @pytest.fixture
 def clients(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Any, Any]]:
     """Of SNS and SQS, of which each remembers ten."""
-    for kind, name in ((Topic, "__init__"), (Queue, "__init__"), (Queue, "delete_message")):
-        monkeypatch.setattr(kind, name, getattr(kind, name))  # put back at the end
+    for owner, name in PATCHED:
+        monkeypatch.setattr(owner, name, getattr(owner, name))  # put back at the end
     monkeypatch.setattr(sns_stand_in, "KEPT", 10)
     install()
     with mock_aws():
@@ -33,12 +46,19 @@ def clients(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Any, Any]]:
         yield boto3.client("sns", **account), boto3.client("sqs", **account)
 
 
+def queue_of(clients: tuple[Any, Any], topic: str, name: str) -> str:
+    """A new queue to which the topic is delivered; its address."""
+    sns, sqs = clients
+    url = sqs.create_queue(QueueName=name)["QueueUrl"]
+    arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)
+    return str(url)
+
+
 def test_every_message_is_delivered_once_and_only_the_newest_are_remembered(clients: tuple[Any, Any]) -> None:
     sns, sqs = clients
     topic = sns.create_topic(Name="alerts")["TopicArn"]
-    queue = sqs.create_queue(QueueName="mail")["QueueUrl"]
-    arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
-    sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)
+    queue = queue_of(clients, topic, "mail")
     delivered = []
     for number in range(35):
         sns.publish(TopicArn=topic, Message=f"message {number}")
@@ -50,6 +70,16 @@ def test_every_message_is_delivered_once_and_only_the_newest_are_remembered(clie
     assert len(topics[topic].sent_notifications) == 10
     queues = sqs_backends[ACCOUNT][REGION].queues
     assert len(queues["mail"].deleted_messages) == 10
+    assert not Message.instances_tracked  # type: ignore[attr-defined]  # moto's, for those who test with it
+    assert not sns_backends[ACCOUNT][REGION]._message_public_keys
+
+
+def test_a_message_reaches_every_reader_of_a_topic_however_many_there_are(clients: tuple[Any, Any]) -> None:
+    sns, sqs = clients
+    topic = sns.create_topic(Name="alerts")["TopicArn"]
+    queues = [queue_of(clients, topic, f"mail-{number}") for number in range(130)]
+    sns.publish(TopicArn=topic, Message="all")
+    assert all(sqs.receive_message(QueueUrl=queue).get("Messages") for queue in queues)
 
 
 def test_a_message_that_comes_while_another_is_deleted_is_kept(
