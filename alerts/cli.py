@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from math import prod
 from typing import Annotated, Any, Literal, cast
 
 import typer
@@ -17,10 +18,12 @@ from alerts.inbox import ReceivedMail, inbox_url, received_mail, received_mails
 from alerts.message import WARD_MAX
 from alerts.subscriptions import reconcile
 from alerts.subscriptions_table import (
+    FILTER_MOST,
     HIGHEST_LEVEL,
     MailSeverity,
     Subscription,
     TopicName,
+    filter_policy,
     load_subscriptions,
     put_subscription,
     remove_subscriptions,
@@ -162,7 +165,14 @@ def check_filters(
             raise ConfigurationError(f"Severity {name!r} is not emailed; possible: {', '.join(possible)}{hint}.")
     if technical:
         chosen = [*chosen, "technical"] if severity else ["technical"]
-    return names, cast(list[MailSeverity], chosen)
+    heard = cast(list[MailSeverity], chosen)
+    combinations = prod(len(values) for values in filter_policy(names, heard, from_level).values())
+    if combinations > FILTER_MOST:
+        raise ConfigurationError(
+            f"{len(names)} wards with these severities are {combinations} combinations, and SNS filters by at most"
+            f" {FILTER_MOST}: name fewer wards, or none to hear all."
+        )
+    return names, heard
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from typing import Any
 
 from pymysql.cursors import Cursor
 
-from alerts.database import digest
+from alerts.database import digest, now_ms
 from alerts.decide import Notification
 from alerts.merged import how_many_fit, merged_mail
 from alerts.message import UNKNOWN_WARD, Mail
@@ -21,6 +21,9 @@ WINDOW = 10_000
 MERGED_PRIORITY = -1
 """A merged mail is made when it is its turn, so it goes before everything else, and what waits behind its parts does so
 until it has gone."""
+
+ALONE = 1
+"""`not_before` of what goes by itself, and at once, wherever the clock stands."""
 
 PARTS_MAX = 500
 """Notifications that are looked at for one merged mail; more would not fit."""
@@ -59,6 +62,7 @@ class Ready:
     body: str
     attributes: dict[str, str | list[str]]
     is_merged: bool = False
+    was_refused: bool = False
 
 
 def send_order(waiting: Sequence[Waiting]) -> list[Waiting]:
@@ -118,12 +122,12 @@ def _waiting(
 def load_ready(cursor: Cursor, seq: int) -> Ready:
     """One notification with its texts and message attributes."""
     cursor.execute(
-        "SELECT notification_id, topic, subject, body, ward, severity, attribute, kind, notice, escalation, priority"
-        " FROM notifications WHERE seq = %s",
+        "SELECT notification_id, topic, subject, body, ward, severity, attribute, kind, notice, escalation, priority,"
+        " not_before FROM notifications WHERE seq = %s",
         (seq,),
     )
     row: Any = cursor.fetchone()
-    notification_id, topic, subject, body, ward, severity, attribute, kind, notice, escalation, priority = row
+    notification_id, topic, subject, body, ward, severity, attribute, kind, notice, escalation, priority, due = row
     attributes: dict[str, str | list[str]] = {
         "ward": ward,
         "severity": severity,
@@ -133,7 +137,7 @@ def load_ready(cursor: Cursor, seq: int) -> Ready:
         "escalation": str(escalation),
         "notification_id": notification_id,
     }
-    return Ready(seq, notification_id, topic, subject, body, attributes, priority == MERGED_PRIORITY)
+    return Ready(seq, notification_id, topic, subject, body, attributes, priority == MERGED_PRIORITY, due > ALONE)
 
 
 def merge(cursor: Cursor, seqs: Sequence[int], now: int) -> Ready:
@@ -186,11 +190,11 @@ def _merged(first: Sequence[Any], parts: Sequence[Mail], now: int) -> Notificati
     )
 
 
-def take_apart(cursor: Cursor, ready: Ready, now: int) -> None:
+def take_apart(cursor: Cursor, ready: Ready) -> None:
     """Undo a merged notification that SNS refuses: one bad part must not hold back the others. Each goes alone now."""
     cursor.execute(
         "UPDATE notifications SET merged_into = NULL, not_before = %s WHERE sent_at IS NULL AND merged_into = %s",
-        (now, ready.notification_id),
+        (ALONE, ready.notification_id),
     )
     cursor.execute("DELETE FROM notifications WHERE seq = %s", (ready.seq,))
 
@@ -217,21 +221,28 @@ def mark_failed(cursor: Cursor, seq: int, reason: str, not_before: int) -> None:
     )
 
 
+def any_refused(cursor: Cursor) -> bool:
+    """Whether something waits that SNS refused for its own sake."""
+    query = "SELECT 1 FROM notifications WHERE sent_at IS NULL AND merged_into IS NULL AND not_before > %s LIMIT 1"
+    return bool(cursor.execute(query, (ALONE,)))
+
+
 def requeue_lost(cursor: Cursor) -> int:
     """Put back what the embedded SNS took, and lost before the mailer had it for every reader; how many mails.
 
-    Of the last hour in which anything was sent, however long ago that is: the machine may have been away since.
-    That is known exactly: a subscription whose filter lets the notification through has no record in `mailed`. Readers
-    who have got it do not get it again, because the mailer looks there too. Parts go with the mail that holds them.
+    Of the last hour in which anything was sent, however long ago that is: the machine may have been away since. A time
+    to come, by a clock that was set back, counts as now. That is known exactly: a subscription whose filter lets the
+    notification through has no record in `mailed`. Readers who have got it do not get it again, because the mailer
+    looks there too. Parts go with the mail that holds them.
     """
-    cursor.execute("SELECT COALESCE(MAX(sent_at), 0) FROM notifications")
+    cursor.execute("SELECT LEAST(COALESCE(MAX(sent_at), 0), %s) FROM notifications", (now_ms(),))
     ((newest,),) = cursor.fetchall()
     since = newest - LOST_WITHIN_MS
     lost = cursor.execute(
         "UPDATE notifications n SET n.sent_at = NULL, n.message_id = NULL"
         " WHERE n.sent_at > %s AND n.merged_into IS NULL AND EXISTS ("
         " SELECT 1 FROM subscriptions s"
-        " WHERE s.topic = n.topic AND s.state <> 'removed' AND s.created_at <= n.created_at"
+        " WHERE s.topic = n.topic AND s.state <> 'removed' AND s.created_at <= n.sent_at"
         " AND s.from_escalation <= n.escalation"
         " AND (JSON_LENGTH(s.wards) = 0 OR n.ward = %s OR JSON_CONTAINS(s.wards, JSON_QUOTE(n.ward)))"
         " AND (JSON_LENGTH(s.severities) = 0 OR JSON_CONTAINS(s.severities, JSON_QUOTE(n.severity)))"

@@ -16,12 +16,15 @@ from typing import Any
 import orjson
 from botocore.exceptions import BotoCoreError, ClientError
 from pymysql.connections import Connection
+from pymysql.cursors import Cursor
 
 from alerts.database import in_transaction, mysql_errors, now_ms
+from alerts.manner import style_of
 from alerts.merging import plan_merges
 from alerts.outbox import (
     Ready,
     Waiting,
+    any_refused,
     load_ready,
     load_waiting,
     mark_failed,
@@ -31,6 +34,7 @@ from alerts.outbox import (
 )
 from alerts.pacing import Backoff, Pace
 from alerts.subscriptions import reconcile
+from alerts.technical import record_technical, technical
 from alerts.topics import TopicArns, is_gone, sns_errors, topics_exist
 from infra.clients import alerts_connection, aws_client
 from infra.errors import SingleInstanceError, UnavailableError
@@ -57,6 +61,9 @@ REFUSED = (
 """SNS's codes for a message that it will not take as it is: the others need not wait behind it."""
 
 REFUSED_WAIT_MS = 300_000
+REFUSED_ALARM = "notification_refused"
+"""The technical alarm while something waits that SNS refuses."""
+
 log = get_logger("publisher")
 
 
@@ -66,6 +73,7 @@ class Publisher:
     def __init__(self, settings: Settings, clock: Callable[[], float] = time.monotonic) -> None:
         self._settings = settings
         self._clock = clock
+        self._style = style_of(settings)
         self._pace = Pace(settings.alerts.publish_per_second, clock)
         self._backoff = Backoff()
         self._wakened = threading.Event()
@@ -172,15 +180,34 @@ class Publisher:
             return
         # An SNS that refuses now and then is not away: the next refusal is a first one again.
         self._backoff.succeeded()
-        message_id = answer["MessageId"]
-        in_transaction(connection, lambda cursor: mark_sent(cursor, ready, message_id, now_ms()))
+        in_transaction(connection, lambda cursor: self._note_sent(cursor, ready, answer["MessageId"]))
 
     def _failed(self, connection: Connection[Any], ready: Ready, reason: str, refused: bool) -> None:
-        if refused and ready.is_merged:
-            in_transaction(connection, lambda cursor: take_apart(cursor, ready, now_ms()))
-            return
-        not_before = now_ms() + REFUSED_WAIT_MS if refused else 0
-        in_transaction(connection, lambda cursor: mark_failed(cursor, ready.seq, reason, not_before))
+        if not refused:
+            in_transaction(connection, lambda cursor: mark_failed(cursor, ready.seq, reason, 0))
+        elif ready.is_merged:
+            in_transaction(connection, lambda cursor: take_apart(cursor, ready))
+        else:
+            in_transaction(connection, lambda cursor: self._note_refused(cursor, ready, reason))
+
+    def _note_sent(self, cursor: Cursor, ready: Ready, message_id: str) -> None:
+        now = now_ms()
+        mark_sent(cursor, ready, message_id, now)
+        if ready.was_refused and not any_refused(cursor):
+            self._tell_ops(cursor, "SNS has taken every notification that it had refused.", now, cleared=True)
+
+    def _note_refused(self, cursor: Cursor, ready: Ready, reason: str) -> None:
+        now = now_ms()
+        mark_failed(cursor, ready.seq, reason, now + REFUSED_WAIT_MS)
+        detail = (
+            f"SNS refuses notification {ready.notification_id} ({reason}). Its readers have not been told; it is tried"
+            f" again every {REFUSED_WAIT_MS // 60_000} minutes."
+        )
+        self._tell_ops(cursor, detail, now)
+
+    def _tell_ops(self, cursor: Cursor, detail: str, now: int, cleared: bool = False) -> None:
+        """Raise, or clear, the one alarm about what SNS refuses: a mail about each could be refused in its turn."""
+        record_technical(cursor, [technical(REFUSED_ALARM, "SNS", detail, now, cleared)], now, self._style)
 
 
 def sns_attribute(value: str | list[str]) -> dict[str, str]:

@@ -16,7 +16,7 @@ from pymysql.connections import Connection
 from alerts.database import in_transaction
 from alerts.outbox import requeue_lost
 from alerts.subscriptions_table import State, Subscription, load_subscriptions, set_state
-from alerts.topics import TopicArns, ensure_topics, is_gone, sns_errors
+from alerts.topics import TopicArns, ensure_topics, is_gone, is_passing, sns_errors
 from infra.clients import aws_client
 from infra.locks import named_lock
 from infra.log import get_logger
@@ -99,10 +99,13 @@ class _Reconciler:
         self._connection = connection
 
     def try_to_bring_in_line(self, subscription: Subscription) -> None:
-        """`bring_in_line`, but a subscription that SNS will not have does not keep the others from being served."""
+        """`bring_in_line`, but a subscription that SNS will not have does not keep the others from being served. Raises
+        ClientError when SNS cannot now: what is in force stays so until the next comparison."""
         try:
             self.bring_in_line(subscription)
         except ClientError as error:
+            if is_passing(error):
+                raise
             code = error.response.get("Error", {}).get("Code")
             log.error("SNS refuses a subscription", subscription_id=subscription.subscription_id, code=code)
             if subscription.state == "confirmed":

@@ -21,6 +21,10 @@ HIGHEST_LEVEL = 2
 """Of escalation: an alarm is mailed at level 0, and at 1 and 2 when nobody acknowledges it."""
 
 
+FILTER_MOST = 150
+"""Combinations of values that SNS takes in a filter policy."""
+
+
 @dataclass(frozen=True)
 class Subscription:
     """One email address on one topic. No `wards`: every ward; `severities` is empty on the ops topic.
@@ -40,18 +44,8 @@ class Subscription:
     from_escalation: int = 0
 
     def filter_policy(self) -> dict[str, list[str]]:
-        """The SNS filter policy on message attributes; empty lets everything through.
-
-        A patient whose ward is not known concerns every ward: those alarms pass every ward's filter.
-        """
-        policy: dict[str, list[str]] = {}
-        if self.wards:
-            policy["ward"] = [*self.wards, UNKNOWN_WARD]
-        if self.severities:
-            policy["severity"] = list(self.severities)
-        if self.from_escalation:
-            policy["escalation"] = [str(level) for level in range(self.from_escalation, HIGHEST_LEVEL + 1)]
-        return policy
+        """The SNS filter policy on message attributes; empty lets everything through."""
+        return filter_policy(self.wards, self.severities, self.from_escalation)
 
     def hears(self, ward: str, severity: MailSeverity, escalation: int = 0) -> bool:
         """Whether a mail of that ward, severity and level of escalation reaches this reader."""
@@ -62,6 +56,23 @@ class Subscription:
             and severity in self.severities
             and escalation >= self.from_escalation
         )
+
+
+def filter_policy(
+    wards: Sequence[str], severities: Sequence[MailSeverity], from_escalation: int
+) -> dict[str, list[str]]:
+    """The SNS filter policy on message attributes; empty lets everything through.
+
+    A patient whose ward is not known concerns every ward: those alarms pass every ward's filter.
+    """
+    policy: dict[str, list[str]] = {}
+    if wards:
+        policy["ward"] = [*wards, UNKNOWN_WARD]
+    if severities:
+        policy["severity"] = list(severities)
+    if from_escalation:
+        policy["escalation"] = [str(level) for level in range(from_escalation, HIGHEST_LEVEL + 1)]
+    return policy
 
 
 def uncovered(

@@ -31,9 +31,10 @@ class Threads:
         thread.start()
 
     def check(self) -> None:
-        """Raise what a thread has failed with."""
+        """Raise what a thread has failed with; forget those that have ended."""
         if self._failures:
             raise self._failures[0]
+        self._threads = [thread for thread in self._threads if thread.is_alive()]
 
     def __enter__(self) -> Threads:
         return self

@@ -54,6 +54,13 @@ def is_gone(error: ClientError) -> bool:
     return error.response.get("Error", {}).get("Code") in GONE
 
 
+def is_passing(error: ClientError) -> bool:
+    """Whether AWS says that it cannot now, whatever it was asked."""
+    code = str(error.response.get("Error", {}).get("Code"))
+    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    return status >= 500 or code.startswith("Throttl")
+
+
 @contextmanager
 def sns_errors(settings: Settings) -> Iterator[None]:
     """Errors of AWS within become an UnavailableError that names SNS and its address."""

@@ -7,6 +7,7 @@ import uuid
 from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import closing
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -19,7 +20,7 @@ from alerts.database import digest, in_transaction
 from alerts.decide import Notification
 from alerts.message import Style
 from alerts.no_signal import SignalAlarms, lost_before, signal_alarms
-from alerts.outbox import MERGED_PRIORITY, Ready, load_waiting, mark_sent, merge, requeue_lost, take_apart
+from alerts.outbox import ALONE, MERGED_PRIORITY, Ready, load_waiting, mark_sent, merge, requeue_lost, take_apart
 from alerts.store import add_notifications
 from alerts.technical import record_technical
 from clinical.presence import Ending, Signal, SignalChanges
@@ -157,12 +158,43 @@ def test_a_merged_notification_that_sns_refuses_is_taken_apart_and_each_goes_alo
     seqs = put(stack, notifications(reader.ward, 3))
     with closing(alerts_connection(stack)) as connection:
         ready = in_transaction(connection, lambda cursor: merge(cursor, seqs, now_ms()))
-        in_transaction(connection, lambda cursor: take_apart(cursor, ready, 1000))
+        in_transaction(connection, lambda cursor: take_apart(cursor, ready))
         with connection.cursor() as cursor:
             waiting = {item.seq: item.kin for item in load_waiting(cursor, now_ms())}
-    assert parts_of(stack, reader.ward) == [(None, None, 1000)] * 3
+    assert parts_of(stack, reader.ward) == [(None, None, ALONE)] * 3
     assert ready.seq not in waiting
     assert [waiting[seq] for seq in seqs] == [None] * 3
+
+
+def test_ops_are_told_once_of_what_sns_refuses_and_once_that_it_has_taken_all(
+    stack: Settings, reader: Reader, own_engine: OwnEngine, await_condition: Await
+) -> None:
+    began = now_ms()
+    too_long = [replace(one, body="x" * 300_000) for one in notifications(reader.ward, 2)]
+    put(stack, [*too_long, *notifications(reader.ward, 1)])
+    own_engine.hand_over()
+
+    def is_sent() -> list[bool]:
+        return [sent_at is not None for _, sent_at, _ in parts_of(stack, reader.ward)]
+
+    def told() -> list[str]:
+        """What ops were told of refusals, oldest first."""
+        rows = query(
+            stack,
+            "SELECT e.what FROM alarm_events e JOIN alarms USING (alarm_id)"
+            " WHERE technical_kind = 'notification_refused' AND e.notification_id IS NOT NULL AND e.at >= %s"
+            " ORDER BY event_id",
+            began,
+        )
+        return [what for (what,) in rows]
+
+    await_condition(lambda: is_sent() == [False, False, True], FLOOD_SECONDS, "what is behind them still waits")
+    await_condition(lambda: told() == ["raised"], FLOOD_SECONDS, "ops are not told")
+    with closing(alerts_connection(stack)) as connection, connection.cursor() as cursor:
+        mended = "UPDATE notifications SET body = 'short', not_before = 2 WHERE ward = %s AND sent_at IS NULL"
+        cursor.execute(mended, (reader.ward,))
+    await_condition(lambda: all(is_sent()), FLOOD_SECONDS, "what SNS takes now still waits")
+    assert told() == ["raised", "cleared"]
 
 
 def merge_and_send(connection: Connection[Any], seqs: Sequence[int]) -> Ready:
@@ -172,11 +204,14 @@ def merge_and_send(connection: Connection[Any], seqs: Sequence[int]) -> Ready:
     return ready
 
 
+@pytest.mark.parametrize("waited_ms", [0, 700_000])
 def test_parts_are_put_back_with_the_mail_that_held_them_unless_its_readers_have_it(
-    stack: Settings, reader: Reader, own_engine: OwnEngine
+    stack: Settings, reader: Reader, own_engine: OwnEngine, waited_ms: int
 ) -> None:
+    """Also what was made before its reader had subscribed, and was sent afterwards."""
     [(subscription,)] = query(stack, "SELECT subscription_id FROM subscriptions WHERE email = %s", reader.email)
-    seqs = put(stack, notifications(reader.ward, 4))
+    made = [replace(one, created_at=one.created_at - waited_ms) for one in notifications(reader.ward, 4)]
+    seqs = put(stack, made)
     with closing(alerts_connection(stack)) as connection:
         for half, is_mailed in ((seqs[:2], True), (seqs[2:], False)):
             ready = merge_and_send(connection, half)

@@ -100,6 +100,7 @@ def test_filters_are_trimmed_and_default_to_what_is_emailed() -> None:
     assert check_filters(settings, "doctors", [], "high", technical=True) == ([], ["high", "technical"])
     assert check_filters(settings, "doctors", [], "high", from_level=1) == ([], ["high"])
     assert check_filters(settings, "ops", [], None) == ([], [])
+    assert len(check_filters(settings, "doctors", [f"Ward {number}" for number in range(74)], None)[0]) == 74
 
 
 @pytest.mark.parametrize(
@@ -109,6 +110,7 @@ def test_filters_are_trimmed_and_default_to_what_is_emailed() -> None:
         (("doctors", [], "technical"), "--technical"),
         (("doctors", [" "], None), "ward"),
         (("doctors", [], None, True, 1), "not escalated"),
+        (("doctors", [f"Ward {number}" for number in range(75)], None), "75 wards .* 152 combinations"),
         (("ops", ["A"], None), "leave out"),
         (("ops", [], None, True), "leave out"),
         (("ops", [], None, False, 1), "leave out"),
