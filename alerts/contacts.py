@@ -11,10 +11,14 @@ from infra.airflow_api import AirflowApi
 from infra.errors import WardError
 from infra.log import get_logger
 from infra.settings import PROJECT_ROOT, Settings
+from infra.waiting import wait_for
 
 DAG = "contacts_import"
 PAUSE_SECONDS = 60.0
 """At most one import a minute, however many patients are missing."""
+
+BEGIN_SECONDS = 60.0
+"""One of its runs waits for the one before it, which takes seconds; for longer, Airflow's scheduler does not work."""
 
 IMPORT_TIMEOUT_SECONDS = 600
 log = get_logger("contacts-request")
@@ -52,12 +56,15 @@ class ImportRequests:
 
 
 def start_import(settings: Settings) -> None:
-    """Start the import through Airflow; when Airflow cannot, run the same import here. Errors are logged."""
+    """Start the import through Airflow; when it cannot, or its scheduler does not begin within BEGIN_SECONDS, run the
+    same import here. Errors are logged."""
     try:
         with AirflowApi(settings) as airflow:
             if airflow.dag(DAG).get("is_paused"):
                 raise WardError(f"the DAG {DAG} is paused")
             run_id = airflow.trigger(DAG)
+            if not wait_for(lambda: airflow.run(DAG, run_id)["state"] != "queued", BEGIN_SECONDS, 1):
+                raise WardError(f"the run {run_id} does not begin")
         log.info("contacts import started through Airflow", run_id=run_id)
     except WardError as error:
         log.warning("Airflow cannot import the contacts; importing without it", reason=str(error))

@@ -13,6 +13,7 @@ import pytest
 from alerts.inbox import received_mails
 from clinical.thresholds import parse_rows
 from hbase.table import read_state
+from infra.airflow_api import AirflowApi
 from infra.clients import alerts_connection, devices_connection, hbase_connection
 from infra.metrics import read_state as read_stream
 from infra.settings import PROJECT_ROOT, Settings
@@ -222,13 +223,19 @@ def test_an_alarm_keeps_the_limits_it_was_raised_under_when_their_row_is_removed
 def test_a_patient_who_is_not_imported_yet_still_alarms_and_the_import_runs_at_once(
     stack: Settings, await_condition: Await
 ) -> None:
-    patient_id = f"e2e-{uuid.uuid4().hex[:8]}"
+    patient_id, began = f"e2e-{uuid.uuid4().hex[:8]}", datetime.now(UTC)
     everyone = "everyone@wardwatch.example"
     ward("subscriptions", "add", everyone)
     try:
         insert_patient(stack, patient_id, "+47 555 05 06")
         text = breach_until_mailed(stack, await_condition, patient_id, everyone, glucose=45)
         assert "contact not imported yet" in text
+        with AirflowApi(stack) as airflow:
+            await_condition(
+                lambda: airflow.runs("contacts_import", run_after_gte=began.isoformat(), run_type="manual"),
+                120,
+                "no import was asked for",
+            )
         query = f"SELECT COUNT(*) FROM health.patients WHERE patient_id = '{patient_id}'"
         await_condition(
             lambda: ward("hql", "--format", "csv", query).split()[-1] == "1", 600, "the import did not run by itself"

@@ -4,8 +4,14 @@ from __future__ import annotations
 
 import threading
 import time
+from typing import Any
 
-from alerts.contacts import ImportRequests
+import pytest
+
+from alerts import contacts
+from alerts.contacts import ImportRequests, start_import
+from infra.errors import UnavailableError
+from infra.settings import Settings
 
 
 class Started:
@@ -57,3 +63,54 @@ def test_requests_within_the_pause_are_answered_once_when_it_ends() -> None:
     assert not threading.Event().wait(0.5)
     assert len(started.times) == 2
     stop.set()
+
+
+class Airflow:
+    """An Airflow whose run is in these states, one after the other; None: it does not answer."""
+
+    def __init__(self, is_paused: bool = False, states: tuple[str, ...] | None = ("running",)) -> None:
+        self.is_paused = is_paused
+        self.states = list(states) if states else None
+
+    def __call__(self, _settings: Settings) -> Airflow:
+        return self
+
+    def __enter__(self) -> Airflow:
+        if self.states is None:
+            raise UnavailableError("Airflow", "here", "refused")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Nothing to close."""
+
+    def dag(self, _dag_id: str) -> dict[str, Any]:
+        return {"is_paused": self.is_paused}
+
+    def trigger(self, _dag_id: str) -> str:
+        return "run-1"
+
+    def run(self, _dag_id: str, _run_id: str) -> dict[str, Any]:
+        assert self.states
+        return {"state": self.states.pop(0) if len(self.states) > 1 else self.states[0]}
+
+
+@pytest.mark.parametrize(
+    ("airflow", "imported_here"),
+    [
+        (Airflow(), 0),
+        (Airflow(states=("queued", "running")), 0),
+        (Airflow(states=("queued", "success")), 0),
+        (Airflow(states=("queued",)), 1),
+        (Airflow(is_paused=True), 1),
+        (Airflow(states=None), 1),
+    ],
+)
+def test_an_import_that_airflow_does_not_begin_is_run_without_it(
+    airflow: Airflow, imported_here: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here: list[str] = []
+    monkeypatch.setattr(contacts, "BEGIN_SECONDS", 1.5)
+    monkeypatch.setattr(contacts, "AirflowApi", airflow)
+    monkeypatch.setattr(contacts, "_import_here", lambda: here.append("imported"))
+    start_import(Settings())
+    assert len(here) == imported_here
