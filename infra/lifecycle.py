@@ -51,8 +51,9 @@ AT_ONCE = 4
 def up(settings: Settings, names: list[str], console: Console) -> None:
     """Bring up the named servers and streams with all they need, or everything.
 
-    What runs is left alone. Raises WardError naming the first that failed; the others stay up, and a second call goes
-    on from there.
+    What runs is left alone. A server that fails holds up only the servers that need it: the streams are begun without
+    it, for they try again, judge by the last thresholds and contacts, and tell ops what is missing. Raises WardError
+    naming all that failed, when everything else is up; a second call goes on from there.
     """
     wanted = with_dependencies(settings, names) if names else all_of(settings)
     with only_one(settings):
@@ -75,11 +76,15 @@ def _up(settings: Settings, wanted: list[Server], everything: bool, console: Con
     supervise.ensure_supervisor(settings)
     begun = time.monotonic()
     first, then, last = start_order(wanted)
-    _start_all(settings, first, console, unawaited=frozenset({AIRFLOW_FIRST}))
+    failed: dict[str, str] = {}
+    _start_all(settings, first, console, failed, unawaited=frozenset({AIRFLOW_FIRST}))
     if everything or any(server.is_stream for server in wanted):
-        _bootstrap(settings, rooms_to_bootstrap(settings, running.union(server.name for server in wanted)), console)
-    _start_all(settings, then, console)
-    _start_all(settings, last, console)
+        up = running.union(server.name for server in wanted) - failed.keys()
+        _bootstrap(settings, rooms_to_bootstrap(settings, up), console, failed)
+    _start_all(settings, then, console, failed)
+    _start_all(settings, last, console, failed)
+    if failed:
+        raise WardError(f"Not everything is up. {' '.join(failed.values())} Mend that, then `./ward up` again.")
     console.print(f"[green]Up[/] after {time.monotonic() - begun:.0f} s. `./ward status` shows pages and lag.")
 
 
@@ -161,35 +166,48 @@ def stop_order(servers: list[Server]) -> list[list[Server]]:
 
 @dataclass
 class _Start:
-    """The servers still to start, those on the way and those that are ready."""
+    """The servers still to start, those on the way and those that are ready; why the `failed` have."""
 
     settings: Settings
     console: Console
     waiting: dict[str, Server]
+    failed: dict[str, str]
     unawaited: frozenset[str] = frozenset()
-    starting: dict[Future[float], Server] = field(default_factory=dict)
+    starting: dict[Future[str], Server] = field(default_factory=dict)
     cancelled: threading.Event = field(default_factory=threading.Event)
 
     def submit_possible(self, pool: ThreadPoolExecutor) -> None:
-        pending = {*self.waiting, *(server.name for server in self.starting.values())}
         for server in list(self.waiting.values()):
-            if not pending.intersection(server.depends_on):
-                del self.waiting[server.name]
-                self.starting[pool.submit(self._bring_up, server)] = server
+            pending = {*self.waiting, *(other.name for other in self.starting.values())}
+            if pending.intersection(server.depends_on):
+                continue
+            del self.waiting[server.name]
+            missing = [name for name in server.depends_on if name in self.failed]
+            if missing and not server.is_stream:
+                self.fail(server, f"{server.name} needs {' and '.join(missing)}.")
+            else:
+                is_awaited = not missing and server.name not in self.unawaited
+                self.starting[pool.submit(self._bring_up, server, is_awaited)] = server
 
-    def _bring_up(self, server: Server) -> float:
+    def fail(self, server: Server, why: str) -> None:
+        """It is not up, and what needs it does not wait for it."""
+        self.failed[server.name] = why
+        self.console.print(f"[red]✗[/] {why}")
+
+    def _bring_up(self, server: Server, is_awaited: bool) -> str:
+        """Start it; how long that took, if it is awaited."""
         begun = time.monotonic()
         if self.cancelled.is_set():
-            return 0.0
-        if server.name in self.unawaited:
+            return ""
+        if not is_awaited:
             try:
                 self._begin(server)
             except WardError as error:
                 self.console.print(f"[yellow]{server.name} later:[/] {error}")
-        else:
-            self._begin(server)
-            supervise.wait_ready(self.settings, server.name, cancelled=self.cancelled)
-        return time.monotonic() - begun
+            return f"[dim]…[/] {server.name}"
+        self._begin(server)
+        supervise.wait_ready(self.settings, server.name, cancelled=self.cancelled)
+        return f"[green]✓[/] {server.name:<22} {time.monotonic() - begun:6.1f} s"
 
     def _begin(self, server: Server) -> None:
         process = supervise.processes(self.settings).get(server.name)
@@ -199,9 +217,14 @@ class _Start:
 
 
 def _start_all(
-    settings: Settings, servers: list[Server], console: Console, unawaited: frozenset[str] = frozenset()
+    settings: Settings,
+    servers: list[Server],
+    console: Console,
+    failed: dict[str, str],
+    unawaited: frozenset[str] = frozenset(),
 ) -> None:
-    order = _Start(settings, console, {server.name: server for server in servers}, unawaited)
+    """Start them; those that fail are added to `failed`, with the reason."""
+    order = _Start(settings, console, {server.name: server for server in servers}, failed, unawaited)
     with ThreadPoolExecutor(AT_ONCE) as pool, console.status("starting …") as status:
         try:
             order.submit_possible(pool)
@@ -210,8 +233,10 @@ def _start_all(
                 finished, _ = wait(order.starting, return_when=FIRST_COMPLETED)
                 for future in finished:
                     server = order.starting.pop(future)
-                    mark = "[dim]…[/]" if server.name in unawaited else "[green]✓[/]"
-                    console.print(f"{mark} {server.name:<22} {future.result():6.1f} s")
+                    try:
+                        console.print(future.result())
+                    except WardError as error:
+                        order.fail(server, str(error))
                 order.submit_possible(pool)
         except BaseException:
             order.cancelled.set()
@@ -224,7 +249,7 @@ def rooms_to_bootstrap(settings: Settings, up: set[str]) -> list[str]:
     return [room for room, asked in BOOTSTRAPS.items() if up.issuperset(ours.intersection(asked))]
 
 
-def _bootstrap(settings: Settings, rooms: list[str], console: Console) -> None:
+def _bootstrap(settings: Settings, rooms: list[str], console: Console, failed: dict[str, str]) -> None:
     if left_out := [room for room in BOOTSTRAPS if room not in rooms]:
         console.print(
             f"[dim]Tables and topics of {', '.join(left_out)} are left as they are: their servers do not run.[/]"
@@ -238,5 +263,7 @@ def _bootstrap(settings: Settings, rooms: list[str], console: Console) -> None:
             try:
                 bootstrap(settings)
             except UnavailableError as error:
-                raise WardError(f"{room} could not create its tables or topics: {error}") from error
+                failed[room] = f"{room} could not create its tables or topics: {error}"
+                console.print(f"[red]✗[/] {failed[room]}")
+                continue
         console.print(f"[green]✓[/] {room + ' tables and topics':<22} {time.monotonic() - begun:6.1f} s")

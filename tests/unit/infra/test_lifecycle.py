@@ -2,6 +2,15 @@
 
 from __future__ import annotations
 
+import importlib
+from io import StringIO
+from threading import Event
+
+import pytest
+from rich.console import Console
+
+from infra import lifecycle, supervise
+from infra.errors import UnavailableError, WardError
 from infra.lifecycle import (
     AIRFLOW_FIRST,
     ALARM_PATH,
@@ -11,7 +20,7 @@ from infra.lifecycle import (
     start_order,
     stop_order,
 )
-from infra.servers import all_of, with_dependencies
+from infra.servers import Server, all_of, with_dependencies
 from infra.settings import Hadoop, Settings
 
 
@@ -83,3 +92,55 @@ def test_a_stream_alone_has_only_those_tables_made_whose_servers_start_or_run() 
 
 def test_a_server_elsewhere_is_always_there() -> None:
     assert "hbase" in rooms_with(Settings(hadoop=Hadoop(hbase_thrift_port=9090)), "vitals-producer")
+
+
+def server(name: str, *needs: str, is_stream: bool = False) -> Server:
+    return Server(
+        name=name, command=lambda _: [], ready=lambda _: None, ports=(), depends_on=needs, is_stream=is_stream
+    )
+
+
+def test_a_server_that_fails_holds_up_the_servers_that_need_it_and_no_stream(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As after a power cut that HBase does not survive: readings are judged all the same."""
+    servers = [server("hbase"), server("hbase-thrift", "hbase"), server("more", "hbase-thrift"), server("kafka")]
+    streams = [server("detect-breaches", "kafka", "hbase-thrift", is_stream=True), server("mailer", is_stream=True)]
+    begun, awaited, failed, console = list[str](), list[str](), dict[str, str](), Console(record=True, file=StringIO())
+
+    def wait_ready(_settings: Settings, name: str, cancelled: Event) -> None:
+        awaited.append(name)
+        if name == "hbase":
+            raise WardError("hbase does not stay up.")
+
+    monkeypatch.setattr(supervise, "processes", lambda _: {})
+    monkeypatch.setattr(supervise, "start", lambda _, name: begun.append(name))
+    monkeypatch.setattr(supervise, "wait_ready", wait_ready)
+    lifecycle._start_all(Settings(), servers, console, failed)
+    lifecycle._start_all(Settings(), streams, console, failed)
+    assert sorted(begun) == ["detect-breaches", "hbase", "kafka", "mailer"]
+    assert sorted(awaited) == ["hbase", "kafka", "mailer"]
+    assert failed == {
+        "hbase": "hbase does not stay up.",
+        "hbase-thrift": "hbase-thrift needs hbase.",
+        "more": "more needs hbase-thrift.",
+    }
+    shown = console.export_text()
+    assert all(why in shown for why in failed.values())
+
+
+def test_a_room_that_cannot_make_its_tables_holds_up_no_stream(monkeypatch: pytest.MonkeyPatch) -> None:
+    made, failed = list[str](), dict[str, str]()
+
+    class Room:
+        def __init__(self, name: str) -> None:
+            self.name = name
+
+        def bootstrap(self, _settings: Settings) -> None:
+            if self.name == "hive.bootstrap":
+                raise UnavailableError("HiveServer2", "here", "refused")
+            made.append(self.name)
+
+    monkeypatch.setattr(importlib, "import_module", Room)
+    lifecycle._bootstrap(Settings(), ["hive", "sqoop"], Console(file=StringIO()), failed)
+    assert made == ["sqoop.bootstrap"]
+    assert list(failed) == ["hive"]
+    assert "HiveServer2" in failed["hive"]
