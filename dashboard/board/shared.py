@@ -113,7 +113,8 @@ class SharedBoard:
         bed = bed_of(patient_id, wards, now)
         patient = wards.patients.get(patient_id)
         kept = self._tiles.get(patient_id)
-        if kept is None:
+        # To the pages of the ward that a patient comes to, each part is news, however long it has been as it is.
+        if kept is None or kept.bed.ward != bed.ward:
             kept = self._tiles[patient_id] = _Tile(bed)
         is_same = kept.bed == bed and bool(kept.parts)
         kept.bed = bed

@@ -118,6 +118,22 @@ def test_only_the_chosen_ward_is_sent_and_counted(board: Board) -> None:
     assert news["wards"] == [("General", 1), ("ICU", 1)]
 
 
+def test_a_patient_who_comes_from_another_ward_is_sent_as_a_whole(board: Board) -> None:
+    admit(board.live, moved="A", there="B")
+    for patient in ("moved", "there"):
+        monitor(board.live, patient, end=NOW + 1000)
+    board.live.set_alarms([alarm("moved")])
+    before = board.news(ward="B")
+    assert before["order"] == ["there"]
+    admit(board.live, moved="B", there="B")
+    for sees_identity in (True, False):
+        news = board.news(sees_identity, "B", before["to"])
+        assert (news["order"], set(news["tiles"])) == (["moved", "there"], {"moved"})
+        assert news["tiles"]["moved"] == board.news(sees_identity)["tiles"]["moved"]
+        assert "ward-t-high" in news["tiles"]["moved"]["looks"]
+        assert "HIGH" in news["tiles"]["moved"]["state"]
+
+
 def test_what_patients_are_called_is_text_and_no_html(board: Board) -> None:
     evil = "<script>alert(1)</script>"
     patient = 'P"><img src=x onerror=alert(1)>'
