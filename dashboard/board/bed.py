@@ -68,8 +68,10 @@ class Bed:
 
     @property
     def ward(self) -> str:
-        """As it is shown."""
-        return (self.contact.ward if self.contact else "") or UNKNOWN_WARD
+        """As it is shown; of somebody without a contact, as who was discharged by mistake, that of the alarm."""
+        if self.contact is not None:
+            return self.contact.ward or UNKNOWN_WARD
+        return next((alarm.ward for alarm in self.alarms if alarm.kind != "technical"), None) or UNKNOWN_WARD
 
     @property
     def place(self) -> tuple[int, str, str]:

@@ -61,8 +61,12 @@ class Wards:
     problems: dict[str, str] = field(default_factory=dict)
 
     def beds(self) -> set[str]:
-        """Whoever has a bed: is admitted, sends readings or has an alarm, and has not left."""
-        return (set(self.contacts or ()) | self.patients.keys() | self.alarms.keys()) - self.left
+        """Whoever has a bed: is admitted, sends readings or has an alarm, and has not left.
+
+        Of somebody who has left, an open clinical alarm is of somebody who is there, see `alerts.book`.
+        """
+        alarmed = {one for one in self.left if any(row.kind != "technical" for row in self.alarms.get(one, ()))}
+        return (set(self.contacts or ()) | self.patients.keys() | self.alarms.keys()) - (self.left - alarmed)
 
 
 class LiveState:

@@ -134,6 +134,17 @@ def test_a_patient_who_comes_from_another_ward_is_sent_as_a_whole(board: Board) 
         assert "HIGH" in news["tiles"]["moved"]["state"]
 
 
+def test_whoever_was_discharged_by_mistake_has_a_red_tile_in_the_ward_of_the_alarm(board: Board) -> None:
+    admit(board.live, P="ICU")
+    monitor(board.live, "P", spo2=82)
+    board.live.set_contacts({}, ["P"])
+    assert board.news(ward="ICU")["order"] == []
+    board.live.set_alarms([technical("battery_low", "battery_low:P", ward="General"), alarm("P")])
+    news = board.news(ward="ICU")
+    assert "ward-t-high" in news["tiles"]["P"]["looks"]
+    assert news["counts"]["high"] == 1
+
+
 def test_what_patients_are_called_is_text_and_no_html(board: Board) -> None:
     evil = "<script>alert(1)</script>"
     patient = 'P"><img src=x onerror=alert(1)>'

@@ -98,6 +98,17 @@ def test_the_bed_of_a_discharged_patient_disappears_though_the_monitor_goes_on()
     assert beds(live) == set()
 
 
+def test_whoever_has_a_clinical_alarm_keeps_the_bed_though_discharged() -> None:
+    live = LiveState(Clock())
+    for patient in ("alarmed", "gone"):
+        monitor(live, patient)
+    live.set_contacts({}, ["alarmed", "gone"])
+    live.set_alarms([alarm("alarmed"), technical("no_signal", signal_key(Signal("gone")))])
+    assert beds(live) == {"alarmed"}
+    live.set_alarms([])
+    assert beds(live) == set()
+
+
 def test_memory_is_given_back_of_those_of_whom_nothing_comes() -> None:
     clock = Clock()
     live = LiveState(clock)
