@@ -158,7 +158,7 @@ async def _framed(visit: Visit, path: str, title: str, keeps_session: bool) -> A
 
 def _show_age(visit: Visit, old: ui.label) -> None:
     age = visit.house.live.age_seconds()
-    is_old = age is None or age > visit.house.settings.dashboard.stale_seconds
+    is_old = visit.house.is_old(age)
     if is_old:
         since = "since this page was started" if age is None else f"for {as_age(age)}"
         old.set_text(f"THE DATA ON THIS PAGE IS OLD: no reading of anybody has arrived {since}.")

@@ -9,7 +9,7 @@ from typing import TypeVar
 from zoneinfo import ZoneInfo
 
 from dashboard.accounts import Accounts
-from dashboard.live.state import LiveState
+from dashboard.live.state import OF_ALARMS, LiveState
 from dashboard.throttle import FREE_TRIES_OF_ADDRESS, Throttle
 from infra.settings import Settings
 
@@ -28,6 +28,14 @@ class House:
     zone: ZoneInfo
     addresses: Throttle = field(default_factory=lambda: Throttle(time.monotonic, FREE_TRIES_OF_ADDRESS))
     _ones: dict[Callable[[Settings], object], object] = field(default_factory=dict, init=False, compare=False)
+
+    def is_old(self, age: float | None) -> bool:
+        """Whether the newest reading of anybody, of that age (s; None: there is none), says nothing of now any more."""
+        return age is None or age > self.settings.dashboard.stale_seconds
+
+    def knows_alarms(self) -> bool:
+        """Whether there would be more alarms if there were: readings come, are judged, and alarms can be read."""
+        return not self.is_old(self.live.age_seconds()) and self.live.problem(*OF_ALARMS) is None
 
     def one(self, kind: Callable[[Settings], T]) -> T:
         """The one object of that kind for all pages, made from the settings when it is first asked for."""

@@ -46,7 +46,7 @@ NOT_KNOWN: dict[Place, str] = {
     "active": "Nothing is known of alarms at the moment.",
     "technical": "Nothing is known of technical alarms at the moment.",
 }
-"""In place of good news, while nobody judges or the alarms cannot be read."""
+"""In place of good news, while no reading comes, nobody judges or the alarms cannot be read."""
 
 ALARMS = "/alarms"
 EVERY_WARD = {"": "All wards"}
@@ -109,7 +109,7 @@ class AlarmsPage:
             self._is_known = False
             self._say_when_empty()
             raise
-        self._is_known = self._visit.house.live.problem(*OF_ALARMS) is None
+        self._is_known = self._visit.house.knows_alarms()
         if seen != self._seen:
             self._seen = seen
             self._show()

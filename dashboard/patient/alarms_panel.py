@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from nicegui import ui
 
 from alerts.alarms_table import AlarmRow
-from dashboard.live.state import OF_ALARMS
 from dashboard.patient.html import alarms_html
 from dashboard.patient.panel import Panel
 from dashboard.visit import in_thread
@@ -31,7 +30,7 @@ class AlarmsPanel(Panel):
         except WardError:
             self._show(is_known=False)
             raise
-        self._show(is_known=self._visit.house.live.problem(*OF_ALARMS) is None)
+        self._show(is_known=self._visit.house.knows_alarms())
 
     def _show(self, is_known: bool) -> None:
         zone, sees_identity = self._visit.house.zone, self._visit.sees_identity

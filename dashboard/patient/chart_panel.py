@@ -15,7 +15,6 @@ from clinical.ages import age_years
 from clinical.vitals import JUDGED
 from dashboard.following import PATIENCE_SECONDS, Freshness
 from dashboard.frame import keep_in_address, problems_told
-from dashboard.live.state import OF_ALARMS
 from dashboard.patient import chart
 from dashboard.patient.admissions import Patient
 from dashboard.patient.bands import Band, bands_of
@@ -195,9 +194,8 @@ class ChartPanel(Panel):
         if self._shown is None:
             return
         house = self._visit.house
-        is_known = house.live.problem(*OF_ALARMS) is None
         alarms = self._shown.alarms
-        told = alarms_html("Alarms in that time", alarms, house.zone, self._visit.sees_identity, is_known)
+        told = alarms_html("Alarms in that time", alarms, house.zone, self._visit.sees_identity, house.knows_alarms())
         cut = f"<p>There were more than {len(alarms)}: the newest are shown.</p>" if self._shown.alarms_are_cut else ""
         self._alarms.set_content(f"{cut}{told}")
 

@@ -22,6 +22,7 @@ from dashboard.patient.hourly import ANSWER_SECONDS
 from dashboard.patient.html import NOT_KNOWN
 from dashboard.roles import Role
 from infra.errors import UnavailableError, WardError
+from tests.unit.dashboard.beds import Clock
 from tests.unit.dashboard.built import built
 from tests.unit.dashboard.visits import visit_of
 
@@ -116,6 +117,8 @@ def test_that_no_alarm_is_open_is_no_good_news_while_nobody_judges(tmp_path: Pat
     visit, room = visit_of(Role.NURSE, tmp_path), MagicMock(**{"sources.open_alarms.return_value": []})
     panel, shown = AlarmsPanel(visit, room, "p"), MagicMock()
     panel._list = shown
+    visit.house.live.clock = Clock()
+    visit.house.live.heard(visit.house.live.clock())
 
     def said() -> str:
         asyncio.run(panel._look())
@@ -133,11 +136,32 @@ def test_that_no_alarm_is_open_is_no_good_news_while_nobody_judges(tmp_path: Pat
 
 def test_a_chart_without_alarms_calls_that_good_news_only_while_somebody_judges(tmp_path: Path) -> None:
     panel = Panel(tmp_path, lambda: FOUND)
+    live = panel._visit.house.live
+    live.clock = Clock()
+    live.heard(live.clock())
     asyncio.run(panel._look())
     assert "✓" in alarms_told(panel)
-    panel._visit.house.live.set_problem("judging", "Nobody judges.")
+    live.set_problem("judging", "Nobody judges.")
     asyncio.run(panel._look())
     assert "✓" not in alarms_told(panel)
+
+
+def test_that_there_is_no_alarm_is_no_good_news_while_the_data_is_old(tmp_path: Path) -> None:
+    chart = Panel(tmp_path, lambda: FOUND)
+    visit, room = chart._visit, MagicMock(**{"sources.open_alarms.return_value": []})
+    list_of_open, shown, clock = AlarmsPanel(visit, room, "p"), MagicMock(), Clock()
+    list_of_open._list, visit.house.live.clock = shown, clock
+
+    def told() -> set[str]:
+        asyncio.run(list_of_open._look())
+        asyncio.run(chart._look())
+        return {str(shown.set_content.call_args[0][0]), alarms_told(chart)}
+
+    assert told() == {f"<p>{NOT_KNOWN}</p>"}, "no reading has come since the start"
+    visit.house.live.heard(clock())
+    assert all("✓" in one for one in told())
+    clock.ms += round(visit.house.settings.dashboard.stale_seconds * 1000) + 1
+    assert told() == {f"<p>{NOT_KNOWN}</p>"}
 
 
 def test_that_there_were_more_alarms_than_are_shown_is_said(tmp_path: Path) -> None:
