@@ -37,6 +37,23 @@ setInterval(async () => {
 </script>"""
 """Whose session ended while there was no connection is refused a new one, over which they would be told to log in."""
 
+HEARD_EVERY_SECONDS = 3.0
+HEARD = "window.wardHeardAt = performance.now()"
+CUT_OFF = """<p class="ward-old" id="ward-cut-off" role="alert" hidden></p>"""
+LISTENING = f"""<script>
+{HEARD};
+setInterval(() => {{
+  const told = document.getElementById("ward-cut-off");
+  if (!told || document.querySelector(".ward-board")) return;
+  const silence = Math.round((performance.now() - window.wardHeardAt) / 1000);
+  const cut = silence > 10;
+  told.textContent = cut ? `THIS PAGE IS CUT OFF: nothing has come from the server for ${{silence}} s.` : "";
+  told.hidden = !cut;
+  document.body.classList.toggle("ward-cut-off", cut);
+}}, 1000);
+</script>"""
+"""A page with which nobody speaks any more says so, in its own words; the board does it itself, by its news."""
+
 WARD_MAX = 200
 """Characters of a ward in an address."""
 
@@ -131,6 +148,7 @@ def told_of(about: str, sentence: str) -> str:
 async def _framed(visit: Visit, path: str, title: str, keeps_session: bool) -> AsyncIterator[None]:
     ui.add_head_html('<link rel="stylesheet" href="/ward.css">')
     ui.add_head_html(TO_LOGIN)
+    ui.add_head_html(LISTENING)
     ui.run_javascript("document.documentElement.lang = 'en'")
     ui.colors(primary=PRIMARY)
     with ui.header().classes("ward-header items-center").props('role="banner"'):
@@ -146,6 +164,7 @@ async def _framed(visit: Visit, path: str, title: str, keeps_session: bool) -> A
         ui.html(LOG_OUT, sanitize=False)
     old = ui.label().classes("ward-old").props('role="alert"')
     old.set_visibility(False)
+    ui.html(CUT_OFF, sanitize=False)
     with ui.element("main").classes("ward-main"):
         ui.html(f"<h1>{title}</h1>", sanitize=False).classes("ward-title")
         yield
@@ -153,6 +172,7 @@ async def _framed(visit: Visit, path: str, title: str, keeps_session: bool) -> A
         ui.label(FOOTER)
     _show_age(visit, old)
     ui.timer(FRESH_EVERY_SECONDS, lambda: _show_age(visit, old))
+    ui.timer(HEARD_EVERY_SECONDS, lambda: ui.run_javascript(HEARD))
     ui.timer(visit.house.settings.dashboard.session_look_seconds, lambda: _end_with_session(visit, keeps_session))
 
 

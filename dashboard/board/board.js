@@ -45,7 +45,7 @@ class Tile {
 
 export default {
   template: `
-    <div class="ward-board" :class="{ 'ward-board-cut': cut }">
+    <div class="ward-board" :class="{ 'ward-board-cut': cut || asleep }">
       <div class="ward-bar">
         <label class="ward-pick">Ward
           <select :value="ward" @change="choose($event.target.value)">
@@ -68,7 +68,7 @@ export default {
     </div>`,
   props: { news: Object, ward: String, zone: String },
   data() {
-    return { counts: { beds: 0, high: 0, medium: 0, silent: 0 }, wards: [], problems: [], cut: 0 };
+    return { counts: { beds: 0, high: 0, medium: 0, silent: 0 }, wards: [], problems: [], cut: 0, asleep: false };
   },
   computed: {
     choices() {
@@ -104,10 +104,12 @@ export default {
     },
     shown() {
       this.heardAt = performance.now();
+      this.asleep = true; // what a hidden page showed last is old until it has heard something
       this.$emit("shown", !document.hidden);
     },
     take(news) {
       this.heardAt = performance.now();
+      this.asleep = document.hidden;
       if (news.from > this.version) {
         this.$emit("lacking"); // a message was lost on the way: everything is sent again
         return;

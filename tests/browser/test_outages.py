@@ -22,6 +22,11 @@ from tests.browser.conftest import SignIn
 pytestmark = pytest.mark.stops_servers
 
 OLD = "THE DATA ON THIS PAGE IS OLD"
+SHOW = """isHidden => {
+    Object.defineProperty(document, "hidden", { value: isHidden, configurable: true });
+    document.dispatchEvent(new Event("visibilitychange"));
+}"""
+"""Have the page believe that another tab was chosen, or this one."""
 
 
 @contextmanager
@@ -96,8 +101,27 @@ def test_a_board_whose_server_hangs_says_that_it_is_cut_off(
     expect(bed.tile(page)).to_have_class(re.compile("ward-t-fine"), timeout=SEEN_MS)
     with held_still(stack, "ward-page"):
         expect(page.get_by_text("THIS PAGE IS CUT OFF")).to_be_visible(timeout=SEEN_MS)
+        for is_hidden in (True, False):
+            page.evaluate(SHOW, is_hidden)
+        # It begins to count anew, and shows nothing as well until it has heard something.
+        expect(page.get_by_text("THIS PAGE IS CUT OFF")).to_be_hidden()
+        expect(page.locator(".ward-board")).to_have_class(re.compile("ward-board-cut"))
+    expect(page.locator(".ward-board")).not_to_have_class(re.compile("ward-board-cut"), timeout=SEEN_MS)
     expect(page.get_by_text("THIS PAGE IS CUT OFF")).to_be_hidden(timeout=SEEN_MS)
     expect(bed.tile(page)).to_have_class(re.compile("ward-t-fine"), timeout=SEEN_MS)
+    page_errors.clear()  # that the server did not answer meanwhile
+
+
+@pytest.mark.parametrize("path", ["/alarms", "/patients/{}", "/system"])
+def test_a_page_whose_server_hangs_says_that_it_is_cut_off(
+    stack: Settings, sign_in: SignIn, bed: Bed, page_errors: list[str], path: str
+) -> None:
+    page = sign_in("admin")
+    page.goto(path.format(bed.patient_id))
+    expect(page.get_by_role("main")).to_be_visible(timeout=SEEN_MS)
+    with held_still(stack, "ward-page"):
+        expect(page.get_by_text("THIS PAGE IS CUT OFF")).to_be_visible(timeout=SEEN_MS)
+    expect(page.get_by_text("THIS PAGE IS CUT OFF")).to_be_hidden(timeout=SEEN_MS)
     page_errors.clear()  # that the server did not answer meanwhile
 
 
