@@ -27,6 +27,7 @@ from infra.clients import (
     reader_connection,
 )
 from infra.errors import UnavailableError, WardError
+from infra.identifiers import before_arguments, quoted, quoted_table
 from infra.settings import Settings, load_settings
 
 Row = dict[str, Any]
@@ -78,9 +79,9 @@ def _judged(settings: Settings, breach: Breach) -> Iterator[Step]:
 
 
 def _source_row(settings: Settings, reading_id: int) -> Row:
-    query = f"SELECT * FROM {settings.source.table} WHERE {settings.source.key_column} = %s"
+    rows = f"SELECT * FROM {quoted_table(settings.source.table)} WHERE {quoted(settings.source.key_column)}"
     with reader_connection(settings, cursorclass=DictCursor) as connection, connection.cursor() as cursor:
-        cursor.execute(query, (reading_id,))
+        cursor.execute(f"{before_arguments(rows)} = %s", (reading_id,))
         row: Row | None = cursor.fetchone()
     if row is None:
         raise WardError(f"{settings.source.table} has no row {settings.source.key_column}={reading_id}.")

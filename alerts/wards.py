@@ -19,6 +19,7 @@ from alerts.technical import WARD_UNCOVERED, open_subjects, technical
 from clinical.messages import Severity, TechnicalAlarm
 from infra.clients import reader_connection
 from infra.errors import UnavailableError
+from infra.identifiers import before_arguments, quoted, quoted_table
 from infra.log import get_logger
 from infra.settings import Settings
 
@@ -37,14 +38,13 @@ log = get_logger("wards")
 def wards_on_record(settings: Settings, now: int) -> set[str] | None:
     """Wards of the patients who are in hospital at `now` (epoch ms), by the source of contacts; None when it cannot be
     asked."""
-    columns = settings.contacts.columns
-    ward, left = columns.get("admitted_ward"), columns.get("discharged_at")
+    ward, left = contacts_column(settings, "admitted_ward"), contacts_column(settings, "discharged_at")
     if not ward:
         return set()
     # A DATETIME is compared where its zone is known; whoever left a day ago has left in every zone.
     latest = f"MAX({left}), MAX({left} IS NULL)" if left else "NULL, 1"
     lately = f" AND ({left} IS NULL OR {left} > NOW(3) - INTERVAL 1 DAY)" if left else ""
-    query = f"SELECT {ward}, {latest} FROM {settings.contacts.table} WHERE {ward} IS NOT NULL{lately} GROUP BY {ward}"
+    query = f"SELECT {ward}, {latest} FROM {contacts_table(settings)} WHERE {ward} IS NOT NULL{lately} GROUP BY {ward}"
     answer = ask_contacts(settings, query)
     if answer is None:
         return None
@@ -72,12 +72,12 @@ def ward_of(stays: Mapping[str, Stay], patient: str) -> str:
 
 def contacts_of(settings: Settings, patients: Collection[str]) -> dict[str, Stay] | None:
     """Where these patients are, by the source of contacts: those that it knows; None when it cannot be asked."""
-    columns = settings.contacts.columns
-    identity, ward, left = columns["patient_id"], columns.get("admitted_ward"), columns.get("discharged_at")
+    ward, left = contacts_column(settings, "admitted_ward"), contacts_column(settings, "discharged_at")
+    identity = contacts_identity(settings)
     stays: dict[str, Stay] = {}
     for some in pieces(sorted(patients)):
         query = (
-            f"SELECT {identity}, {ward or 'NULL'}, {left or 'NULL'} FROM {settings.contacts.table}"
+            f"SELECT {identity}, {ward or 'NULL'}, {left or 'NULL'} FROM {contacts_table(settings)}"
             f" WHERE {identity} IN ({', '.join(['%s'] * len(some))})"
         )
         answer = ask_contacts(settings, query, *some)
@@ -118,6 +118,22 @@ def pieces(patients: Sequence[str]) -> Iterator[Sequence[str]]:
     return (patients[start : start + ASKED_AT_ONCE] for start in range(0, len(patients), ASKED_AT_ONCE))
 
 
+def contacts_table(settings: Settings) -> str:
+    """The table of the source of contacts, for a statement with arguments."""
+    return before_arguments(quoted_table(settings.contacts.table))
+
+
+def contacts_column(settings: Settings, name: str) -> str | None:
+    """Its column for one of our names, for a statement with arguments; None when it has none."""
+    theirs = settings.contacts.columns.get(name)
+    return before_arguments(quoted(theirs)) if theirs else None
+
+
+def contacts_identity(settings: Settings) -> str:
+    """Its column for patients' ids, for a statement with arguments."""
+    return before_arguments(quoted(settings.contacts.columns["patient_id"]))
+
+
 class Answer(NamedTuple):
     """Rows, and the type of each column (`pymysql.constants.FIELD_TYPE`)."""
 
@@ -126,7 +142,8 @@ class Answer(NamedTuple):
 
 
 def ask_contacts(settings: Settings, query: str, *arguments: str) -> Answer | None:
-    """What the source of contacts answers; None when it cannot be asked, which is logged."""
+    """What the source of contacts answers to a statement with arguments, maybe none; None when it cannot be asked,
+    which is logged."""
     try:
         with (
             closing(reader_connection(settings, read_timeout=CONTACTS_SECONDS)) as connection,

@@ -7,11 +7,11 @@ import time
 
 from clinical.topics import TOPICS
 from infra.clients import mysql_connection, with_retries
+from infra.identifiers import quoted_table
 from infra.log import get_logger
 from infra.settings import Settings
 from producers.bootstrap import create_topics
 from producers.cursor import CursorState
-from producers.source import quoted_table
 from producers.transactions import ReadingLog
 
 log = get_logger("restore")
@@ -32,5 +32,5 @@ def reconcile(settings: Settings) -> None:
     password = settings.secret("mysql_root_password")
     with mysql_connection(settings, "root", password) as connection, connection.cursor() as statement:
         # MySQL goes on above the highest id of the table when that is higher still.
-        statement.execute(f"ALTER TABLE {quoted_table(settings)} AUTO_INCREMENT = {cursor + 1}")
+        statement.execute(f"ALTER TABLE {quoted_table(settings.source.table)} AUTO_INCREMENT = {cursor + 1}")
     log.info("new ids begin above what was read", table=settings.source.table, cursor=cursor)

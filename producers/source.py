@@ -17,6 +17,7 @@ from pymysql.converters import encoders
 
 from infra.clients import reader_connection
 from infra.errors import ConfigurationError, UnavailableError
+from infra.identifiers import before_arguments, quoted, quoted_table
 from infra.settings import Settings
 from producers.cursor import Gap
 from producers.mapping import Column, ColumnPlan, TimeColumn, plan_columns, split_table_name
@@ -102,9 +103,9 @@ class SourceReader:
             connection.close()
             raise self._unavailable(error) from error
         self._connection = connection
-        self._key = _quote(plan.key)
-        self._table = quoted_table(self._settings)
-        self._select = f"SELECT {', '.join(_expressions(plan))} FROM {self._table} WHERE "
+        self._key = before_arguments(quoted(plan.key))
+        self._table = before_arguments(quoted_table(self._settings.source.table))
+        self._select = f"SELECT {before_arguments(', '.join(_expressions(plan)))} FROM {self._table} WHERE "
         return plan
 
     def close(self) -> None:
@@ -149,33 +150,24 @@ class SourceReader:
         return UnavailableError("MySQL", f"{self._settings.mysql.host}:{self._settings.mysql_port}", reason)
 
 
-def quoted_table(settings: Settings) -> str:
-    """`source.table`, quoted for a statement."""
-    return ".".join(_quote(part) for part in split_table_name(settings.source.table))
-
-
 def _expressions(plan: ColumnPlan) -> list[str]:
     return [
-        _quote(plan.key),
+        quoted(plan.key),
         _identity(plan, plan.patient),
         _identity(plan, plan.device) if plan.device else "NULL",
         _milliseconds(plan.recorded_at),
         _milliseconds(plan.inserted_at),
-        *(_quote(column) for column, _, _ in plan.attributes),
+        *(quoted(column) for column, _, _ in plan.attributes),
     ]
 
 
 def _identity(plan: ColumnPlan, name: str) -> str:
     """An id, as the import of contacts writes it."""
-    return f"CAST({_quote(name)} + 0 AS CHAR)" if name in plan.numbered else _quote(name)
+    return f"CAST({quoted(name)} + 0 AS CHAR)" if name in plan.numbered else quoted(name)
 
 
 def _milliseconds(column: TimeColumn | None) -> str:
     """Wall-clock milliseconds after 1970, computed by the server: cheaper than parsing a text for every row."""
     if column is None:
         return "NULL"
-    return f"TIMESTAMPDIFF(MICROSECOND, '1970-01-01 00:00:00', {_quote(column.name)}) DIV 1000"
-
-
-def _quote(name: str) -> str:
-    return "`" + name.replace("`", "``").replace("%", "%%") + "`"
+    return f"TIMESTAMPDIFF(MICROSECOND, '1970-01-01 00:00:00', {quoted(column.name)}) DIV 1000"

@@ -16,6 +16,7 @@ from pymysql.connections import Connection
 from pymysql.cursors import Cursor
 
 from infra.errors import ConfigurationError
+from infra.identifiers import quoted, quoted_table
 from infra.settings import Contacts, Settings
 
 KNOWN_COLUMNS = tuple(Contacts().columns)
@@ -113,7 +114,7 @@ class ContactsTable:
     def query(self, names: Iterable[str], since: str | None) -> str:
         """The free-form query for Sqoop, which puts a condition of its own in place of `$CONDITIONS`."""
         selected = ", ".join(f"{self.text_of(name)} AS {name}" for name in names)
-        return f"SELECT {selected} FROM {quoted(self.table)} WHERE $CONDITIONS AND {self.predicate(since)}"
+        return f"SELECT {selected} FROM {quoted_table(self.table)} WHERE $CONDITIONS AND {self.predicate(since)}"
 
     def count(self, connection: Connection[Any], since: str | None) -> Counts:
         """Count in one statement, so that all is of the same moment."""
@@ -122,7 +123,7 @@ class ContactsTable:
             just_changed = self._just_changed(server_time(cursor)) if since else "0"
             cursor.execute(
                 f"SELECT COUNT(*), COALESCE(SUM({self.predicate(since)}), 0), {digest}, UTC_TIMESTAMP(6), "
-                f"COALESCE(MAX({just_changed}), 0) FROM {quoted(self.table)} WHERE {self.predicate(None)}"
+                f"COALESCE(MAX({just_changed}), 0) FROM {quoted_table(self.table)} WHERE {self.predicate(None)}"
             )
             total, matching, row_digest, at, recent = cursor.fetchall()[0]
         return Counts(int(total), int(matching), int(row_digest), at.replace(tzinfo=UTC), bool(recent))
@@ -150,11 +151,6 @@ def server_time(cursor: Cursor) -> datetime:
 def parse_mark(mark: str) -> datetime:
     """A mark (`2026-01-31 08:00:00`, with or without a fraction) as a time without a zone."""
     return datetime.strptime(mark if "." in mark else mark + ".0", MARK_FORMAT)  # noqa: DTZ007
-
-
-def quoted(name: str) -> str:
-    """A MySQL identifier, or `database.table`, in backticks."""
-    return ".".join(f"`{part.replace('`', '``')}`" for part in name.split("."))
 
 
 def as_text(column: Column) -> str:

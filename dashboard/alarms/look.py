@@ -11,7 +11,15 @@ from alerts.alarms_table import AlarmRow, Choice, list_alarms, list_ended
 from alerts.database import mysql_errors, now_ms
 from alerts.orders import Order, load_unhandled
 from alerts.silences import Silence, load_in_force, load_silences
-from alerts.wards import as_id, ask_contacts, pieces, wards_on_record
+from alerts.wards import (
+    as_id,
+    ask_contacts,
+    contacts_column,
+    contacts_identity,
+    contacts_table,
+    pieces,
+    wards_on_record,
+)
 from alerts.wording import one_line
 from dashboard.live.state import patient_of
 from dashboard.shared import Shared
@@ -104,14 +112,13 @@ def cut(alarms: Sequence[AlarmRow], most: int) -> tuple[tuple[AlarmRow, ...], bo
 
 def names_of(settings: Settings, patients: Collection[str]) -> dict[str, str] | None:
     """Names of these patients by the source of contacts, of those that have one; None when it cannot be asked."""
-    columns = settings.contacts.columns
-    identity, name = columns["patient_id"], columns.get("name")
+    identity, name = contacts_identity(settings), contacts_column(settings, "name")
     if not name:
         return {}
     names: dict[str, str] = {}
     for some in pieces(sorted(patients)):
         query = (
-            f"SELECT {identity}, {name} FROM {settings.contacts.table}"
+            f"SELECT {identity}, {name} FROM {contacts_table(settings)}"
             f" WHERE {identity} IN ({', '.join(['%s'] * len(some))})"
         )
         answer = ask_contacts(settings, query, *some)

@@ -11,7 +11,7 @@ from math import ceil
 
 from alerts.alarms_table import Choice, list_alarms
 from alerts.database import mysql_errors, now_ms
-from alerts.wards import Stay, as_id, contacts_of, epoch_ms
+from alerts.wards import Stay, as_id, contacts_column, contacts_identity, contacts_of, contacts_table, epoch_ms
 from alerts.wording import one_line
 from dashboard.live.state import Contact, LiveState
 from infra.clients import alerts_connection, reader_connection
@@ -80,17 +80,19 @@ def _read_contacts(settings: Settings, live: LiveState) -> bool:
 
 def admitted(settings: Settings) -> dict[str, Contact]:
     """Everybody who is in hospital, by the source of contacts. Raises UnavailableError."""
-    columns = settings.contacts.columns
-    identity, left = columns["patient_id"], columns.get("discharged_at")
-    name, ward = columns.get("name") or "NULL", columns.get("admitted_ward") or "NULL"
+    identity = contacts_identity(settings)
+    name, ward, left = (contacts_column(settings, one) or "NULL" for one in ("name", "admitted_ward", "discharged_at"))
     # No zone is further off than a day; the exact time is looked at below.
-    present = f" WHERE {left} IS NULL OR {left} > NOW(3) - INTERVAL 1 DAY" if left else ""
+    query = (
+        f"SELECT {identity}, {name}, {ward}, {left} FROM {contacts_table(settings)}"
+        f" WHERE {left} IS NULL OR {left} > NOW(3) - INTERVAL 1 DAY"
+    )
     with (
         mysql_errors(settings),
         closing(reader_connection(settings, read_timeout=ANSWER_SECONDS)) as connection,
         connection.cursor() as cursor,
     ):
-        cursor.execute(f"SELECT {identity}, {name}, {ward}, {left or 'NULL'} FROM {settings.contacts.table}{present}")
+        cursor.execute(query, ())
         kind, now = cursor.description[3][1], now_ms()
         return {
             as_id(one): Contact(one_line(called), one_line(place))

@@ -23,8 +23,9 @@ from dashboard.database import ANSWER_SECONDS
 from dashboard.patient import form
 from infra.clients import devices_connection, reader_connection
 from infra.errors import ConfigurationError, UnavailableError, WardError
+from infra.identifiers import before_arguments, quoted, quoted_table
 from infra.settings import Settings
-from sqoop.source import MARK, MARK_FORMAT, ContactsTable, find_contacts_table, parse_mark, quoted, server_time
+from sqoop.source import MARK, MARK_FORMAT, ContactsTable, find_contacts_table, parse_mark, server_time
 
 DISCHARGED = "discharged_at"
 FORBIDDEN = (ER.TABLEACCESS_DENIED_ERROR, ER.COLUMNACCESS_DENIED_ERROR, ER.DBACCESS_DENIED_ERROR)
@@ -125,14 +126,17 @@ class Admissions:
         ]
         with self._reading() as (connection, table), connection.cursor() as cursor:
             names = [name for name in names if name in table.columns]
-            columns = {name: table.text_of(name) for name in names}
+            columns = {name: before_arguments(table.text_of(name)) for name in names}
             searched = [columns[name] for name in names if name != DISCHARGED]
-            conditions = [f"({' OR '.join(f'{column} LIKE %s' for column in searched)})", table.predicate(None)]
+            conditions = [
+                f"({' OR '.join(f'{column} LIKE %s' for column in searched)})",
+                before_arguments(table.predicate(None)),
+            ]
             if DISCHARGED in columns and not discharged_too:
-                conditions.append(f"{quoted(table.columns[DISCHARGED].name)} IS NULL")
+                conditions.append(f"{_theirs(table, DISCHARGED)} IS NULL")
             order = ", ".join(columns[name] for name in ("admitted_ward", "patient_id") if name in columns)
             cursor.execute(
-                f"SELECT {', '.join(columns.values())} FROM {quoted(table.table)}"
+                f"SELECT {', '.join(columns.values())} FROM {_table(table)}"
                 f" WHERE {' AND '.join(conditions)} ORDER BY {order} LIMIT %s",
                 (*[f"%{_like(text)}%"] * len(searched), limit + 1),
             )
@@ -145,7 +149,7 @@ class Admissions:
             if "admitted_ward" not in table.columns:
                 return []
             ward = table.text_of("admitted_ward")
-            cursor.execute(f"SELECT DISTINCT {ward} FROM {quoted(table.table)} WHERE {ward} <> '' ORDER BY 1")
+            cursor.execute(f"SELECT DISTINCT {ward} FROM {quoted_table(table.table)} WHERE {ward} <> '' ORDER BY 1")
             return [_text(row[0]) for row in cursor.fetchall()]
 
     def create(self, typed: Mapping[str, str | None], today: date, record: Record) -> Patient:
@@ -160,7 +164,7 @@ class Admissions:
             record("create patient", known["patient_id"], form.detail({}, known))
             written = {**{name: text or None for name, text in known.items()}, **_mark(cursor, table)}
             cursor.execute(
-                f"INSERT INTO {quoted(table.table)} ({', '.join(_theirs(table, written))})"
+                f"INSERT INTO {_table(table)} ({', '.join(_theirs(table, name) for name in written)})"
                 f" VALUES ({', '.join(['%s'] * len(written))})",
                 tuple(written.values()),
             )
@@ -269,16 +273,20 @@ def _data(patient: Patient) -> dict[str, str]:
     return {name: text for name, text in patient.values.items() if name != MARK}
 
 
-def _theirs(table: ContactsTable, names: Mapping[str, object]) -> list[str]:
-    return [quoted(table.columns[name].name) for name in names]
+def _table(table: ContactsTable) -> str:
+    return before_arguments(quoted_table(table.table))
+
+
+def _theirs(table: ContactsTable, name: str) -> str:
+    return before_arguments(quoted(table.columns[name].name))
 
 
 def _rows(cursor: Cursor, table: ContactsTable, patient_id: str, lock: bool = False) -> list[Patient]:
     """The rows that MySQL takes for that id; by its collation another case, or spaces at the end, may be the same."""
     names = list(table.columns)
     cursor.execute(
-        f"SELECT {', '.join(map(table.text_of, names))} FROM {quoted(table.table)}"
-        f" WHERE {quoted(table.columns['patient_id'].name)} = %s{' FOR UPDATE' if lock else ''}",
+        f"SELECT {before_arguments(', '.join(map(table.text_of, names)))} FROM {_table(table)}"
+        f" WHERE {_theirs(table, 'patient_id')} = %s{' FOR UPDATE' if lock else ''}",
         (patient_id,),
     )
     return [_patient(table, names, row) for row in cursor.fetchall()]
@@ -320,7 +328,7 @@ def _mark(cursor: Cursor, table: ContactsTable) -> dict[str, str]:
 def _update(cursor: Cursor, table: ContactsTable, patient_id: str, written: Mapping[str, str | None]) -> None:
     values = {**written, **_mark(cursor, table)}
     cursor.execute(
-        f"UPDATE {quoted(table.table)} SET {', '.join(f'{column} = %s' for column in _theirs(table, values))}"
-        f" WHERE {quoted(table.columns['patient_id'].name)} = %s",
+        f"UPDATE {_table(table)} SET {', '.join(f'{_theirs(table, name)} = %s' for name in values)}"
+        f" WHERE {_theirs(table, 'patient_id')} = %s",
         (*values.values(), patient_id),
     )

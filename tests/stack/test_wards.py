@@ -11,7 +11,10 @@ import pytest
 from pymysql.connections import Connection
 
 from alerts.database import now_ms
-from alerts.wards import wards_on_record
+from alerts.wards import contacts_of, wards_on_record
+from dashboard.alarms.look import names_of
+from dashboard.live.register import admitted
+from dashboard.live.state import Contact
 from infra.settings import Contacts, Settings
 from infra.settings import Source as SourceTable
 
@@ -57,3 +60,29 @@ def test_a_ward_is_on_record_while_one_of_its_patients_is_in_hospital(
             ],
         )
     assert wards_on_record(contacts, now_ms()) == present
+
+
+@pytest.mark.parametrize("contacts", ["TIMESTAMP(3) NULL"], indirect=True)
+def test_a_discharge_is_seen_in_a_column_whose_name_is_a_reserved_word(
+    contacts: Settings, devices: Connection[Any]
+) -> None:
+    table = contacts.contacts.table
+    columns = {"patient_id": "100 %s", "name": "full.name", "admitted_ward": "where", "discharged_at": "left"}
+    odd = contacts.model_copy(update={"contacts": Contacts(table=table, columns=columns)})
+    with devices.cursor() as cursor:
+        for ours, theirs in columns.items():
+            kind = "TIMESTAMP(3) NULL" if ours == "discharged_at" else "VARCHAR(80)"
+            cursor.execute(f"ALTER TABLE {table} CHANGE {ours} `{theirs}` {kind}")
+        cursor.execute(
+            f"INSERT INTO {table} (`100 %s`, `full.name`, `where`, `left`)"
+            " VALUES ('P1', 'Ada', 'ICU', NULL), ('P2', 'Bo', 'Surgery', NOW(3) - INTERVAL 3 DAY)"
+        )
+    now = now_ms()
+    stays = contacts_of(odd, ["P1", "P2"]) or {}
+    assert {patient: (stay.ward, stay.has_left(now)) for patient, stay in stays.items()} == {
+        "P1": ("ICU", False),
+        "P2": ("Surgery", True),
+    }
+    assert wards_on_record(odd, now) == {"ICU"}
+    assert names_of(odd, ["P1", "P2"]) == {"P1": "Ada", "P2": "Bo"}
+    assert admitted(odd) == {"P1": Contact("Ada", "ICU")}

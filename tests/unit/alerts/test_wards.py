@@ -81,7 +81,7 @@ def test_a_source_without_wards_and_discharges_is_asked_for_neither(monkeypatch:
     asked = source(monkeypatch, [("P1", None, None)]).asked
     settings = Settings(contacts=Contacts(columns={"patient_id": "customerId"}))
     assert contacts_of(settings, ["P1"]) == {"P1": Stay(None, None)}
-    assert asked[0][0].startswith("SELECT customerId, NULL, NULL FROM")
+    assert asked[0][0].startswith("SELECT `customerId`, NULL, NULL FROM")
     assert whereabouts(settings, ["P1"]) == {}
     assert len(asked) == 1
 

@@ -8,7 +8,7 @@ import pytest
 
 from infra.errors import ConfigurationError
 from infra.settings import Contacts
-from sqoop.source import KNOWN_COLUMNS, Column, ContactsTable, _mapped, as_text, parse_mark, quoted, server_time
+from sqoop.source import KNOWN_COLUMNS, Column, ContactsTable, _mapped, as_text, parse_mark, server_time
 
 TYPES = {"updated_at": "timestamp", "discharged_at": "timestamp", "date_of_birth": "date"}
 PRESENT = {name: Column(name, TYPES.get(name, "varchar")) for name in KNOWN_COLUMNS}
@@ -16,10 +16,6 @@ PRESENT = {name: Column(name, TYPES.get(name, "varchar")) for name in KNOWN_COLU
 
 def table(**columns: Column) -> ContactsTable:
     return ContactsTable("clinic.people", {"patient_id": Column("customerId", "int"), **columns}, "Europe/Berlin")
-
-
-def test_a_name_with_a_backtick_stays_one_identifier() -> None:
-    assert quoted("clinic.odd`name") == "`clinic`.`odd``name`"
 
 
 def test_every_column_is_asked_for_as_text_under_our_name() -> None:
