@@ -124,7 +124,12 @@ class Source(Frozen):
     """
 
     table: str = "health.patients_vital_info"
-    key_column: str = Field("id", description="an increasing integer, unique")
+    key_column: str = Field("id", description="an increasing integer, unique: AUTO_INCREMENT")
+    key_only_grows: bool = Field(
+        False,
+        description="true: the key is not AUTO_INCREMENT, but every new row has a higher id all the same; one that has "
+        "a lower id than those that were read is lost",
+    )
     patient_column: str = "patient_id"
     device_column: str = Field("device_id", description="empty: the table has none")
     recorded_at_column: str = Field("recorded_at", description="empty: the time of receipt is used and marked so")

@@ -28,12 +28,16 @@ TIME_TYPES = frozenset({"datetime", "timestamp"})
 
 @dataclass(frozen=True)
 class Column:
-    """A column as the information schema tells of it; `unique` means a unique index of its own, or the primary key."""
+    """A column as the information schema tells of it; `unique` means a unique index of its own, or the primary key.
+
+    `grows`: it is AUTO_INCREMENT.
+    """
 
     name: str
     type: str
     nullable: bool
     unique: bool
+    grows: bool = False
 
 
 @dataclass(frozen=True)
@@ -74,8 +78,9 @@ def plan_columns(source: Source, columns: Sequence[Column]) -> ColumnPlan:
     A table that lacks the columns in which devices speak of themselves is read without them, unless
     `source.attributes` was set and names them.
 
-    Raises ConfigurationError: a named column that does not exist, a key that is no unique NOT NULL integer, a time
-    column that is no DATETIME or TIMESTAMP, an unknown zone, an unknown attribute, one attribute mapped twice.
+    Raises ConfigurationError: a named column that does not exist, a key that is no unique NOT NULL integer or neither
+    AUTO_INCREMENT nor said to grow, a time column that is no DATETIME or TIMESTAMP, an unknown zone, an unknown
+    attribute, one attribute mapped twice.
     """
     by_name = {column.name.lower(): column for column in columns}
     attributes = {
@@ -141,6 +146,12 @@ def _key_column(source: Source, by_name: Mapping[str, Column]) -> str:
         wrong = "may be NULL"
     elif not column.unique:
         wrong = "has no unique index of its own"
+    elif not (column.grows or source.key_only_grows):
+        raise ConfigurationError(
+            f"Column {column.name} of {source.table} (source.key_column) is not AUTO_INCREMENT, but the key must be an "
+            "increasing integer, as a row with a lower id than those that were read would be lost: make the column "
+            "AUTO_INCREMENT, or set source.key_only_grows = true if every new row has a higher id all the same."
+        )
     else:
         return column.name
     raise ConfigurationError(

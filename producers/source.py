@@ -56,12 +56,16 @@ def inspect(settings: Settings, connection: Connection[Any]) -> ColumnPlan:
             "SELECT c.column_name, c.data_type, c.is_nullable = 'YES', EXISTS ("
             " SELECT 1 FROM information_schema.statistics s WHERE s.table_schema = c.table_schema"
             " AND s.table_name = c.table_name AND s.non_unique = 0 GROUP BY s.index_name"
-            " HAVING COUNT(*) = 1 AND MAX(s.column_name) = c.column_name)"
+            " HAVING COUNT(*) = 1 AND MAX(s.column_name) = c.column_name),"
+            " c.extra"
             " FROM information_schema.columns c WHERE c.table_schema = %s AND c.table_name = %s"
             " ORDER BY c.ordinal_position",
             (database, table),
         )
-        columns = [Column(name, kind.lower(), bool(null), bool(unique)) for name, kind, null, unique in cursor]
+        columns = [
+            Column(name, kind.lower(), bool(null), bool(unique), "auto_increment" in (extra or "").lower())
+            for name, kind, null, unique, extra in cursor
+        ]
     return plan_columns(settings.source, columns)
 
 

@@ -487,6 +487,7 @@ def test_a_missing_column_is_named_with_those_that_exist(make_bench: Callable[..
         ("id INT NULL UNIQUE", "may be NULL"),
         ("id INT NOT NULL, KEY (id)", "has no unique index of its own"),
         ("id INT NOT NULL, other INT NOT NULL, PRIMARY KEY (id, other)", "has no unique index of its own"),
+        ("id INT NOT NULL PRIMARY KEY", "is not AUTO_INCREMENT"),
     ],
 )
 def test_a_key_that_cannot_be_followed_is_refused(make_bench: Callable[..., Bench], key: str, reason: str) -> None:
@@ -494,6 +495,13 @@ def test_a_key_that_cannot_be_followed_is_refused(make_bench: Callable[..., Benc
     message = end_of(bench)
     assert reason in message
     assert "must be an increasing integer" in message
+
+
+def test_a_key_that_is_said_to_grow_is_followed_without_auto_increment(make_bench: Callable[..., Bench]) -> None:
+    bench = make_bench(CLINIC.replace(" AUTO_INCREMENT", ""), **CLINIC_SOURCE, key_only_grows=True)
+    bench.execute("INSERT INTO {table} (id, customerId, heartbeat) VALUES (3, 1, '70'), (5, 1, '71')")
+    with bench.producing():
+        bench.await_ids([3, 5])
 
 
 def test_a_column_that_disappears_later_is_named_too(make_bench: Callable[..., Bench]) -> None:

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import replace
+from unittest.mock import MagicMock
 
 import pytest
 
 from clinical.vitals import DEVICE
 from infra.errors import ConfigurationError
-from infra.settings import Source
+from infra.settings import Settings, Source
 from producers.mapping import Column, plan_columns, split_table_name
-from producers.source import _expressions
+from producers.source import _expressions, inspect
 
 CLINIC = (
-    Column("id", "int", nullable=False, unique=True),
+    Column("id", "int", nullable=False, unique=True, grows=True),
     Column("customerId", "int", nullable=True, unique=False),
     Column("heartbeat", "int", nullable=True, unique=False),
     Column("bp", "varchar", nullable=True, unique=False),
@@ -50,7 +52,7 @@ def test_a_foreign_table_is_mapped_by_settings_alone() -> None:
 def test_a_table_whose_devices_say_nothing_of_themselves_is_read_without_that_unless_it_was_asked_for() -> None:
     default = Source()
     columns = [
-        Column("id", "bigint", nullable=False, unique=True),
+        Column("id", "bigint", nullable=False, unique=True, grows=True),
         *(
             Column(name, "datetime" if name.endswith("_at") else "int", nullable=True, unique=False)
             for name in ("patient_id", "device_id", "recorded_at", "inserted_at", *default.attributes)
@@ -111,6 +113,35 @@ def test_a_key_without_a_unique_index_is_refused() -> None:
     columns = [Column("id", "bigint", nullable=False, unique=False), *CLINIC[1:]]
     with pytest.raises(ConfigurationError, match="has no unique index of its own"):
         plan_columns(clinic(), columns)
+
+
+def test_a_key_that_may_not_grow_is_refused_unless_it_is_said_to() -> None:
+    columns = [replace(CLINIC[0], grows=False), *CLINIC[1:]]
+    with pytest.raises(
+        ConfigurationError, match=r"Column id of clinic\.vitals .* is not AUTO_INCREMENT.*key_only_grows"
+    ):
+        plan_columns(clinic(), columns)
+    assert plan_columns(clinic(key_only_grows=True), columns).key == "id"
+    with pytest.raises(ConfigurationError, match="has no unique index of its own"):
+        plan_columns(clinic(key_only_grows=True), [replace(columns[0], unique=False), *CLINIC[1:]])
+
+
+@pytest.mark.parametrize(
+    ("extra", "is_refused"),
+    [("auto_increment", False), ("AUTO_INCREMENT INVISIBLE", False), ("", True), (None, True)],
+)
+def test_whether_a_key_grows_is_what_the_information_schema_says(extra: str | None, is_refused: bool) -> None:
+    connection = MagicMock()
+    cursor = connection.cursor.return_value.__enter__.return_value
+    cursor.fetchone.return_value = ("BASE TABLE",)
+    cursor.__iter__.return_value = [
+        ("id", "int", 0, 1, extra),
+        *((column.name, column.type, 1, 0, "") for column in CLINIC[1:]),
+    ]
+    settings = Settings(source=clinic())
+    with pytest.raises(ConfigurationError, match="is not AUTO_INCREMENT") if is_refused else nullcontext():
+        assert inspect(settings, connection).key == "id"
+    assert ", c.extra FROM information_schema.columns c" in cursor.execute.call_args.args[0]
 
 
 def test_a_time_column_of_another_type_is_refused() -> None:
