@@ -79,3 +79,4 @@ def test_the_audit_agrees_and_a_backfill_of_that_hour_changes_nothing(
             backfill(api, "compact_readings", hour, await_condition)
             assert in_hive(stack, hour) == before
         backfill(api, "audit", hour, await_condition)
+        assert in_hive(stack, hour) == before

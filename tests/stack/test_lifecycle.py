@@ -70,10 +70,17 @@ def test_status_shows_every_server_and_stream_as_up(stack: Settings, await_condi
         assert server.page(stack) in line
 
 
-def test_a_second_up_leaves_everything_running_as_it_was(stack: Settings) -> None:
+def test_a_second_up_downloads_nothing_and_leaves_everything_running_as_it_was(
+    stack: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
     before = {name: process.pid for name, process in processes(stack).items() if name not in ("mailer",)}
+    for protocol in ("http", "https", "all"):  # nobody answers there: whatever is asked for does not come
+        for name in (f"{protocol}_proxy", f"{protocol}_proxy".upper()):
+            monkeypatch.setenv(name, "http://127.0.0.1:9")
+    monkeypatch.setenv("no_proxy", "127.0.0.1,localhost")
     done = ward("up")
     assert done.returncode == 0, done.stdout + done.stderr
+    assert "install" not in done.stdout + done.stderr
     after = processes(stack)
     assert {name: after[name].pid for name in before} == before
 
