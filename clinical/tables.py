@@ -6,6 +6,7 @@ units are UCUM codes there.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import get_type_hints
 
@@ -16,6 +17,9 @@ DATABASE = "health"
 BEFORE_ANY_IMPORT = "empty"
 """Name of the directory to which the table of contacts points until its first import. It is no version: as text it
 would be later than any."""
+
+SNAPSHOT_VERSION = re.compile(r"\d{8}T\d{9}Z")
+"""Name of the directory of a snapshot of the contacts that is whole: the time of its import. They sort by time."""
 
 VITAL_TYPE = "DECIMAL(10,3)"
 

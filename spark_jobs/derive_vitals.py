@@ -38,7 +38,7 @@ from spark_jobs.clock import BatchClock
 from spark_jobs.first_batch import has_begun
 from spark_jobs.kafka import kafka_source, since, write_to_kafka
 from spark_jobs.landing.readiness import require_servers
-from spark_jobs.patients import Patients, load_patients, patients_location
+from spark_jobs.patients import LostContactsError, Patients, find_patients, load_patients
 from spark_jobs.session import spark_session, stop_session
 from spark_jobs.transforms.derived import (
     NEWS2,
@@ -261,18 +261,20 @@ class Contacts:
 
         Raises UnavailableError when the metastore or HDFS is away and there are none at hand.
         """
+        at_hand = self._patients
         try:
-            location = patients_location(self._spark, self._settings, self._table)
+            location = find_patients(self._spark, self._settings, self._table, at_hand)
             if self._patients is None or location != self._location:
                 self._patients = load_patients(self._spark, self._settings, location, PATIENT_SCHEMA)
                 self._location = location
                 log.info("contacts", version=self._patients.version)
-        except UnavailableError as error:
+        except (UnavailableError, LostContactsError) as error:
             if self._patients is None:
                 raise
             self._alarms.set("contacts_unreadable", f"{error} Scores are made with the contacts as they were.")
         else:
-            self._alarms.set("contacts_unreadable", None)
+            if at_hand is not None:  # what a start finds may be of a table that is missing, which the next look tells
+                self._alarms.set("contacts_unreadable", None)
         return self._patients
 
 

@@ -36,7 +36,7 @@ from spark_jobs.detection.place import Place
 from spark_jobs.detection.query import Judged, judged, start_query
 from spark_jobs.first_batch import has_begun
 from spark_jobs.landing.readiness import require_servers
-from spark_jobs.patients import Patients, load_patients, patients_location
+from spark_jobs.patients import LostContactsError, Patients, find_patients, load_patients
 from spark_jobs.session import spark_session, stop_session
 
 NAME = "detect-breaches"
@@ -50,7 +50,7 @@ CONTACTS_SECONDS = 3.0
 """How often the metastore is asked for fresh contacts; each time costs the driver some milliseconds of a core."""
 
 RETRY_SECONDS = 10.0
-"""How long a metastore or HDFS that did not answer is left alone, so that thresholds are still looked at in time."""
+"""How long contacts that could not be had are left alone, so that thresholds are still looked at in time."""
 
 STALL_SECONDS = 120.0
 """An epoch that ends this much too late has stalled: the stream no longer says that it is alive."""
@@ -118,8 +118,7 @@ class Detection:
             stop_session(self._spark)
 
     def _judge(self, stop: threading.Event) -> None:
-        self._location = with_retries(self._settings, self._find)
-        self._patients = with_retries(self._settings, lambda: self._load(self._location))
+        self._load_first()
         self._start()
         while not stop.wait(self._settings.thresholds.poll_seconds):
             fresh_thresholds = self._watcher.poll() is not None
@@ -135,8 +134,12 @@ class Detection:
         """Whether little would be judged again, by the time since the checkpoint moved."""
         return time.monotonic() - self._kept_at < self._settings.spark.realtime_epoch_seconds or has_begun(self._query)
 
-    def _find(self) -> str | None:
-        return patients_location(self._spark, self._settings, self._place.patients)
+    def _load_first(self) -> None:
+        self._location = with_retries(self._settings, self._find)
+        self._patients = with_retries(self._settings, lambda: self._load(self._location))
+
+    def _find(self, at_hand: Patients | None = None) -> str | None:
+        return find_patients(self._spark, self._settings, self._place.patients, at_hand)
 
     def _load(self, location: str | None) -> Patients:
         return load_patients(self._spark, self._settings, location)
@@ -147,12 +150,12 @@ class Detection:
             return False
         self._look_at = time.monotonic() + CONTACTS_SECONDS
         try:
-            location = self._find()
+            location = self._find(self._patients)
             if location == self._location:
                 self._alarms.set("contacts_unreadable", None)
                 return False
             self._patients = self._load(location)
-        except UnavailableError as error:
+        except (UnavailableError, LostContactsError) as error:
             self._look_at = time.monotonic() + RETRY_SECONDS
             self._alarms.set("contacts_unreadable", f"{error} Breaches carry the contacts {self._patients.version}.")
             return False

@@ -8,8 +8,9 @@ from py4j.protocol import Py4JJavaError
 from pyspark.errors import AnalysisException, PySparkException
 from pyspark.sql import DataFrame, SparkSession
 
-from clinical.tables import BEFORE_ANY_IMPORT
-from infra.errors import UnavailableError
+from clinical.tables import BEFORE_ANY_IMPORT, SNAPSHOT_VERSION
+from infra.clients import hdfs
+from infra.errors import UnavailableError, WardError
 from infra.settings import Settings
 from spark_jobs.transforms.breaches import PATIENT_SCHEMA
 
@@ -26,6 +27,32 @@ class Patients:
     version: str | None
     frame: DataFrame
     is_small: bool
+
+
+class LostContactsError(WardError):
+    """The table of contacts leads to no snapshot any more, though there was one."""
+
+
+def find_patients(spark: SparkSession, settings: Settings, full_name: str, at_hand: Patients | None) -> str | None:
+    """URI of the directory of the contacts to work with: that which the table `database.table` points to now.
+
+    A table that is missing or points to no import means that there was none yet, as long as there is no snapshot. With
+    none `at_hand`, as at a start, the newest one on HDFS is found all the same; with one, that is to be kept.
+
+    Raises LostContactsError when the one at hand is to be kept, UnavailableError when the metastore or HDFS does not
+    answer.
+    """
+    location = patients_location(spark, settings, full_name)
+    if location is not None and _version(location) is not None:
+        return location
+    if at_hand is None:
+        return _newest_snapshot(settings, full_name) or location
+    if at_hand.version is None:
+        return location
+    raise LostContactsError(
+        f"The Hive table {full_name} {'is missing' if location is None else 'points to no import'}: run `./ward up`, "
+        "which creates it and points it to the newest contacts that were imported."
+    )
 
 
 def patients_location(spark: SparkSession, settings: Settings, full_name: str) -> str | None:
@@ -54,8 +81,7 @@ def load_patients(
     """
     if location is None:
         return Patients(None, _nobody(spark, schema), is_small=True)
-    name = location.rstrip("/").rsplit("/", 1)[-1]
-    version = None if name == BEFORE_ANY_IMPORT else name
+    version = _version(location)
     try:
         files = spark.read.schema(schema).parquet(location)
         most = settings.spark.patients_broadcast_max
@@ -65,6 +91,22 @@ def load_patients(
     if rows.num_rows > most:
         return Patients(version, files, is_small=False)
     return Patients(version, spark.createDataFrame(rows, files.schema), is_small=True)
+
+
+def _version(location: str) -> str | None:
+    name = location.rstrip("/").rsplit("/", 1)[-1]
+    return None if name == BEFORE_ANY_IMPORT else name
+
+
+def _newest_snapshot(settings: Settings, full_name: str) -> str | None:
+    table = full_name.partition(".")[2]
+    try:
+        paths = hdfs(settings).ls(settings.hdfs_path("hive", table), detail=False)
+    except FileNotFoundError:
+        return None
+    names = (path.rsplit("/", 1)[-1] for path in paths)
+    newest = max(filter(SNAPSHOT_VERSION.fullmatch, names), default=None)
+    return settings.hdfs_uri("hive", table, newest) if newest else None
 
 
 def _nobody(spark: SparkSession, schema: str) -> DataFrame:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from clinical.tables import SNAPSHOT_VERSION
 from hive.client import QueryError, query
 from infra.errors import ConfigurationError, WardError
 from infra.settings import Settings
-from sqoop.snapshots import VERSION, Snapshots
+from sqoop.snapshots import Snapshots
 
 NO_SUCH_TABLE = "Table not found"
 
@@ -30,7 +31,7 @@ def put_in_force(settings: Settings, table: str, location: str) -> None:
     if in_force == location:
         return
     older, newer = (uri.rsplit("/", 1)[-1] for uri in (in_force, location))
-    if VERSION.fullmatch(older) and older > newer:
+    if SNAPSHOT_VERSION.fullmatch(older) and older > newer:
         raise WardError(f"Snapshot {older} of {table} is in force already and newer than {newer}.")
     _point_at(settings, table, location)
 

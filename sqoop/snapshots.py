@@ -8,7 +8,6 @@ which mark. A manifest that cannot be read counts as missing, and then the next 
 from __future__ import annotations
 
 import itertools
-import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -18,6 +17,7 @@ import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from clinical.tables import SNAPSHOT_VERSION
 from infra.clients import hdfs, hdfs_rename
 from infra.errors import ConfigurationError, UnavailableError
 from infra.log import get_logger
@@ -26,7 +26,6 @@ from infra.settings import Settings
 MANIFEST = "_import.json"
 TEMPORARY_PREFIX = "_new_"
 ROWS_PER_FILE = 500_000
-VERSION = re.compile(r"\d{8}T\d{9}Z")
 KEEP_AFTER_REPLACED = timedelta(hours=1)
 """A query that started on a snapshot may still read it this long after it was replaced."""
 
@@ -81,7 +80,7 @@ class Snapshots:
 
     def versions(self) -> list[str]:
         """Versions of the complete snapshots, oldest first. Raises UnavailableError without HDFS."""
-        return [name for name in self._names(self.directory) if VERSION.fullmatch(name)]
+        return [name for name in self._names(self.directory) if SNAPSHOT_VERSION.fullmatch(name)]
 
     def manifest(self, version: str) -> dict[str, Any] | None:
         """What the snapshot's manifest says, or None when it is missing or unreadable."""
