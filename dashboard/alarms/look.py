@@ -16,6 +16,7 @@ from alerts.wards import (
     ask_contacts,
     contacts_column,
     contacts_identity,
+    contacts_of,
     contacts_table,
     pieces,
     wards_on_record,
@@ -40,7 +41,8 @@ class Seen:
 
     `alarms`: the open ones, the most urgent first; `ended`: those that are over, the newest end first; `orders`:
     acknowledgements that wait for the engine; `silences`: those that hold or are to come, `in_force` the ids of those
-    that hold; `names`: of patients, only for those who may see them; `alarms_are_cut`, `ended_are_cut`: there are more.
+    that hold; `names`: of patients, only for those who may see them; `beds`: the ward in which each patient lies now;
+    `alarms_are_cut`, `ended_are_cut`: there are more.
     """
 
     alarms: tuple[AlarmRow, ...] = ()
@@ -52,6 +54,7 @@ class Seen:
     wards: tuple[str, ...] = ()
     alarms_are_cut: bool = False
     ended_are_cut: bool = False
+    beds: Mapping[str, str] | None = None
 
 
 class AlarmsLook:
@@ -62,6 +65,7 @@ class AlarmsLook:
         self._names: dict[str, str] = {}
         self._named: frozenset[str] = frozenset()
         self._wards: frozenset[str] = frozenset()
+        self._beds: dict[str, str] = {}
         self._contacts_until = 0.0
         self.everything: Shared[Seen] = Shared(self._look, LOOK_EVERY_SECONDS)
 
@@ -91,6 +95,7 @@ class AlarmsLook:
             tuple(sorted(wards)),
             alarms_are_cut,
             ended_are_cut,
+            dict(self._beds),
         )
 
     def _read_contacts(self, patients: frozenset[str]) -> None:
@@ -99,10 +104,13 @@ class AlarmsLook:
         if now < self._contacts_until and patients <= self._named:
             return
         names, wards = names_of(self._settings, patients), wards_on_record(self._settings, now_ms())
+        stays = contacts_of(self._settings, patients)
         self._contacts_until = now + NAMES_KEPT_SECONDS
         self._named = patients
         self._names = self._names if names is None else names
         self._wards = self._wards if wards is None else frozenset(wards)
+        if stays is not None:
+            self._beds = {patient: stay.ward for patient, stay in stays.items() if stay.ward}
 
 
 def cut(alarms: Sequence[AlarmRow], most: int) -> tuple[tuple[AlarmRow, ...], bool]:

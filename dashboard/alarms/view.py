@@ -81,10 +81,18 @@ def lines(seen: Seen, eyes: Eyes, zone: ZoneInfo, ward: str | None) -> dict[Plac
     found: dict[Place, list[Line]] = {place: [] for place in PLACES}
     in_force = [one for one in seen.silences if one.silence_id in seen.in_force]
     for alarm in (*seen.alarms, *seen.ended):
-        if ward is None or alarm.ward == ward or (alarm.kind == "technical" and alarm.ward is None):
+        place = ward_now(alarm, seen)
+        if ward is None or place == ward or (alarm.kind == "technical" and place is None):
             line = line_of(alarm, seen, in_force, eyes, zone)
             found[line.place].append(line)
     return found
+
+
+def ward_now(alarm: AlarmRow, seen: Seen) -> str | None:
+    """An open technical alarm keeps the ward that was told of it; who looks for it looks where its patient lies now."""
+    if alarm.kind != "technical" or alarm.state == "ended":
+        return alarm.ward
+    return (seen.beds or {}).get(patient_of(alarm) or "", alarm.ward)
 
 
 def line_of(alarm: AlarmRow, seen: Seen, in_force: Iterable[Silence], eyes: Eyes, zone: ZoneInfo) -> Line:
@@ -102,7 +110,7 @@ def line_of(alarm: AlarmRow, seen: Seen, in_force: Iterable[Silence], eyes: Eyes
         patient_id=patient_id,
         attribute=alarm.attribute,
         name=names.get(patient_id or "", "") if eyes.identity else "",
-        ward=alarm.ward or (UNKNOWN_WARD if is_clinical else ""),
+        ward=ward_now(alarm, seen) or (UNKNOWN_WARD if is_clinical else ""),
         state=_state(alarm, eyes, zone),
         notes=tuple(_notes(alarm, seen.orders, in_force, eyes, zone)),
         may_acknowledge=eyes.acts and not_acknowledgeable(alarm) is None,

@@ -9,8 +9,11 @@ import pytest
 
 from alerts.alarms_table import AlarmRow, Step
 from alerts.decide import WHO
+from alerts.no_signal import signal_key
 from alerts.orders import Order
 from alerts.silences import Silence
+from alerts.ward_mail import NO_SIGNAL
+from clinical.presence import Signal
 from dashboard.alarms.html import facts_html, table_html
 from dashboard.alarms.look import ENDED_MAX, Seen, cut
 from dashboard.alarms.view import Eyes, Place, count_told, facts_of, lines, silence_lines, steps_of
@@ -64,6 +67,16 @@ def test_each_alarm_has_one_place_and_technical_ones_stand_apart() -> None:
 
 def test_a_ward_is_shown_with_what_is_technical_for_all() -> None:
     assert shown(NURSE, "ICU") == {"active": ["e"], "acknowledged": [], "technical": ["c"], "ended": []}
+
+
+def test_a_silent_device_is_looked_for_where_its_patient_lies_now() -> None:
+    silent = replace(TECHNICAL, technical_kind=NO_SIGNAL, technical_key=signal_key(Signal("P-0012")), ward="Cardiology")
+    moved = Seen((silent,), (replace(silent, phase="ended", ended_at=RECORDED),), beds={"P-0012": "ICU"})
+    found = {ward: lines(moved, NURSE, UTC, ward) for ward in ("Cardiology", "ICU")}
+    assert [line.ward for line in found["ICU"]["technical"]] == ["ICU"]
+    assert found["Cardiology"]["technical"] == []
+    assert [line.ward for line in found["Cardiology"]["ended"]] == ["Cardiology"]
+    assert len(lines(replace(moved, beds={}), NURSE, UTC, "Cardiology")["technical"]) == 1
 
 
 def test_severity_is_told_by_shape_and_text() -> None:
