@@ -43,6 +43,7 @@ def reconcile(
     When the embedded SNS turns out to have forgotten a subscription, mails that it may have lost are put back into the
     outbox first, within `none_sent`: what SNS took before its subscription was back must be noted as sent by then, else
     it is not put back. Then SNS is told of the subscription; after a crash in between it is found forgotten again.
+    Without `none_sent` another process may send at the same time, and they are put back once more at the end.
     Subscriptions in SNS that the table does not know are left alone. Raises UnavailableError.
     """
     with named_lock(settings, "wardwatch:subscriptions", LOCK_SECONDS), sns_errors(settings):
@@ -60,6 +61,9 @@ def reconcile(
             for subscription in subscriptions:
                 worker = _Reconciler(sns, sqs, arns.of(subscription.topic), known[subscription.topic], connection)
                 worker.try_to_bring_in_line(subscription)
+        if forgotten and none_sent is None:
+            # Another process publishes: what it sent meanwhile may have reached nobody.
+            in_transaction(connection, requeue_lost)
     return arns
 
 

@@ -20,8 +20,19 @@ from alerts.database import digest, in_transaction
 from alerts.decide import Notification
 from alerts.message import Style
 from alerts.no_signal import SignalAlarms, lost_before, signal_alarms
-from alerts.outbox import ALONE, MERGED_PRIORITY, Ready, load_waiting, mark_sent, merge, requeue_lost, take_apart
+from alerts.outbox import (
+    ALONE,
+    MERGED_PRIORITY,
+    Ready,
+    load_ready,
+    load_waiting,
+    mark_sent,
+    merge,
+    requeue_lost,
+    take_apart,
+)
 from alerts.store import add_notifications
+from alerts.subscriptions_table import Subscription
 from alerts.technical import record_technical
 from clinical.presence import Ending, Signal, SignalChanges
 from infra.clients import alerts_connection
@@ -242,6 +253,23 @@ def test_when_putting_lost_mails_back_fails_sns_is_not_told_of_its_subscriptions
                 subscriptions.reconcile(stack, connection)
         subscriptions.reconcile(stack, connection)
     assert [sent_at for _, sent_at, _ in parts_of(stack, reader.ward)] == [None, None]
+
+
+def test_what_another_process_sends_while_sns_is_told_of_its_subscriptions_again_is_put_back_too(
+    stack: Settings, reader: Reader, own_engine: OwnEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    [seq] = put(stack, notifications(reader.ward, 1))
+    bring_in_line = subscriptions._Reconciler.try_to_bring_in_line
+    with closing(alerts_connection(stack)) as connection, closing(alerts_connection(stack)) as publisher:
+
+        def sent_meanwhile(reconciler: subscriptions._Reconciler, one: Subscription) -> None:
+            in_transaction(publisher, lambda cursor: mark_sent(cursor, load_ready(cursor, seq), "m", now_ms()))
+            bring_in_line(reconciler, one)
+
+        monkeypatch.setattr(subscriptions, "_known", lambda *_: {})  # what a new SNS says
+        monkeypatch.setattr(subscriptions._Reconciler, "try_to_bring_in_line", sent_meanwhile)
+        subscriptions.reconcile(stack, connection)
+    assert [sent_at for _, sent_at, _ in parts_of(stack, reader.ward)] == [None]
 
 
 def record(connection: Connection[Any], made: SignalAlarms, style: Style) -> int:
