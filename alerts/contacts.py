@@ -62,7 +62,8 @@ def start_import(settings: Settings) -> None:
         with AirflowApi(settings) as airflow:
             if airflow.dag(DAG).get("is_paused"):
                 raise WardError(f"the DAG {DAG} is paused")
-            run_id = airflow.trigger(DAG)
+            waiting = airflow.runs(DAG, state="queued", run_type="manual")
+            run_id = str(waiting[0]["dag_run_id"]) if waiting else airflow.trigger(DAG)
             if not wait_for(lambda: airflow.run(DAG, run_id)["state"] != "queued", BEGIN_SECONDS, 1):
                 raise WardError(f"the run {run_id} does not begin")
         log.info("contacts import started through Airflow", run_id=run_id)

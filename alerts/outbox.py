@@ -213,10 +213,11 @@ def mark_sent(cursor: Cursor, ready: Ready, message_id: str, now: int) -> None:
         )
 
 
-def mark_failed(cursor: Cursor, seq: int, reason: str, not_before: int) -> None:
-    """Note a failed attempt. It is not tried again before `not_before` (epoch ms)."""
+def mark_failed(cursor: Cursor, seq: int, reason: str, not_before: int | None = None) -> None:
+    """Note a failed attempt. It is not tried again before `not_before` (epoch ms; None: as it was)."""
     cursor.execute(
-        "UPDATE notifications SET attempts = attempts + 1, last_error = %s, not_before = %s WHERE seq = %s",
+        "UPDATE notifications SET attempts = attempts + 1, last_error = %s, not_before = COALESCE(%s, not_before)"
+        " WHERE seq = %s",
         (reason[:500], not_before, seq),
     )
 

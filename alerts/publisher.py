@@ -184,7 +184,7 @@ class Publisher:
 
     def _failed(self, connection: Connection[Any], ready: Ready, reason: str, refused: bool) -> None:
         if not refused:
-            in_transaction(connection, lambda cursor: mark_failed(cursor, ready.seq, reason, 0))
+            in_transaction(connection, lambda cursor: mark_failed(cursor, ready.seq, reason))
         elif ready.is_merged:
             in_transaction(connection, lambda cursor: take_apart(cursor, ready))
         else:

@@ -103,14 +103,15 @@ class _Reconciler:
         self._connection = connection
 
     def try_to_bring_in_line(self, subscription: Subscription) -> None:
-        """`bring_in_line`, but a subscription that SNS will not have does not keep the others from being served. Raises
-        ClientError when SNS cannot now: what is in force stays so until the next comparison."""
+        """`bring_in_line`, but a subscription that SNS will not have does not keep the others from being served. While
+        SNS cannot, what is in force stays so until the next comparison."""
         try:
             self.bring_in_line(subscription)
         except ClientError as error:
-            if is_passing(error):
-                raise
             code = error.response.get("Error", {}).get("Code")
+            if is_passing(error):
+                log.warning("a subscription waits", subscription_id=subscription.subscription_id, code=code)
+                return
             log.error("SNS refuses a subscription", subscription_id=subscription.subscription_id, code=code)
             if subscription.state == "confirmed":
                 # What it was changed to is not in force: nobody may count on it.

@@ -16,6 +16,10 @@ GONE = ("NotFound", "NotFoundException", "AWS.SimpleQueueService.NonExistentQueu
 """Error codes that say that a topic, subscription or queue does not exist."""
 
 
+TOO_MANY = ("TooManyRequestsException", "RequestLimitExceeded")
+"""Error codes that say that AWS is asked too often, besides those of throttling."""
+
+
 @dataclass(frozen=True)
 class TopicArns:
     """Addresses of the topics, by the names that the outbox and the subscriptions use."""
@@ -58,7 +62,7 @@ def is_passing(error: ClientError) -> bool:
     """Whether AWS says that it cannot now, whatever it was asked."""
     code = str(error.response.get("Error", {}).get("Code"))
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-    return status >= 500 or code.startswith("Throttl")
+    return status >= 500 or status == 429 or "Throttl" in code or code in TOO_MANY
 
 
 @contextmanager

@@ -19,7 +19,7 @@ from alerts.technical import WARD_UNCOVERED, open_subjects, technical
 from clinical.messages import Severity, TechnicalAlarm
 from infra.clients import reader_connection
 from infra.errors import UnavailableError
-from infra.identifiers import before_arguments, quoted, quoted_table
+from infra.identifiers import quoted_before_arguments, quoted_table_before_arguments
 from infra.log import get_logger
 from infra.settings import Settings
 
@@ -120,18 +120,18 @@ def pieces(patients: Sequence[str]) -> Iterator[Sequence[str]]:
 
 def contacts_table(settings: Settings) -> str:
     """The table of the source of contacts, for a statement with arguments."""
-    return before_arguments(quoted_table(settings.contacts.table))
+    return quoted_table_before_arguments(settings.contacts.table)
 
 
 def contacts_column(settings: Settings, name: str) -> str | None:
     """Its column for one of our names, for a statement with arguments; None when it has none."""
     theirs = settings.contacts.columns.get(name)
-    return before_arguments(quoted(theirs)) if theirs else None
+    return quoted_before_arguments(theirs) if theirs else None
 
 
 def contacts_identity(settings: Settings) -> str:
     """Its column for patients' ids, for a statement with arguments."""
-    return before_arguments(quoted(settings.contacts.columns["patient_id"]))
+    return quoted_before_arguments(settings.contacts.columns["patient_id"])
 
 
 class Answer(NamedTuple):

@@ -14,7 +14,7 @@ from pymysql.cursors import SSCursor
 from hive.wall_clock import first_wall_clock, literal, shown_until
 from infra.clients import reader_connection
 from infra.errors import ConfigurationError, UnavailableError
-from infra.identifiers import before_arguments, quoted, quoted_table
+from infra.identifiers import quoted_before_arguments, quoted_table_before_arguments
 from infra.settings import Settings
 
 FETCH_ROWS = 10_000
@@ -57,7 +57,7 @@ def find_rows(settings: Settings, start: datetime, end: datetime) -> SourceRows:
 
 def source_ids(settings: Settings, rows: SourceRows) -> Generator[int, None, None]:
     """Their ids, ascending, which must be read without long pauses: MySQL gives a reader up after a minute."""
-    key = _column(settings.source.key_column)
+    key = quoted_before_arguments(settings.source.key_column)
     with closing(reader_connection(settings)) as connection, _stream(connection) as cursor, _mysql_errors(settings):
         cursor.execute(f"SELECT {key} {_from_source(settings)} ORDER BY {key}", (rows.first, rows.end))
         while chunk := cursor.fetchmany(FETCH_ROWS):
@@ -67,7 +67,7 @@ def source_ids(settings: Settings, rows: SourceRows) -> Generator[int, None, Non
 
 def id_range(settings: Settings, rows: SourceRows) -> tuple[int, int] | None:
     """The lowest and the highest of their ids; None: there is no row."""
-    key = _column(settings.source.key_column)
+    key = quoted_before_arguments(settings.source.key_column)
     with _mysql_errors(settings), closing(reader_connection(settings)) as connection, connection.cursor() as cursor:
         cursor.execute(f"SELECT MIN({key}), MAX({key}) {_from_source(settings)}", (rows.first, rows.end))
         lowest, highest = cursor.fetchone() or (None, None)
@@ -76,30 +76,26 @@ def id_range(settings: Settings, rows: SourceRows) -> tuple[int, int] | None:
 
 def of_no_time(settings: Settings, ids: Sequence[int]) -> set[int]:
     """Those of the ids whose rows have no time of insertion: the producer gave them that of receipt."""
-    key, inserted = _column(settings.source.key_column), _column(settings.source.inserted_at_column)
-    found = set[int]()
+    key, inserted = (
+        quoted_before_arguments(settings.source.key_column),
+        quoted_before_arguments(settings.source.inserted_at_column),
+    )
+    table, found = quoted_table_before_arguments(settings.source.table), set[int]()
     with _mysql_errors(settings), closing(reader_connection(settings)) as connection, connection.cursor() as cursor:
         for start in range(0, len(ids), FETCH_ROWS):
             some = ids[start : start + FETCH_ROWS]
             marks = ", ".join(["%s"] * len(some))
             cursor.execute(
-                f"SELECT {key} FROM {_table(settings)} WHERE {inserted} IS NULL AND {key} IN ({marks})", some
+                f"SELECT {key} FROM {table} WHERE {inserted} IS NULL AND {key} IN ({marks})",
+                some,
             )
             found.update(int(one) for (one,) in cursor.fetchall())
     return found
 
 
 def _from_source(settings: Settings) -> str:
-    inserted = _column(settings.source.inserted_at_column)
-    return f"FROM {_table(settings)} WHERE {inserted} >= %s AND {inserted} < %s"
-
-
-def _table(settings: Settings) -> str:
-    return before_arguments(quoted_table(settings.source.table))
-
-
-def _column(name: str) -> str:
-    return before_arguments(quoted(name))
+    inserted = quoted_before_arguments(settings.source.inserted_at_column)
+    return f"FROM {quoted_table_before_arguments(settings.source.table)} WHERE {inserted} >= %s AND {inserted} < %s"
 
 
 @contextmanager

@@ -16,6 +16,16 @@ def quoted_table(table: str) -> str:
     return ".".join(map(quoted, table.split(".", 1)))
 
 
+def quoted_before_arguments(name: str) -> str:
+    """A column's name in backticks, for a statement that is executed with arguments."""
+    return before_arguments(quoted(name))
+
+
+def quoted_table_before_arguments(table: str) -> str:
+    """`database.table`, each part in backticks, for a statement that is executed with arguments."""
+    return before_arguments(quoted_table(table))
+
+
 def before_arguments(sql: str) -> str:
     """SQL that has no place for an argument, as a part of a statement that is executed with arguments, even none."""
     return sql.replace("%", "%%")

@@ -16,7 +16,7 @@ from rich.console import Console
 
 from infra import install, preflight, supervise
 from infra.certificates import ensure_certificates
-from infra.errors import UnavailableError, WardError
+from infra.errors import WardError
 from infra.initialise import require_known_layout
 from infra.render import render_all
 from infra.secrets import ensure_secrets
@@ -191,21 +191,23 @@ class _Start:
 
     def fail(self, server: Server, why: str) -> None:
         """It is not up, and what needs it does not wait for it."""
+        if self.failed.get(server.name) != why:
+            self.console.print(f"[red]✗[/] {why}")
         self.failed[server.name] = why
-        self.console.print(f"[red]✗[/] {why}")
 
     def _bring_up(self, server: Server, is_awaited: bool) -> str:
         """Start it; how long that took, if it is awaited."""
         begun = time.monotonic()
         if self.cancelled.is_set():
             return ""
+        try:
+            self._begin(server)
+        except WardError as error:
+            if server.name not in self.unawaited:
+                raise
+            self.console.print(f"[yellow]{server.name} later:[/] {error}")
         if not is_awaited:
-            try:
-                self._begin(server)
-            except WardError as error:
-                self.console.print(f"[yellow]{server.name} later:[/] {error}")
             return f"[dim]…[/] {server.name}"
-        self._begin(server)
         supervise.wait_ready(self.settings, server.name, cancelled=self.cancelled)
         return f"[green]✓[/] {server.name:<22} {time.monotonic() - begun:6.1f} s"
 
@@ -262,8 +264,8 @@ def _bootstrap(settings: Settings, rooms: list[str], console: Console, failed: d
             bootstrap: Callable[[Settings], None] = importlib.import_module(f"{room}.bootstrap").bootstrap
             try:
                 bootstrap(settings)
-            except UnavailableError as error:
-                failed[room] = f"{room} could not create its tables or topics: {error}"
-                console.print(f"[red]✗[/] {failed[room]}")
+            except (WardError, RuntimeError) as error:  # the latter from HDFS
+                why = failed[f"tables of {room}"] = f"{room} could not create its tables or topics: {error}"
+                console.print(f"[red]✗[/] {why}")
                 continue
         console.print(f"[green]✓[/] {room + ' tables and topics':<22} {time.monotonic() - begun:6.1f} s")

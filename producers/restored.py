@@ -33,4 +33,9 @@ def reconcile(settings: Settings) -> None:
     with mysql_connection(settings, "root", password) as connection, connection.cursor() as statement:
         # MySQL goes on above the highest id of the table when that is higher still.
         statement.execute(f"ALTER TABLE {quoted_table(settings.source.table)} AUTO_INCREMENT = {cursor + 1}")
-    log.info("new ids begin above what was read", table=settings.source.table, cursor=cursor)
+    if settings.source.key_only_grows:
+        log.warning(
+            "whoever writes the table must begin above what was read", table=settings.source.table, cursor=cursor
+        )
+    else:
+        log.info("new ids begin above what was read", table=settings.source.table, cursor=cursor)

@@ -17,7 +17,7 @@ from pymysql.converters import encoders
 
 from infra.clients import reader_connection
 from infra.errors import ConfigurationError, UnavailableError
-from infra.identifiers import before_arguments, quoted, quoted_table
+from infra.identifiers import before_arguments, quoted, quoted_before_arguments, quoted_table_before_arguments
 from infra.settings import Settings
 from producers.cursor import Gap
 from producers.mapping import Column, ColumnPlan, TimeColumn, plan_columns, split_table_name
@@ -107,8 +107,8 @@ class SourceReader:
             connection.close()
             raise self._unavailable(error) from error
         self._connection = connection
-        self._key = before_arguments(quoted(plan.key))
-        self._table = before_arguments(quoted_table(self._settings.source.table))
+        self._key = quoted_before_arguments(plan.key)
+        self._table = quoted_table_before_arguments(self._settings.source.table)
         self._select = f"SELECT {before_arguments(', '.join(_expressions(plan)))} FROM {self._table} WHERE "
         return plan
 

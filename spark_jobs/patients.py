@@ -104,6 +104,8 @@ def _newest_snapshot(settings: Settings, full_name: str) -> str | None:
         paths = hdfs(settings).ls(settings.hdfs_path("hive", table), detail=False)
     except FileNotFoundError:
         return None
+    except (RuntimeError, OSError) as error:  # it answers, and refuses
+        raise UnavailableError("HDFS", settings.default_fs, error) from error
     names = (path.rsplit("/", 1)[-1] for path in paths)
     newest = max(filter(SNAPSHOT_VERSION.fullmatch, names), default=None)
     return settings.hdfs_uri("hive", table, newest) if newest else None

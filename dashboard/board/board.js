@@ -109,11 +109,11 @@ export default {
     },
     take(news) {
       this.heardAt = performance.now();
-      this.asleep = document.hidden;
       if (news.from > this.version) {
         this.$emit("lacking"); // a message was lost on the way: everything is sent again
         return;
       }
+      this.asleep = document.hidden;
       if (news.to <= this.version) return;
       this.version = news.to;
       this.offset = news.now - performance.now();

@@ -23,7 +23,12 @@ from dashboard.database import ANSWER_SECONDS
 from dashboard.patient import form
 from infra.clients import devices_connection, reader_connection
 from infra.errors import ConfigurationError, UnavailableError, WardError
-from infra.identifiers import before_arguments, quoted, quoted_table
+from infra.identifiers import (
+    before_arguments,
+    quoted_before_arguments,
+    quoted_table,
+    quoted_table_before_arguments,
+)
 from infra.settings import Settings
 from sqoop.source import MARK, MARK_FORMAT, ContactsTable, find_contacts_table, parse_mark, server_time
 
@@ -274,11 +279,11 @@ def _data(patient: Patient) -> dict[str, str]:
 
 
 def _table(table: ContactsTable) -> str:
-    return before_arguments(quoted_table(table.table))
+    return quoted_table_before_arguments(table.table)
 
 
 def _theirs(table: ContactsTable, name: str) -> str:
-    return before_arguments(quoted(table.columns[name].name))
+    return quoted_before_arguments(table.columns[name].name)
 
 
 def _rows(cursor: Cursor, table: ContactsTable, patient_id: str, lock: bool = False) -> list[Patient]:

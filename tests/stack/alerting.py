@@ -5,10 +5,11 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from threading import Event, Thread
+from threading import Event
 from typing import Any
 
 import orjson
@@ -16,11 +17,14 @@ from confluent_kafka import Producer
 from typer.testing import CliRunner
 
 from alerts.cli import subscriptions
+from alerts.database import digest, in_transaction
+from alerts.decide import Notification
 from alerts.engine import LOCK, STREAM, TOPICS, Engine
 from alerts.feed import Feed
 from alerts.inbox import ReceivedMail, received_mails
 from alerts.message import UNKNOWN_WARD
 from alerts.publisher import Publisher
+from alerts.store import add_notifications
 from clinical.messages import Breach
 from clinical.topics import DOCTORS_QUEUE
 from infra.clients import alerts_connection, devices_connection, kafka_config
@@ -154,15 +158,15 @@ def in_place_of_the_engine(settings: Settings) -> Iterator[OwnEngine]:
 
 @contextmanager
 def publishing(settings: Settings) -> Iterator[None]:
-    """A publisher works meanwhile."""
+    """A publisher works meanwhile. Raises what ended it."""
     stop = Event()
-    thread = Thread(target=Publisher(settings).run, args=(stop,))
-    thread.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        thread.join()
+    with ThreadPoolExecutor(1) as pool:
+        working = pool.submit(Publisher(settings).run, stop)
+        try:
+            yield
+        finally:
+            stop.set()
+            working.result()
 
 
 def unique(prefix: str) -> str:
@@ -204,6 +208,46 @@ def query(settings: Settings, sql: str, *arguments: object) -> list[tuple[Any, .
 
 
 def forget_ward(settings: Settings, ward: str) -> None:
-    """Take a test's alarms out again, so that its ward is not missed by ops for a day."""
+    """Take a test's alarms out again, so that its ward is not missed by ops for a day, and what still waits."""
     with closing(alerts_connection(settings)) as connection, connection.cursor() as cursor:
         cursor.execute("DELETE FROM alarms WHERE kind = 'clinical' AND ward = %s", (ward,))
+        cursor.execute("DELETE FROM notifications WHERE sent_at IS NULL AND ward = %s", (ward,))
+
+
+def notifications(ward: str, count: int) -> list[Notification]:
+    """Mails about high heart rates of as many patients."""
+    return [
+        Notification(
+            notification_id=uuid.uuid4().hex,
+            alarm_id=uuid.uuid4().hex,
+            group_key=digest("patient", ward, str(number)),
+            topic="doctors",
+            kind="clinical",
+            notice="raised",
+            priority=0,
+            severity="high",
+            ward=ward,
+            attribute="heart_rate",
+            subject=f"[HIGH] Heart rate 150 /min high, patient {number}",
+            body=f"HIGH: Heart rate 150 /min of patient {number}.\n" + "Patient:      somebody\n" * 20,
+            created_at=now_ms(),
+        )
+        for number in range(count)
+    ]
+
+
+def put(settings: Settings, rows: list[Notification]) -> list[int]:
+    """Write notifications of a ward into the outbox; the sequence numbers of all of that ward."""
+    with closing(alerts_connection(settings)) as connection:
+        in_transaction(connection, lambda cursor: add_notifications(cursor, rows))
+    ward = rows[0].ward
+    return [seq for (seq,) in query(settings, "SELECT seq FROM notifications WHERE ward = %s ORDER BY seq", ward)]
+
+
+def parts_of(settings: Settings, ward: str) -> list[tuple[Any, ...]]:
+    """The mail into which each notification of a ward was merged, when SNS took it, and when it may be tried again."""
+    return query(
+        settings,
+        "SELECT merged_into, sent_at, not_before FROM notifications WHERE ward = %s AND priority >= 0 ORDER BY seq",
+        ward,
+    )

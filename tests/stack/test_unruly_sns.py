@@ -8,8 +8,19 @@ from typing import Any
 import pytest
 
 from infra.settings import Settings
-from tests.stack.alerting import MAIL_SECONDS, OwnEngine, Reader, now_ms, produce, publishing, query, unique
-from tests.stack.test_merging import notifications, parts_of, put
+from tests.stack.alerting import (
+    MAIL_SECONDS,
+    OwnEngine,
+    Reader,
+    notifications,
+    now_ms,
+    parts_of,
+    produce,
+    publishing,
+    put,
+    query,
+    unique,
+)
 from tests.stack.unruly_sns import BEHAVIOURS, LIMIT, PASS, unruly_sns
 
 Await = Callable[..., Any]
@@ -56,20 +67,13 @@ def test_nothing_is_lost_doubled_or_out_of_order(
         assert taken == [notification_id for notification_id in ids if groups[notification_id] == group]
 
 
-@pytest.mark.parametrize(("per_second", "is_suspended"), [(None, False), (100.0, True)])
+@pytest.mark.parametrize(("limit", "is_suspended"), [(LIMIT, False), (LIMIT // 3, True)])
 def test_what_comes_all_at_once_is_sent_at_a_pace_at_which_sns_suspends_nobody(
-    stack: Settings,
-    reader: Reader,
-    own_engine: OwnEngine,
-    await_condition: Await,
-    per_second: float | None,
-    is_suspended: bool,
+    stack: Settings, reader: Reader, own_engine: OwnEngine, await_condition: Await, limit: int, is_suspended: bool
 ) -> None:
-    """At a faster one it would: mails would be lost without an error."""
-    pace = {"publish_per_second": per_second or stack.alerts.publish_per_second}
-    paced = stack.model_copy(update={"alerts": stack.alerts.model_copy(update=pace)})
+    """Were its limit lower than our pace, it would, and mails would be lost without an error."""
     seqs = put(stack, notifications(reader.ward, 3 * LIMIT))
-    with unruly_sns(paced, reader.ward, [PASS]) as sns, publishing(sns.settings):
+    with unruly_sns(stack, reader.ward, [PASS], limit) as sns, publishing(sns.settings):
         await_condition(
             lambda: all(sent_at for _, sent_at, _ in parts_of(stack, reader.ward)), SENT_SECONDS, "mails still wait"
         )

@@ -31,7 +31,7 @@ REFUSAL = "<ErrorResponse><Error><Type>Sender</Type><Code>{code}</Code><Message>
 class UnrulySns:
     """`settings` lead to it. `asked`: when each publish came (monotonic, s); `accepted`: notification ids in order.
 
-    `undelivered`: ids of what came after more than LIMIT in a second; all is answered as if it were well, and the
+    `undelivered`: ids of what came after more than the limit in a second; all is answered as if it were well, and the
     readers of the ward get nothing from then on: their endpoints are suspended.
     """
 
@@ -48,9 +48,11 @@ class UnrulySns:
 
 
 @contextmanager
-def unruly_sns(settings: Settings, ward: str, behaviours: Sequence[str] = BEHAVIOURS) -> Iterator[UnrulySns]:
-    """Every publish is answered by the next of `behaviours`; everything else is passed on. Readers of `ward` may be
-    suspended."""
+def unruly_sns(
+    settings: Settings, ward: str, behaviours: Sequence[str] = BEHAVIOURS, limit: int = LIMIT
+) -> Iterator[UnrulySns]:
+    """Every publish is answered by the next of `behaviours`; everything else is passed on. Readers of `ward` are
+    suspended above `limit` messages in a second."""
     turns = itertools.cycle(behaviours)
     assert settings.sns_endpoint_url is not None
     behind = settings.sns_endpoint_url
@@ -69,7 +71,7 @@ def unruly_sns(settings: Settings, ward: str, behaviours: Sequence[str] = BEHAVI
                 self._answer(400, REFUSAL.format(code="Throttling").encode())
             elif behaviour == FAIL:
                 self._answer(500, REFUSAL.format(code="InternalError").encode())
-            elif _attribute(words, "ward") == ward and (unruly.undelivered or unruly.most_in_a_second > LIMIT):
+            elif _attribute(words, "ward") == ward and (unruly.undelivered or unruly.most_in_a_second > limit):
                 unruly.undelivered.append(_attribute(words, "notification_id"))
                 self._answer(200, TAKEN.format(id=uuid.uuid4()).encode())
             else:

@@ -71,6 +71,7 @@ class Airflow:
     def __init__(self, is_paused: bool = False, states: tuple[str, ...] | None = ("running",)) -> None:
         self.is_paused = is_paused
         self.states = list(states) if states else None
+        self.has_a_run = False
 
     def __call__(self, _settings: Settings) -> Airflow:
         return self
@@ -86,7 +87,12 @@ class Airflow:
     def dag(self, _dag_id: str) -> dict[str, Any]:
         return {"is_paused": self.is_paused}
 
+    def runs(self, _dag_id: str, **_filters: str) -> list[dict[str, Any]]:
+        return [{"dag_run_id": "run-1"}] if self.has_a_run else []
+
     def trigger(self, _dag_id: str) -> str:
+        assert not self.has_a_run, "what waits already is enough"
+        self.has_a_run = True
         return "run-1"
 
     def run(self, _dag_id: str, _run_id: str) -> dict[str, Any]:
@@ -114,3 +120,6 @@ def test_an_import_that_airflow_does_not_begin_is_run_without_it(
     monkeypatch.setattr(contacts, "_import_here", lambda: here.append("imported"))
     start_import(Settings())
     assert len(here) == imported_here
+    if airflow.states == ["queued"]:
+        start_import(Settings())
+        assert len(here) == imported_here + 1

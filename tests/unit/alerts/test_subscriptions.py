@@ -20,7 +20,9 @@ def error(code: str, status: int) -> ClientError:
     ("code", "status", "is_passing"),
     [
         ("Throttling", 400, True),
-        ("ThrottledException", 429, True),
+        ("RequestThrottled", 400, True),
+        ("TooManyRequestsException", 429, True),
+        ("RequestLimitExceeded", 400, True),
         ("InternalError", 500, True),
         ("ServiceUnavailable", 503, True),
         ("InvalidParameter", 400, False),
@@ -32,10 +34,5 @@ def test_what_sns_refuses_is_no_longer_counted_on_and_what_it_cannot_do_now_is(
 ) -> None:
     sns, connection = MagicMock(), MagicMock()
     sns.subscribe.side_effect = error(code, status)
-    reconciler = _Reconciler(sns, None, "arn:topic", {}, connection)
-    if is_passing:
-        with pytest.raises(ClientError, match=code):
-            reconciler.try_to_bring_in_line(subscription())
-    else:
-        reconciler.try_to_bring_in_line(subscription())
+    _Reconciler(sns, None, "arn:topic", {}, connection).try_to_bring_in_line(subscription())
     assert connection.cursor.called != is_passing

@@ -9,6 +9,7 @@ from threading import Event
 import pytest
 from rich.console import Console
 
+from hive.client import QueryError
 from infra import lifecycle, supervise
 from infra.errors import UnavailableError, WardError
 from infra.lifecycle import (
@@ -104,7 +105,13 @@ def test_a_server_that_fails_holds_up_the_servers_that_need_it_and_no_stream(mon
     """As after a power cut that HBase does not survive: readings are judged all the same."""
     servers = [server("hbase"), server("hbase-thrift", "hbase"), server("more", "hbase-thrift"), server("kafka")]
     streams = [server("detect-breaches", "kafka", "hbase-thrift", is_stream=True), server("mailer", is_stream=True)]
+    streams.append(server("broken", "hbase", is_stream=True))
     begun, awaited, failed, console = list[str](), list[str](), dict[str, str](), Console(record=True, file=StringIO())
+
+    def start(_settings: Settings, name: str) -> None:
+        if name == "broken":
+            raise WardError("broken cannot begin.")
+        begun.append(name)
 
     def wait_ready(_settings: Settings, name: str, cancelled: Event) -> None:
         awaited.append(name)
@@ -112,7 +119,7 @@ def test_a_server_that_fails_holds_up_the_servers_that_need_it_and_no_stream(mon
             raise WardError("hbase does not stay up.")
 
     monkeypatch.setattr(supervise, "processes", lambda _: {})
-    monkeypatch.setattr(supervise, "start", lambda _, name: begun.append(name))
+    monkeypatch.setattr(supervise, "start", start)
     monkeypatch.setattr(supervise, "wait_ready", wait_ready)
     lifecycle._start_all(Settings(), servers, console, failed)
     lifecycle._start_all(Settings(), streams, console, failed)
@@ -122,12 +129,19 @@ def test_a_server_that_fails_holds_up_the_servers_that_need_it_and_no_stream(mon
         "hbase": "hbase does not stay up.",
         "hbase-thrift": "hbase-thrift needs hbase.",
         "more": "more needs hbase-thrift.",
+        "broken": "broken cannot begin.",
     }
     shown = console.export_text()
     assert all(why in shown for why in failed.values())
 
 
-def test_a_room_that_cannot_make_its_tables_holds_up_no_stream(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    "error",
+    [UnavailableError("HiveServer2", "here", "refused"), QueryError("no HiveServer2"), RuntimeError("no HiveServer2")],
+)
+def test_a_room_that_cannot_make_its_tables_holds_up_no_stream(
+    monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
     made, failed = list[str](), dict[str, str]()
 
     class Room:
@@ -136,11 +150,11 @@ def test_a_room_that_cannot_make_its_tables_holds_up_no_stream(monkeypatch: pyte
 
         def bootstrap(self, _settings: Settings) -> None:
             if self.name == "hive.bootstrap":
-                raise UnavailableError("HiveServer2", "here", "refused")
+                raise error
             made.append(self.name)
 
     monkeypatch.setattr(importlib, "import_module", Room)
     lifecycle._bootstrap(Settings(), ["hive", "sqoop"], Console(file=StringIO()), failed)
     assert made == ["sqoop.bootstrap"]
-    assert list(failed) == ["hive"]
-    assert "HiveServer2" in failed["hive"]
+    assert list(failed) == ["tables of hive"]
+    assert "HiveServer2" in failed["tables of hive"]
