@@ -76,19 +76,14 @@ def id_range(settings: Settings, rows: SourceRows) -> tuple[int, int] | None:
 
 def of_no_time(settings: Settings, ids: Sequence[int]) -> set[int]:
     """Those of the ids whose rows have no time of insertion: the producer gave them that of receipt."""
-    key, inserted = (
-        quoted_before_arguments(settings.source.key_column),
-        quoted_before_arguments(settings.source.inserted_at_column),
-    )
+    key = quoted_before_arguments(settings.source.key_column)
+    inserted = quoted_before_arguments(settings.source.inserted_at_column)
     table, found = quoted_table_before_arguments(settings.source.table), set[int]()
     with _mysql_errors(settings), closing(reader_connection(settings)) as connection, connection.cursor() as cursor:
         for start in range(0, len(ids), FETCH_ROWS):
             some = ids[start : start + FETCH_ROWS]
             marks = ", ".join(["%s"] * len(some))
-            cursor.execute(
-                f"SELECT {key} FROM {table} WHERE {inserted} IS NULL AND {key} IN ({marks})",
-                some,
-            )
+            cursor.execute(f"SELECT {key} FROM {table} WHERE {inserted} IS NULL AND {key} IN ({marks})", some)
             found.update(int(one) for (one,) in cursor.fetchall())
     return found
 
