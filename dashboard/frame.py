@@ -165,7 +165,7 @@ async def _framed(visit: Visit, path: str, title: str, keeps_session: bool) -> A
     old = ui.label().classes("ward-old").props('role="alert"')
     old.set_visibility(False)
     ui.html(CUT_OFF, sanitize=False)
-    with ui.element("main").classes("ward-main"):
+    with ui.element("div").classes("ward-main"):  # within the library's own <main>
         ui.html(f"<h1>{title}</h1>", sanitize=False).classes("ward-title")
         yield
     with ui.element("footer").classes("ward-footer"):
