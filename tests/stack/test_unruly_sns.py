@@ -31,7 +31,7 @@ STEPS = (0, 301, 602)
 SENT_SECONDS = 120
 
 
-def test_nothing_is_lost_doubled_or_out_of_order(
+def test_nothing_is_lost_doubled_or_out_of_order_and_the_pace_is_kept(
     stack: Settings, reader: Reader, own_engine: OwnEngine, await_condition: Await
 ) -> None:
     patients, began = [unique("P") for _ in range(PATIENTS)], now_ms() - 700_000
@@ -65,6 +65,7 @@ def test_nothing_is_lost_doubled_or_out_of_order(
     for group in set(groups.values()):
         taken = [notification_id for notification_id in first_taken if groups[notification_id] == group]
         assert taken == [notification_id for notification_id in ids if groups[notification_id] == group]
+    assert sns.most_in_a_second <= LIMIT
 
 
 @pytest.mark.parametrize(("limit", "is_suspended"), [(LIMIT, False), (LIMIT // 3, True)])
@@ -78,5 +79,6 @@ def test_what_comes_all_at_once_is_sent_at_a_pace_at_which_sns_suspends_nobody(
             lambda: all(sent_at for _, sent_at, _ in parts_of(stack, reader.ward)), SENT_SECONDS, "mails still wait"
         )
     assert bool(sns.undelivered) == is_suspended
+    assert sns.most_in_a_second <= LIMIT
     arrived = len(seqs) - len(sns.undelivered)
     await_condition(lambda: len(reader.mails(stack)) == arrived, MAIL_SECONDS, "mails are missing", 1)
