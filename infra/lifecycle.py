@@ -79,8 +79,8 @@ def _up(settings: Settings, wanted: list[Server], everything: bool, console: Con
     failed: dict[str, str] = {}
     _start_all(settings, first, console, failed, unawaited=frozenset({AIRFLOW_FIRST}))
     if everything or any(server.is_stream for server in wanted):
-        up = running.union(server.name for server in wanted) - failed.keys()
-        _bootstrap(settings, rooms_to_bootstrap(settings, up), console, failed)
+        there = running.union(server.name for server in wanted) - failed.keys()
+        _bootstrap(settings, rooms_to_bootstrap(settings, there), console, failed)
     _start_all(settings, then, console, failed)
     _start_all(settings, last, console, failed)
     if failed:
