@@ -3,6 +3,8 @@
 A machine that lost its power or its network closes nothing, and the server would take its session for alive until TCP
 gives up, two hours later by default. So a session that holds a lock may be idle for IDLE_SECONDS only, and whoever
 holds one asks after it every KEEP_SECONDS. A process that stood still for longer has lost its locks, and notices.
+
+MySQL knows a lock by its name and the alerts database, so that two installations may share a server.
 """
 
 from __future__ import annotations
@@ -21,6 +23,9 @@ from infra.clients import alerts_connection
 from infra.errors import SingleInstanceError, UnavailableError
 from infra.log import get_logger
 from infra.settings import Settings
+
+LOCK = "CONCAT(%s, ':', CRC32(DATABASE()))"
+"""A lock's name for MySQL, of ours and of the connection's database."""
 
 IDLE_SECONDS = 60
 """After so long without a word the server ends a connection, and with it the lock."""
@@ -51,7 +56,7 @@ class HeldError(SingleInstanceError):
 
 @contextmanager
 def named_lock(settings: Settings, name: str, timeout_seconds: float = 0) -> Iterator[None]:
-    """Hold the lock `name` (at most 64 characters).
+    """Hold the lock `name` (at most 53 characters).
 
     Raises SingleInstanceError when another holds it for longer than `timeout_seconds`, UnavailableError without MySQL.
     The server frees the lock when the connection ends, however it ends. That is noticed at the end, by a further
@@ -89,7 +94,7 @@ class KeptLock:
     afterwards it is taken again, at the latest when the server has ended a connection of which we lost sight. When
     another process was faster, `stop` is set, and leaving the context raises SingleInstanceError.
 
-    Raises SingleInstanceError when another holds the lock (a name of at most 64 characters) for longer than
+    Raises SingleInstanceError when another holds the lock (a name of at most 53 characters) for longer than
     `timeout_seconds`, UnavailableError without MySQL.
     """
 
@@ -157,12 +162,12 @@ def _take(settings: Settings, name: str, timeout_seconds: float) -> Connection[A
                 taken = 0
                 while not taken:
                     left = max(0.0, deadline - time.monotonic())
-                    cursor.execute("SELECT GET_LOCK(%s, %s)", (name, min(left, ANSWER_SECONDS / 2)))
+                    cursor.execute(f"SELECT GET_LOCK({LOCK}, %s)", (name, min(left, ANSWER_SECONDS / 2)))
                     (taken,) = cursor.fetchone() or (0,)
                     if left == 0:
                         break
                 if taken != 1:
-                    cursor.execute("SELECT IS_USED_LOCK(%s)", (name,))
+                    cursor.execute(f"SELECT IS_USED_LOCK({LOCK})", (name,))
                     raise HeldError(name, *(cursor.fetchone() or (None,)))
         except (pymysql.err.OperationalError, pymysql.err.InterfaceError) as error:
             raise _unavailable(settings, error) from error
@@ -174,7 +179,7 @@ def _is_held(connection: Connection[Any], name: str) -> bool:
     """True when this connection has held the lock all the time: it is never opened again by itself."""
     try:
         with connection.cursor() as cursor:
-            cursor.execute("SELECT IS_USED_LOCK(%s) = CONNECTION_ID()", (name,))
+            cursor.execute(f"SELECT IS_USED_LOCK({LOCK}) = CONNECTION_ID()", (name,))
             return bool(cursor.fetchone() == (1,))
     except (pymysql.err.MySQLError, OSError):
         return False
