@@ -7,7 +7,7 @@ import importlib
 import importlib.util
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -44,6 +44,9 @@ for others, and awaited only after the streams, which do not need it: that it do
 ALARM_PATH = ("vitals-producer", "detect-breaches", "alert-engine", "mailer")
 """What a reading passes until its mail: the first of the streams to start."""
 
+PATIENCE_SECONDS = 120.0
+"""For so long the alarm path waits for servers that do not get ready: twice what all of them take on two cores."""
+
 AT_ONCE = 4
 """Servers that start side by side: more than the cores, for a start waits as often as it computes."""
 
@@ -52,8 +55,9 @@ def up(settings: Settings, names: list[str], console: Console) -> None:
     """Bring up the named servers and streams with all they need, or everything.
 
     What runs is left alone. A server that fails holds up only the servers that need it: the streams are begun without
-    it, for they try again, judge by the last thresholds and contacts, and tell ops what is missing. Raises WardError
-    naming all that failed, when everything else is up; a second call goes on from there.
+    it, for they try again, judge by the last thresholds and contacts, and tell ops what is missing. One that does not
+    get ready holds up the alarm path for PATIENCE_SECONDS. Raises WardError naming all that failed, when everything
+    else is up; a second call goes on from there.
     """
     wanted = with_dependencies(settings, names) if names else all_of(settings)
     with only_one(settings):
@@ -77,7 +81,8 @@ def _up(settings: Settings, wanted: list[Server], everything: bool, console: Con
     begun = time.monotonic()
     first, then, last = start_order(wanted)
     failed: dict[str, str] = {}
-    _start_all(settings, first, console, failed, unawaited=frozenset({AIRFLOW_FIRST}))
+    alarm_path = [server for server in then if server.name in ALARM_PATH]
+    _start_all(settings, first, console, failed, unawaited=frozenset({AIRFLOW_FIRST}), impatient=alarm_path)
     if everything or any(server.is_stream for server in wanted):
         there = running.union(server.name for server in wanted) - failed.keys()
         _bootstrap(settings, rooms_to_bootstrap(settings, there), console, failed)
@@ -195,6 +200,17 @@ class _Start:
             self.console.print(f"[red]✗[/] {why}")
         self.failed[server.name] = why
 
+    def go_ahead(self, streams: Sequence[Server]) -> None:
+        """Begin streams though servers are still on their way; they are awaited when it is their turn."""
+        names = ", ".join(server.name for server in streams)
+        late = ", ".join([*(server.name for server in self.starting.values()), *self.waiting])
+        self.console.print(f"[yellow]Not ready after {PATIENCE_SECONDS:.0f} s:[/] {late}. Begun without: {names}.")
+        for server in streams:
+            try:
+                self._begin(server)
+            except WardError as error:
+                self.console.print(f"[yellow]{server.name} later:[/] {error}")
+
     def _bring_up(self, server: Server, is_awaited: bool) -> str:
         """Start it; how long that took, if it is awaited."""
         begun = time.monotonic()
@@ -224,15 +240,22 @@ def _start_all(
     console: Console,
     failed: dict[str, str],
     unawaited: frozenset[str] = frozenset(),
+    impatient: Sequence[Server] = (),
 ) -> None:
-    """Start them; those that fail are added to `failed`, with the reason."""
+    """Start them; those that fail are added to `failed`, with the reason. `impatient`: streams that are begun after
+    PATIENCE_SECONDS even so."""
     order = _Start(settings, console, {server.name: server for server in servers}, failed, unawaited)
     with ThreadPoolExecutor(AT_ONCE) as pool, console.status("starting …") as status:
         try:
             order.submit_possible(pool)
+            impatient_at = time.monotonic() + PATIENCE_SECONDS
             while order.starting:
                 status.update(f"starting {', '.join(server.name for server in order.starting.values())} …")
-                finished, _ = wait(order.starting, return_when=FIRST_COMPLETED)
+                left = max(0.0, impatient_at - time.monotonic()) if impatient else None
+                finished, _ = wait(order.starting, left, FIRST_COMPLETED)
+                if impatient and time.monotonic() >= impatient_at:
+                    order.go_ahead(impatient)
+                    impatient = ()
                 for future in finished:
                     server = order.starting.pop(future)
                     try:

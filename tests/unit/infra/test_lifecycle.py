@@ -135,6 +135,34 @@ def test_a_server_that_fails_holds_up_the_servers_that_need_it_and_no_stream(mon
     assert all(why in shown for why in failed.values())
 
 
+def test_a_server_that_does_not_get_ready_holds_up_the_alarm_path_for_a_while_only(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    servers, producer = [server("hbase"), server("hbase-thrift", "hbase")], server("vitals-producer", is_stream=True)
+    broken = server("alert-engine", is_stream=True)
+    streams_begun, begun, failed = Event(), list[str](), dict[str, str]()
+    console = Console(record=True, file=StringIO(), width=200)
+
+    def start(_settings: Settings, name: str) -> None:
+        if name == "alert-engine":
+            raise WardError("alert-engine cannot begin.")
+        begun.append(name)
+        if name == "vitals-producer":
+            streams_begun.set()
+
+    def wait_ready(_settings: Settings, name: str, cancelled: Event) -> None:
+        assert name != "hbase" or streams_begun.wait(30), "the stream was not begun"
+
+    monkeypatch.setattr(lifecycle, "PATIENCE_SECONDS", 0.05)
+    monkeypatch.setattr(supervise, "processes", lambda _: {})
+    monkeypatch.setattr(supervise, "start", start)
+    monkeypatch.setattr(supervise, "wait_ready", wait_ready)
+    lifecycle._start_all(Settings(), servers, console, failed, impatient=[broken, producer])
+    assert begun == ["hbase", "vitals-producer", "hbase-thrift"]
+    assert not failed
+    assert "hbase, hbase-thrift. Begun without: alert-engine, vitals-producer." in console.export_text()
+
+
 @pytest.mark.parametrize(
     "error",
     [UnavailableError("HiveServer2", "here", "refused"), QueryError("no HiveServer2"), RuntimeError("no HiveServer2")],
