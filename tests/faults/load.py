@@ -50,15 +50,22 @@ TOO_LOW = 85
 """What one more patient, on a monitor, has for ILL_SECONDS, well for as long, and so on, at one reading a second: the
 high band, which waits 15 s. Three points of NEWS2, and no other vital has any: too few for an alarm of its own."""
 
+VERY_ILL = (125, 93, 28, 100)
+OTHERS = {"systolic_bp": 120, "temperature": 37, "on_oxygen": 0, "consciousness": "A"}
+"""One more patient, at one reading a second, has these for ILL_SECONDS, well for as long, and so on, and so has the
+other inputs of NEWS2: 7 points of a whole score, which is high, and clears again."""
+
 COLUMNS = ("patient_id", "recorded_at", *NORMAL)
+ALL_COLUMNS = (*COLUMNS, *OTHERS)
 CALM = (75, 98, 16, 100)
-CALM_SECONDS = 40
+CALM_SECONDS = 60
 """Values inside their bands by the margin for longer than an alarm needs to clear: 30 s, and 4 s more when the engine
-is told of them late, as it remembers one in four seconds of what is older than the newest 16."""
+is told of them late, as it remembers one in four seconds of what is older than the newest 16; a score comes every 10 s,
+and the first of those 30 s when the last one has passed."""
 
 
 def patient_ids(campaign: str) -> list[str]:
-    """The campaign's patients but for the one on a monitor: their ids begin with its name and a hyphen."""
+    """The campaign's patients but for those on a monitor: their ids begin with its name and a hyphen."""
     return [f"{campaign}-{number:02}" for number in range(PATIENTS)]
 
 
@@ -77,6 +84,11 @@ def monitored_patient(campaign: str) -> str:
     return f"{campaign}-{PATIENTS:02}"
 
 
+def scored_patient(campaign: str) -> str:
+    """The one on a monitor of all that NEWS2 needs."""
+    return f"{campaign}-{PATIENTS + 1:02}"
+
+
 def ward_of(campaign: str) -> str:
     """The ward on which all of the campaign's patients lie."""
     return f"Ward of {campaign}"
@@ -86,7 +98,7 @@ def admit(settings: Settings, campaign: str) -> None:
     """Write the contacts of the campaign's patients, all adults; again is harmless."""
     rows = [
         (patient, f"Patient {patient}", "1 Fault Lane", "+47 1234", ward_of(campaign), BORN)
-        for patient in (*patient_ids(campaign), monitored_patient(campaign))
+        for patient in (*patient_ids(campaign), monitored_patient(campaign), scored_patient(campaign))
     ]
     with devices_connection(settings) as connection, connection.cursor() as cursor:
         cursor.executemany(
@@ -113,6 +125,7 @@ class Load(threading.Thread):
         self._ill = {*self._patients[ILL]}
         self._for_good = {*self._patients[FOR_GOOD]}
         self._monitored = monitored_patient(self.campaign)
+        self._scored = scored_patient(self.campaign)
         self._began = time.monotonic()
         self._monitored_at = 0.0
         self._ended = threading.Event()
@@ -123,7 +136,7 @@ class Load(threading.Thread):
             rows = [self._row() for _ in range(round(ROWS_A_SECOND * BATCH_SECONDS))]
             if time.monotonic() - self._monitored_at >= MONITORED_SECONDS:
                 self._monitored_at = time.monotonic()
-                rows.append(self._monitored_row())
+                rows += self._monitored_rows()
             roll_back = self._random.random() < ROLLED_BACK
             try:
                 self._insert(rows, roll_back)
@@ -136,7 +149,8 @@ class Load(threading.Thread):
         pause = threading.Event()
         for _ in range(CALM_SECONDS):
             now = datetime.now(UTC).replace(tzinfo=None)
-            self._insert([(patient, now, *CALM) for patient in (*self._patients, self._monitored)], False)
+            rows = [(patient, now, *CALM) for patient in (*self._patients, self._monitored)]
+            self._insert([*rows, (self._scored, now, *CALM, *OTHERS.values())], False)
             pause.wait(1)
         self._drop_connection()
 
@@ -160,11 +174,15 @@ class Load(threading.Thread):
             vitals["glucose"] = TOO_HIGH
         return (patient, datetime.now(UTC).replace(tzinfo=None), *vitals.values())
 
-    def _monitored_row(self) -> tuple[Any, ...]:
+    def _monitored_rows(self) -> list[tuple[Any, ...]]:
+        now, is_ill = datetime.now(UTC).replace(tzinfo=None), self._is_ill_now()
         vitals = dict(zip(NORMAL, CALM, strict=True))
-        if self._is_ill_now():
+        if is_ill:
             vitals[MONITORED] = TOO_LOW
-        return (self._monitored, datetime.now(UTC).replace(tzinfo=None), *vitals.values())
+        return [
+            (self._monitored, now, *vitals.values()),
+            (self._scored, now, *(VERY_ILL if is_ill else CALM), *OTHERS.values()),
+        ]
 
     def _is_ill_now(self) -> bool:
         return (time.monotonic() - self._began) // ILL_SECONDS % 2 == 0
@@ -175,11 +193,11 @@ class Load(threading.Thread):
                 self.settings, autocommit=False, read_timeout=10, write_timeout=10, connect_timeout=2
             )
         with self._connection.cursor() as cursor:
-            marks = f"({', '.join(['%s'] * len(COLUMNS))})"
+            marks = f"({', '.join(['%s'] * len(ALL_COLUMNS))})"
             cursor.execute(
-                f"INSERT INTO health.patients_vital_info ({', '.join(COLUMNS)}) VALUES "
+                f"INSERT INTO health.patients_vital_info ({', '.join(ALL_COLUMNS)}) VALUES "
                 + ", ".join([marks] * len(rows)),
-                [value for row in rows for value in row],
+                [value for row in rows for value in (*row, *[None] * (len(ALL_COLUMNS) - len(row)))],
             )
             first = int(cursor.lastrowid)
         if roll_back:

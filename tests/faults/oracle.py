@@ -18,7 +18,7 @@ from alerts.manner import rule_of
 from clinical.ages import age_years
 from clinical.lifecycle_events import Kind
 from clinical.messages import breach_id
-from clinical.news2 import score
+from clinical.news2 import SCALES, score
 from clinical.thresholds import ThresholdRow, judge
 from clinical.topics import DERIVED_VITALS, DOCTORS_QUEUE, VITAL_INFO
 from hbase.snapshots import latest
@@ -40,12 +40,14 @@ from tests.faults.histories import (
     without_alarm,
 )
 from tests.faults.load import (
+    ALL_COLUMNS,
     BORN,
     COLUMNS,
     MONITORED,
     NORMAL,
     ill_patients,
     monitored_patient,
+    scored_patient,
     silenced_patients,
     ward_of,
 )
@@ -57,6 +59,13 @@ EDGE_MS = 5000
 """How much longer than its delay an episode must have lasted to be sure of an alarm."""
 
 NEWS2 = "news2"
+ALARMING_SCORE = 5
+"""RCP 2017: urgent assessment; the lowest score with a band of its own, whose condition must last SCORE_WAITS_MS."""
+
+SCORE_WAITS_MS = 30_000
+READ = 1 + len(COLUMNS)
+"""What of a row of MySQL is compared with Hive: its id and COLUMNS."""
+
 ROUNDED_MS = 2
 EDITS_KEPT = 5
 """HBase keeps ten versions of a cell, and some are of edits that it did not acknowledge."""
@@ -113,11 +122,13 @@ class LastScore(NamedTuple):
 
 
 def last_scores(rows: Iterable[tuple[Any, ...]]) -> list[LastScore]:
-    """Of each patient, by the pure function: every reading of a campaign has all of its vitals, and no other inputs."""
+    """Of each patient, by the pure function; `rows` as `source_rows`: each reading of a patient has the same inputs."""
     newest = {row[1]: row for row in sorted(rows, key=lambda row: row[2])}
     found = []
     for patient, row in newest.items():
-        of_it = score({name: Decimal(str(value)) for name, value in zip(NORMAL, row[3:], strict=True)})
+        known = {name: value for name, value in zip(ALL_COLUMNS, row[1:], strict=True) if value is not None}
+        vitals = {name: Decimal(str(known[name])) for name in SCALES if name in known}
+        of_it = score(vitals, known.get("on_oxygen"), known.get("consciousness"))
         found.append(LastScore(patient, round(row[2].replace(tzinfo=UTC).timestamp() * 1000), of_it.total, of_it.used))
     return found
 
@@ -141,12 +152,11 @@ class Oracle:
         promised = [number for first, count in done.acknowledged for number in range(first, first + count)]
         found.compare("MySQL (acknowledged rows)", promised, (number for number in promised if number in kept))
         found.compare("vital-info", ids, (message["reading_id"] for message in self.messages(VITAL_INFO)))
-        values = [(row[0], *row[len(row) - len(NORMAL) :]) for row in rows]
-        found.compare("Hive vital_readings", values, self.hive_readings())
-        breaches = self.expected_breaches(rows)
+        found.compare("Hive vital_readings", (row[:READ] for row in rows), self.hive_readings())
+        derived = {message["derived_id"]: message for message in self.messages(DERIVED_VITALS)}
+        breaches = self.expected_breaches(rows) | self.expected_breaches_of_scores(derived.values())
         found.compare("doctors-queue", breaches, self.breaches_published(), repeats=True)
         found.compare("Hive breaches", breaches, (identity for (identity,) in self.hive("breaches", "breach_id")))
-        derived = {message["derived_id"]: message for message in self.messages(DERIVED_VITALS)}
         found.compare("Hive derived_vitals", derived, self.hive_derived())
         scores = last_scores(rows)
         found.compare("last scores", scores, (one for one in scores if any(map(one.is_told_by, derived.values()))))
@@ -155,9 +165,12 @@ class Oracle:
         high = self.expected_high(rows)
         raised = [key for key, peak in self.alarm_peaks() if peak == "high" and key in high]
         found.compare("high alarms", high, raised, repeats=True)
-        lasting = self.lasting_episodes(rows)
-        unheard = without_alarm(lasting, self.raised_of_the_monitored())
-        found.compare("lasting episodes of the monitored", lasting, (one for one in lasting if one not in unheard))
+        for what, lasting, raised_of in (
+            ("the monitored", self.lasting_episodes(rows), (monitored_patient(self._campaign), MONITORED, "low")),
+            ("the scored", self.lasting_scores(derived.values()), (scored_patient(self._campaign), NEWS2, "high")),
+        ):
+            unheard = without_alarm(lasting, self.raised(*raised_of))
+            found.compare(f"lasting episodes of {what}", lasting, (one for one in lasting if one not in unheard))
         steps = self.steps()
         self.compare_alarms(found, steps, breaches)
         self.compare_news(found, steps)
@@ -295,9 +308,9 @@ class Oracle:
         return not waiting and sent.keys() <= {*mailed, *self.held_when_killed(sent, mailed, sns_killed)}
 
     def source_rows(self) -> list[tuple[Any, ...]]:
-        """id, then COLUMNS, of every row of the campaign in MySQL."""
+        """id, then ALL_COLUMNS, of every row of the campaign in MySQL."""
         return self._mysql(
-            f"SELECT id, {', '.join(COLUMNS)} FROM health.patients_vital_info"
+            f"SELECT id, {', '.join(ALL_COLUMNS)} FROM health.patients_vital_info"
             " WHERE patient_id LIKE %s AND inserted_at >= %s",
             f"{self._prefix}%",
             self._since.replace(tzinfo=None),
@@ -310,6 +323,14 @@ class Oracle:
             if band is not None and band.alert_flag and band.direction != "normal":
                 expected[breach_id(VITAL_INFO, str(number), name)] = (patient, name, band.direction)
         return expected
+
+    def expected_breaches_of_scores(self, derived: Iterable[Mapping[str, Any]]) -> dict[str, tuple[str, str, str]]:
+        """The same of what was derived."""
+        return {
+            breach_id(DERIVED_VITALS, one["derived_id"], NEWS2): (one["patient_id"], NEWS2, "high")
+            for one in derived
+            if one["attribute"] == NEWS2 and one["value"] >= ALARMING_SCORE
+        }
 
     def expected_high(self, rows: Iterable[tuple[Any, ...]]) -> set[tuple[str, str, str]]:
         """Patient, attribute and direction of those that had a high breach of a vital that is measured seldom."""
@@ -331,13 +352,25 @@ class Oracle:
         least = max(delays) * 1000 + EDGE_MS
         return [one for one in episodes(readings) if one.last - one.first >= least]
 
-    def raised_of_the_monitored(self) -> list[tuple[int, int | None]]:
-        """The first value and the end of each alarm that the patient on a monitor had of that vital."""
+    def lasting_scores(self, derived: Iterable[Mapping[str, Any]]) -> list[Episode]:
+        """Of the patient who is scored whole: the episodes of scores that lasted longer than any band of theirs waits.
+
+        Scores may be missing, when what derives them was away: what was there is what was judged."""
+        scores = [
+            (int(one["computed_for"]), one["value"] >= ALARMING_SCORE)
+            for one in derived
+            if one["attribute"] == NEWS2 and one["patient_id"] == scored_patient(self._campaign)
+        ]
+        return [one for one in episodes(scores) if one.last - one.first >= SCORE_WAITS_MS + EDGE_MS]
+
+    def raised(self, patient: str, attribute: str, direction: str) -> list[tuple[int, int | None]]:
+        """The first value and the end of each such alarm that was more than pending."""
         rows = self._alerts(
-            "SELECT started_at, ended_at FROM alarms WHERE patient_id = %s AND attribute = %s AND direction = 'low'"
+            "SELECT started_at, ended_at FROM alarms WHERE patient_id = %s AND attribute = %s AND direction = %s"
             " AND raised_at IS NOT NULL",
-            monitored_patient(self._campaign),
-            MONITORED,
+            patient,
+            attribute,
+            direction,
         )
         return [(began, ended) for began, ended in rows]
 
@@ -348,7 +381,7 @@ class Oracle:
         age = age_years(datetime.now(UTC).date(), BORN)
         bands: dict[tuple[str, str, int], ThresholdRow | None] = {}
         for number, patient, _, *vitals in rows:
-            for name, value in zip(NORMAL, vitals, strict=True):
+            for name, value in zip(NORMAL, vitals[: len(NORMAL)], strict=True):
                 if (patient, name, value) not in bands:
                     bands[patient, name, value] = judge(snapshot.rows, name, value, age, patient)
                 yield number, patient, name, bands[patient, name, value]
@@ -365,10 +398,12 @@ class Oracle:
     def breaches_published(self) -> list[str]:
         return [message["breach_id"] for message in self.messages(DOCTORS_QUEUE)]
 
-    def hive_readings(self) -> list[tuple[int, ...]]:
-        """Id and vitals of each reading in Hive."""
-        found = self.hive("vital_readings", f"reading_id, {', '.join(NORMAL)}")
-        return [(reading_id, *(int(value) for value in vitals)) for reading_id, *vitals in found]
+    def hive_readings(self) -> list[tuple[Any, ...]]:
+        """Id, patient, time of measurement and vitals of each reading in Hive."""
+        found = self.hive("vital_readings", f"reading_id, {', '.join(COLUMNS)}")
+        return [
+            (*whose, *(int(value) for value in vitals)) for *whose, vitals in ((*row[:3], row[3:]) for row in found)
+        ]
 
     def hive_derived(self) -> list[str]:
         """Id of each derived value in Hive."""

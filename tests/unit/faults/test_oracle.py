@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from clinical.news2 import INPUTS
+from tests.faults.load import OTHERS, VERY_ILL
 from tests.faults.oracle import LastScore, last_scores
 
 AT_MS = 1_767_225_600_000
@@ -23,10 +25,16 @@ TOLD: dict[str, Any] = {
 
 
 def test_the_last_score_is_that_of_the_newest_reading_of_each_patient() -> None:
-    ill, well = (75, 85, 16, 100), (75, 98, 16, 100)
+    ill, well = ((75, spo2, 16, 100, *[None] * len(OTHERS)) for spo2 in (85, 98))
     newest = datetime.fromtimestamp(AT_MS / 1000, UTC).replace(tzinfo=None)
     rows = [(2, "P1", newest, *well), (1, "P1", newest - timedelta(days=1), *ill), (3, "P2", newest, *ill)]
     assert sorted(last_scores(rows)) == [LAST, LastScore("P2", AT_MS, 3, 3)]
+
+
+def test_a_score_is_of_all_inputs_that_a_patient_has() -> None:
+    newest = datetime.fromtimestamp(AT_MS / 1000, UTC).replace(tzinfo=None)
+    row = (1, "P1", newest, *VERY_ILL, *OTHERS.values())
+    assert last_scores([row]) == [LastScore("P1", AT_MS, 7, len(INPUTS))]
 
 
 def test_a_derived_value_tells_it_when_it_is_of_that_time() -> None:
