@@ -23,8 +23,9 @@ from hbase.table import connected
 from infra.settings import Settings
 
 DAY_MS = 86_400_000
-LOOK_BACK_MS = 2 * DAY_MS
-"""How far back readings that have a certain attribute are looked for."""
+EVERY_READING_MS = 2 * DAY_MS
+"""So far back readings that have a certain attribute are looked for one by one, and from there on by their minutes:
+a week of a monitor is 600,000 readings and 10,000 minutes."""
 
 FIRST_LOOK_MS = 3_600_000
 LOOKS_GROW = 8
@@ -64,8 +65,8 @@ class RecentVitals:
     def last(self, patient_id: str, count: int = 20, attribute: str | None = None) -> list[Reading]:
         """The last `count` readings, newest first; of one time, the highest id first.
 
-        With an `attribute`, those that have it, of the last two days. Raises KeyError for one that is not measured
-        (`clinical.vitals.MEASURED`).
+        With an `attribute`, those that have it. After two days a minute without a value of it that is believed is left
+        out. Raises KeyError for one that is not measured (`clinical.vitals.MEASURED`).
         """
         if attribute is None:
             with _table(self._settings, self._settings.recent.readings_table) as table:
@@ -158,23 +159,35 @@ class RecentVitals:
 
     def _last_with(self, patient_id: str, count: int, attribute: str) -> list[Reading]:
         """Looks back in growing steps, as some vitals are measured each second and others every few hours."""
-        name, found = MEASURED[attribute].attribute, list[Reading]()
-        now = int(self._clock() * 1000)
+        has_it = f"ValueFilter(=, 'substring:\"{MEASURED[attribute].attribute}\":')"
+        found, now = list[Reading](), int(self._clock() * 1000)
+        oldest, far = now - self._settings.recent.readings_days * DAY_MS, m.minute_of(now - EVERY_READING_MS)
         end, span = r.LATEST_MS, FIRST_LOOK_MS
-        with _table(self._settings, self._settings.recent.readings_table) as table:
-            while len(found) < count and end > now - LOOK_BACK_MS:
-                start = max(now - span, now - LOOK_BACK_MS)
+        with connected(self._settings, self._settings.recent.readings_table) as connection:
+            table = connection.table(self._settings.recent.readings_table)
+            while len(found) < count and end > far:
+                start = max(now - span, far)
                 first, stop = r.scan_range(patient_id, start, end)
                 rows = table.scan(
                     first,
                     stop,
                     columns=[r.READINGS_FAMILY.encode()],
-                    filter=f"ValueFilter(=, 'substring:\"{name}\":')",
+                    filter=has_it,
                     limit=count - len(found),
                     batch_size=count - len(found),
                 )
                 found += [reading for reading in _readings(patient_id, rows) if attribute in reading.values]
                 end, span = start, span * LOOKS_GROW
+            if len(found) < count and oldest < far:
+                first, stop = r.scan_range(patient_id, oldest, far)
+                minutes = connection.table(self._settings.recent.minutes_table).scan(
+                    first, stop, filter=has_it, limit=count - len(found), batch_size=count - len(found)
+                )
+                for minute in [r.key_parts(key)[1] for key, _ in minutes]:
+                    rows = self._scan(table, patient_id, minute, minute + m.MINUTE_MS, r.READINGS_FAMILY)
+                    found += [reading for reading in _readings(patient_id, rows) if attribute in reading.values]
+                    if len(found) >= count:
+                        break
         return found[:count]
 
     @staticmethod

@@ -243,6 +243,14 @@ def test_the_last_readings_that_have_an_attribute_are_found_behind_many_that_hav
         store.last("P1", 20, "') OR ('")
 
 
+def test_the_last_readings_that_have_an_attribute_are_looked_for_as_long_as_any_are_kept(store: RecentVitals) -> None:
+    hours = {0: "heart_rate", 1: "glucose", 47: "glucose", 49: "glucose", 120: "glucose", 165: "glucose", 166: "spo2"}
+    store.write(Reading("P1", hour, NOW_MS - hour * 3_600_000, {vital: 90.0}) for hour, vital in hours.items())
+    assert [one.reading_id for one in store.last("P1", 20, "glucose")] == [1, 47, 49, 120, 165]
+    assert [one.reading_id for one in store.last("P1", 3, "glucose")] == [1, 47, 49]
+    assert [one.reading_id for one in store.last("P1", 20, "spo2")] == [166]
+
+
 def test_a_range_is_read_from_its_start_to_before_its_end_oldest_first(store: RecentVitals) -> None:
     store.write([Reading("P1", n, NOW_MS + n * 1000) for n in range(100)])
     found = store.between("P1", NOW_MS + 10_000, NOW_MS + 20_000)
