@@ -54,10 +54,12 @@ def wards_on_record(settings: Settings, now: int) -> set[str] | None:
 
 @dataclass(frozen=True)
 class Stay:
-    """A patient's ward, None when there is none on record; when the patient left (epoch ms), None: has not."""
+    """A patient's ward, None when there is none on record; when the patient left (epoch ms), None: has not; the name,
+    empty when there is none."""
 
     ward: str | None
     left_at: int | None
+    name: str = ""
 
     def has_left(self, now: int) -> bool:
         """Whether the patient has left by `now`: a discharge that is planned is none yet."""
@@ -71,20 +73,22 @@ def ward_of(stays: Mapping[str, Stay], patient: str) -> str:
 
 
 def contacts_of(settings: Settings, patients: Collection[str]) -> dict[str, Stay] | None:
-    """Where these patients are, by the source of contacts: those that it knows; None when it cannot be asked."""
-    ward, left = contacts_column(settings, "admitted_ward"), contacts_column(settings, "discharged_at")
+    """Where these patients are, and what they are called, by the source of contacts: those that it knows; None when it
+    cannot be asked."""
     identity = contacts_identity(settings)
+    ward, left, name = (contacts_column(settings, one) or "NULL" for one in ("admitted_ward", "discharged_at", "name"))
     stays: dict[str, Stay] = {}
     for some in pieces(sorted(patients)):
         query = (
-            f"SELECT {identity}, {ward or 'NULL'}, {left or 'NULL'} FROM {contacts_table(settings)}"
+            f"SELECT {identity}, {ward}, {left}, {name} FROM {contacts_table(settings)}"
             f" WHERE {identity} IN ({', '.join(['%s'] * len(some))})"
         )
         answer = ask_contacts(settings, query, *some)
         if answer is None:
             return None
-        for patient, name, left_at in answer.rows:
-            stays[as_id(patient)] = Stay(one_line(name) or None, epoch_ms(left_at, answer.types[2], settings))
+        for patient, place, left_at, called in answer.rows:
+            left_ms = epoch_ms(left_at, answer.types[2], settings)
+            stays[as_id(patient)] = Stay(one_line(place) or None, left_ms, one_line(called))
     return stays
 
 

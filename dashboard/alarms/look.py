@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 
@@ -11,17 +11,7 @@ from alerts.alarms_table import AlarmRow, Choice, list_alarms, list_ended
 from alerts.database import mysql_errors, now_ms
 from alerts.orders import Order, load_unhandled
 from alerts.silences import Silence, load_in_force, load_silences
-from alerts.wards import (
-    as_id,
-    ask_contacts,
-    contacts_column,
-    contacts_identity,
-    contacts_of,
-    contacts_table,
-    pieces,
-    wards_on_record,
-)
-from alerts.wording import one_line
+from alerts.wards import contacts_of, wards_on_record
 from dashboard.live.state import patient_of
 from dashboard.shared import Shared
 from infra.clients import alerts_connection
@@ -103,34 +93,15 @@ class AlarmsLook:
         now = time.monotonic()
         if now < self._contacts_until and patients <= self._named:
             return
-        names, wards = names_of(self._settings, patients), wards_on_record(self._settings, now_ms())
-        stays = contacts_of(self._settings, patients)
+        stays, wards = contacts_of(self._settings, patients), wards_on_record(self._settings, now_ms())
         self._contacts_until = now + NAMES_KEPT_SECONDS
         self._named = patients
-        self._names = self._names if names is None else names
         self._wards = self._wards if wards is None else frozenset(wards)
         if stays is not None:
+            self._names = {patient: stay.name for patient, stay in stays.items() if stay.name}
             self._beds = {patient: stay.ward for patient, stay in stays.items() if stay.ward}
 
 
 def cut(alarms: Sequence[AlarmRow], most: int) -> tuple[tuple[AlarmRow, ...], bool]:
     """The first of them, and whether there are more."""
     return tuple(alarms[:most]), len(alarms) > most
-
-
-def names_of(settings: Settings, patients: Collection[str]) -> dict[str, str] | None:
-    """Names of these patients by the source of contacts, of those that have one; None when it cannot be asked."""
-    identity, name = contacts_identity(settings), contacts_column(settings, "name")
-    if not name:
-        return {}
-    names: dict[str, str] = {}
-    for some in pieces(sorted(patients)):
-        query = (
-            f"SELECT {identity}, {name} FROM {contacts_table(settings)}"
-            f" WHERE {identity} IN ({', '.join(['%s'] * len(some))})"
-        )
-        answer = ask_contacts(settings, query, *some)
-        if answer is None:
-            return None
-        names |= {as_id(patient): one_line(called) for patient, called in answer.rows if one_line(called)}
-    return names

@@ -9,11 +9,12 @@ from nicegui import ui
 
 from alerts.ack_desk import MysqlDesk
 from alerts.alarms_table import AlarmRow, Step, load_alarm, load_history
+from alerts.wards import contacts_of
 from dashboard.alarms.acts import end_silence
 from dashboard.alarms.cards import Card, Rows, SilenceRow
 from dashboard.alarms.dialogs import AckDialog, SilenceDialog, tell
 from dashboard.alarms.html import facts_html, table_html
-from dashboard.alarms.look import LOOK_EVERY_SECONDS, OPEN_MAX, AlarmsLook, Seen, names_of
+from dashboard.alarms.look import LOOK_EVERY_SECONDS, OPEN_MAX, AlarmsLook, Seen
 from dashboard.alarms.view import (
     Eyes,
     Line,
@@ -235,8 +236,9 @@ def _load(visit: Visit, alarm_id: str) -> tuple[AlarmRow, list[Step], str]:
     if row is None:
         raise NotFoundError("There is no such alarm, or it was forgotten long after it was over.")
     patient_id = patient_of(row)
-    names = names_of(settings, [patient_id]) if patient_id and visit.sees_identity else None
-    return row, steps, (names or {}).get(patient_id or "", "")
+    stays = contacts_of(settings, [patient_id]) if patient_id and visit.sees_identity else None
+    stay = (stays or {}).get(patient_id or "")
+    return row, steps, stay.name if stay else ""
 
 
 def _headline(html: str) -> ui.html:

@@ -12,7 +12,6 @@ from pymysql.connections import Connection
 
 from alerts.database import now_ms
 from alerts.wards import contacts_of, wards_on_record
-from dashboard.alarms.look import names_of
 from dashboard.live.register import admitted
 from dashboard.live.state import Contact
 from infra.settings import Contacts, Settings
@@ -79,10 +78,9 @@ def test_a_discharge_is_seen_in_a_column_whose_name_is_a_reserved_word(
         )
     now = now_ms()
     stays = contacts_of(odd, ["P1", "P2"]) or {}
-    assert {patient: (stay.ward, stay.has_left(now)) for patient, stay in stays.items()} == {
-        "P1": ("ICU", False),
-        "P2": ("Surgery", True),
+    assert {patient: (stay.name, stay.ward, stay.has_left(now)) for patient, stay in stays.items()} == {
+        "P1": ("Ada", "ICU", False),
+        "P2": ("Bo", "Surgery", True),
     }
     assert wards_on_record(odd, now) == {"ICU"}
-    assert names_of(odd, ["P1", "P2"]) == {"P1": "Ada", "P2": "Bo"}
     assert admitted(odd) == {"P1": Contact("Ada", "ICU")}

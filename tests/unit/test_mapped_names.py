@@ -14,7 +14,6 @@ from pymysql.connections import Connection
 
 from alerts.trace import trace_reading
 from alerts.wards import contacts_of, wards_on_record
-from dashboard.alarms.look import names_of
 from dashboard.live.register import admitted
 from dashboard.patient import admissions
 from dashboard.patient.admissions import Admissions
@@ -99,11 +98,7 @@ def trace() -> None:
         ),
         (
             lambda: contacts_of(SETTINGS, ["P1"]),
-            f"SELECT `id %s`, `its ``ward```, `left` FROM {PEOPLE} WHERE `id %s` IN ('P1')",
-        ),
-        (
-            lambda: names_of(SETTINGS, ["P1"]),
-            f"SELECT `id %s`, `full.name` FROM {PEOPLE} WHERE `id %s` IN ('P1')",
+            f"SELECT `id %s`, `its ``ward```, `left`, `full.name` FROM {PEOPLE} WHERE `id %s` IN ('P1')",
         ),
         (
             lambda: admitted(SETTINGS),
@@ -144,7 +139,6 @@ def trace() -> None:
     ids=[
         "wards on record",
         "contacts",
-        "names",
         "admitted",
         "patient",
         "search",

@@ -31,7 +31,8 @@ class Source:
         if self.rows is None:
             return None
         return Answer(
-            [row for row in self.rows if row[0] in arguments], [FIELD_TYPE.STRING, FIELD_TYPE.STRING, self.kind]
+            [row for row in self.rows if row[0] in arguments],
+            [FIELD_TYPE.STRING, FIELD_TYPE.STRING, self.kind, FIELD_TYPE.STRING],
         )
 
 
@@ -41,11 +42,11 @@ def source(monkeypatch: pytest.MonkeyPatch, rows: Rows) -> Source:
     return made
 
 
-def test_a_patient_has_a_ward_and_may_have_left(monkeypatch: pytest.MonkeyPatch) -> None:
-    source(monkeypatch, [("P1", "ICU", None), ("P2", None, LEFT), ("P3", " \n", None)])
+def test_a_patient_has_a_name_and_a_ward_and_may_have_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    source(monkeypatch, [("P1", "ICU", None, "Ada\nB"), ("P2", None, LEFT, "Bo"), ("P3", " \n", None, None)])
     assert contacts_of(Settings(), ["P1", "P2", "P3", "P4"]) == {
-        "P1": Stay("ICU", None),
-        "P2": Stay(None, LEFT_MS),
+        "P1": Stay("ICU", None, "Ada, B"),
+        "P2": Stay(None, LEFT_MS, "Bo"),
         "P3": Stay(None, None),
     }
     stays = whereabouts(Settings(), ["P1", "P2"])
@@ -60,12 +61,12 @@ def test_an_id_is_read_as_readings_have_it(written: object, read: str) -> None:
 
 
 def test_a_discharge_that_is_planned_is_none_yet(monkeypatch: pytest.MonkeyPatch) -> None:
-    source(monkeypatch, [("P2", None, LEFT)])
+    source(monkeypatch, [("P2", None, LEFT, None)])
     assert not whereabouts(Settings(), ["P2"])["P2"].has_left(LEFT_MS - 1)
 
 
 def test_a_time_without_a_zone_is_that_of_the_source(monkeypatch: pytest.MonkeyPatch) -> None:
-    made = source(monkeypatch, [("P2", None, LEFT)])
+    made = source(monkeypatch, [("P2", None, LEFT, None)])
     made.kind = FIELD_TYPE.DATETIME
     settings = Settings(source=SourceTable(time_zone="Europe/Oslo"))
     assert contacts_of(settings, ["P2"]) == {"P2": Stay(None, LEFT_MS - 7_200_000)}
@@ -77,11 +78,11 @@ def test_a_source_that_is_away_is_not_a_source_that_knows_nobody(monkeypatch: py
     assert whereabouts(Settings(), ["P1"]) == {}
 
 
-def test_a_source_without_wards_and_discharges_is_asked_for_neither(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked = source(monkeypatch, [("P1", None, None)]).asked
+def test_a_source_without_wards_discharges_and_names_is_asked_for_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = source(monkeypatch, [("P1", None, None, None)]).asked
     settings = Settings(contacts=Contacts(columns={"patient_id": "customerId"}))
     assert contacts_of(settings, ["P1"]) == {"P1": Stay(None, None)}
-    assert asked[0][0].startswith("SELECT `customerId`, NULL, NULL FROM")
+    assert asked[0][0].startswith("SELECT `customerId`, NULL, NULL, NULL FROM")
     assert whereabouts(settings, ["P1"]) == {}
     assert len(asked) == 1
 
@@ -107,7 +108,7 @@ def test_a_ward_is_on_record_until_its_last_patient_leaves_by_the_clock_of_the_s
 
 def test_a_whole_hospital_is_asked_for_in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
     patients = [f"P{number:05}" for number in range(2 * ASKED_AT_ONCE + 1)]
-    made = source(monkeypatch, [(patient, "ICU", None) for patient in patients])
+    made = source(monkeypatch, [(patient, "ICU", None, "Ada") for patient in patients])
     assert len(contacts_of(Settings(), patients) or {}) == len(patients)
     assert [len(arguments) for _, arguments in made.asked] == [ASKED_AT_ONCE, ASKED_AT_ONCE, 1]
     assert contacts_of(Settings(), []) == {}
