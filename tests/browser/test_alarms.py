@@ -183,7 +183,7 @@ def test_acknowledging_in_the_page_stops_the_escalation_mail(
     assert ill.alarm_id in detail
 
 
-def test_two_people_see_each_others_acts(ill: Ill, alarms_of: Callable[..., Page]) -> None:
+def test_two_people_see_each_others_acts(stack: Settings, ill: Ill, alarms_of: Callable[..., Page]) -> None:
     nurse, doctor = alarms_of("nurse"), alarms_of("doctor")
     expect(ill.card(doctor)).to_contain_text("Active since")
     ill.card(doctor).get_by_role("button", name="Acknowledge").click()
@@ -200,6 +200,10 @@ def test_two_people_see_each_others_acts(ill: Ill, alarms_of: Callable[..., Page
     expect(silences).to_contain_text("by doctor: known to run low")
     silences.get_by_role("button", name="End").click()
     expect(doctor.get_by_text(f"no mails about patient {ill.patient_id}")).to_have_count(0, timeout=SEES_MS)
+    recorded = query(
+        stack, "SELECT act, user_name FROM page_audit WHERE patient_id = %s ORDER BY entry_id", ill.patient_id
+    )
+    assert recorded == [("acknowledge alarm", "nurse"), ("silence alarms", "doctor"), ("end silence", "nurse")]
 
 
 def test_a_silence_without_a_reason_is_refused_with_a_sentence(
