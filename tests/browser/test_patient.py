@@ -13,23 +13,39 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 from playwright.sync_api import Download, Page, WebSocket, expect
 
+from alerts.contacts import DAG
 from alerts.inbox import received_mails
 from hbase.recent_rows import Reading
 from hbase.recent_vitals import RecentVitals
 from hive.client import query
+from infra.airflow_api import AirflowApi
 from infra.clients import alerts_connection, devices_connection
+from infra.metrics import CONTACTS_VERSION, read_state
+from infra.servers import log_file
 from infra.settings import Settings
+from sqoop.location import location_in_hive
 from tests.browser.conftest import SignIn, check_fits
 from tests.running import run_ward, ward
 
 MINUTE = 60_000
 SCRIPT = "<script>document.title = 'taken over'</script>"
-TAKEN_UP = "Breaches carry it from now on."
+BY_AIRFLOW, ITSELF, ITSELF_DONE = (
+    "contacts import started through Airflow",
+    "Airflow cannot import the contacts; importing without it",
+    "contacts import done",
+)
+"""What the page says in its log of an import."""
+
+IMPORTS = '"contacts-request"'
+"""The part of it that speaks of imports, as its lines name it."""
+
 PATIENCE_MS = 300_000
 MAIL_SECONDS = 300
+IMPORT_SECONDS = 600
 LANDED_SECONDS = 600
 
 
@@ -111,6 +127,20 @@ def audited(settings: Settings, person: Person, act: str) -> list[tuple[str, str
             (person.patient_id, act),
         )
         return list(cursor.fetchall())
+
+
+def is_imported_by_the_page(settings: Settings, since: datetime) -> bool:
+    """Whether an import that the page has asked for, and that began after that time, is done: Airflow's, or the page's
+    own where Airflow does not begin. Others import too."""
+    lines = log_file(settings, "ward-page").read_text().splitlines()
+    imports = [orjson.loads(line) for line in lines if IMPORTS in line and line.endswith("}")]
+    said = [line for line in imports if datetime.fromisoformat(line["timestamp"]) >= since]
+    events = [line["event"] for line in said]
+    if ITSELF in events and ITSELF_DONE in events[events.index(ITSELF) :]:
+        return True
+    with AirflowApi(settings, timeout_seconds=60) as airflow:
+        runs = [airflow.run(DAG, line["run_id"]) for line in said if line["event"] == BY_AIRFLOW]
+    return any(run["state"] == "success" and datetime.fromisoformat(run["start_date"]) >= since for run in runs)
 
 
 def mails_to(settings: Settings, address: str) -> list[str]:
@@ -280,6 +310,7 @@ def test_a_patient_created_in_the_page_is_imported_and_named_in_a_mail(
     page.get_by_label("Name (needed)").fill(nobody.name)
     page.get_by_label("Ward (needed)").fill(nobody.ward)
     page.get_by_label("Phone").fill("+47 555 77 88")
+    began = datetime.now(UTC)
     page.get_by_role("button", name="Save", exact=True).click()
     page.wait_for_url(f"**{nobody.path}", timeout=PATIENCE_MS)
     expect(page.get_by_text(nobody.name)).to_be_visible(timeout=PATIENCE_MS)
@@ -291,10 +322,21 @@ def test_a_patient_created_in_the_page_is_imported_and_named_in_a_mail(
     assert row == ((nobody.name, "+47 555 77 88", nobody.ward),)
     assert [user for user, _, _ in audited(stack, nobody, "create patient")] == ["doctor"]
 
+    await_condition(
+        lambda: is_imported_by_the_page(stack, began), IMPORT_SECONDS, "the page has not had the patient imported", 2
+    )
+    contact = f"SELECT name, phone, admitted_ward FROM health.patients WHERE patient_id = '{nobody.patient_id}'"
+    assert query(stack, contact) == [(nobody.name, "+47 555 77 88", nobody.ward)]
+    version = location_in_hive(stack, "health.patients").rsplit("/", 1)[-1]
+
+    def is_taken_up() -> bool:
+        state = read_state(stack, "detect-breaches")
+        return state is not None and state.in_force.get(CONTACTS_VERSION, "") >= version
+
     doctor = f"{nobody.patient_id}@wardwatch.example"
     run_ward("subscriptions", "add", doctor, "--ward", nobody.ward)
     try:
-        await_condition(lambda: TAKEN_UP in ward("import-contacts").stdout, MAIL_SECONDS, "the import is not taken up")
+        await_condition(is_taken_up, MAIL_SECONDS, "detection has not taken up the import", 1)
         for _ in range(2):
             sql(
                 stack,
