@@ -10,14 +10,16 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Locator, Page, expect
 
 from dashboard.live.register import DERIVER, JUDGES, NOT_JUDGED
 from dashboard.patient.html import NOT_KNOWN
+from infra.airflow_api import AirflowApi
 from infra.settings import Settings
-from infra.supervise import processes, wait_ready
+from infra.supervise import processes, start, stop, wait_ready
 from tests.browser.beds import SEEN_MS, Bed
 from tests.browser.conftest import SignIn
+from tests.stack.watching import paused_streams
 
 pytestmark = pytest.mark.stops_servers
 
@@ -40,6 +42,17 @@ def held_still(settings: Settings, stream: str) -> Iterator[None]:
         # Who watches the streams may have ended it by then.
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGCONT)
+
+
+@contextmanager
+def stopped(settings: Settings, name: str) -> Iterator[None]:
+    """The server or stream is down; it does its work again afterwards."""
+    stop(settings, name)
+    try:
+        yield
+    finally:
+        start(settings, name)
+        wait_ready(settings, name)
 
 
 @pytest.fixture(autouse=True)
@@ -141,3 +154,45 @@ def test_a_killed_page_comes_back_by_itself_and_shows_the_same_to_who_was_logged
     expect(page.get_by_text("CUT OFF")).to_be_hidden(timeout=SEEN_MS)
     expect(bed.tile(page)).to_contain_text(re.compile(r"last reading [0-9] s ago"), timeout=SEEN_MS)
     page_errors.clear()  # that the server did not answer meanwhile
+
+
+def row_of(page: Page, name: str) -> Locator:
+    """The line of a server or stream on the system page."""
+    return page.get_by_role("row").filter(has=page.get_by_role("rowheader", name=name, exact=True))
+
+
+def test_the_system_page_says_what_is_down_and_that_it_is_up_again(
+    stack: Settings, sign_in: SignIn, await_condition: Callable[..., Any]
+) -> None:
+    """Nobody starts a stream again, or tells ops of it, meanwhile."""
+    page = sign_in("ops")
+    page.goto("/system")
+    summary = page.get_by_role("status").filter(has_text="Memory of all")
+    server, stream = row_of(page, "inbox"), row_of(page, "acknowledge-page")
+    with AirflowApi(stack, timeout_seconds=60) as api, paused_streams(api, await_condition):
+        for name, row in (("inbox", server), ("acknowledge-page", stream)):
+            expect(summary).to_contain_text("✓ All", timeout=SEEN_MS)
+            with stopped(stack, name):
+                expect(row).to_contain_text("▲ down", timeout=SEEN_MS)
+                expect(row.get_by_text("▲ down")).to_have_class(re.compile("ward-is-high"))
+                expect(summary).to_contain_text(re.compile(f"▲ Not up: .*{name}"), timeout=SEEN_MS)
+                expect(summary).to_have_class(re.compile("ward-is-high"))
+            expect(row).to_contain_text("✓ up", timeout=SEEN_MS)
+            expect(summary).to_contain_text("✓ All", timeout=SEEN_MS)
+            expect(summary).to_have_class(re.compile("ward-is-fine"))
+
+
+def test_the_system_page_says_that_a_stream_hangs_and_shows_no_number_of_it(
+    stack: Settings, sign_in: SignIn, await_condition: Callable[..., Any]
+) -> None:
+    page = sign_in("ops")
+    page.goto("/system")
+    row = row_of(page, "acknowledge-page")
+    lag = row.get_by_role("cell").nth(2)
+    with AirflowApi(stack, timeout_seconds=60) as api, paused_streams(api, await_condition):
+        expect(lag).to_have_text(re.compile(r"^[\d,]+$"), timeout=SEEN_MS)
+        with held_still(stack, "acknowledge-page"):
+            expect(row).to_contain_text("◆ not ready", timeout=SEEN_MS)
+            expect(lag).to_have_text("–")
+        expect(row).to_contain_text("✓ up", timeout=SEEN_MS)
+        expect(lag).to_have_text(re.compile(r"^[\d,]+$"), timeout=SEEN_MS)
