@@ -6,15 +6,19 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import closing, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from playwright.sync_api import Locator, Page, TimeoutError, WebSocket, expect
 
+from alerts.history import write_history
+from alerts.history_days import alarm_days
 from hbase.recent_rows import Reading
 from hbase.recent_vitals import RecentVitals
+from hive.client import query as query_hive
 from infra.clients import alerts_connection, devices_connection
 from infra.settings import Settings
 from tests.browser.conftest import SignIn, check_fits
@@ -22,6 +26,8 @@ from tests.stack.alerting import query
 
 MINUTE_MS = 60_000
 HIVE_MS = 300_000
+LANDED_SECONDS = 300
+DAYS_AGO = 11
 MONTH, READING = "the last 30 days", "Reading 30 days from Hive"
 KNOWN_SECONDS = 60
 """How long until the page knows of a patient who is new on record."""
@@ -43,40 +49,87 @@ class OwnWard:
         return f"{SCRIPT} {self.surname}" if patient == self.quick else f"Ann {self.surname}"
 
 
+@contextmanager
+def own_ward(settings: Settings) -> Iterator[OwnWard]:
+    """A ward whose two patients are on record, and in hospital as long as this lasts; without its alarms afterwards."""
+    tag = uuid.uuid4().hex[:8]
+    own = OwnWard(f"Ward cmp-{tag}", f"cmp-{tag}-1", f"cmp-{tag}-2", f"Comparova{tag}")
+    _contacts(settings, own)
+    try:
+        yield own
+    finally:
+        with closing(alerts_connection(settings)) as connection, connection.cursor() as cursor:
+            cursor.execute("DELETE FROM alarms WHERE ward = %s", (own.name,))
+        with devices_connection(settings) as connection, connection.cursor() as cursor:
+            cursor.execute(
+                "UPDATE health.patients_information SET discharged_at = NOW(3) WHERE admitted_ward = %s", (own.name,)
+            )
+            connection.commit()
+
+
 @pytest.fixture(scope="module")
 def ward(stack: Settings) -> Iterator[OwnWard]:
     """A ward that only these tests use."""
-    tag = uuid.uuid4().hex[:8]
-    own = OwnWard(f"Ward cmp-{tag}", f"cmp-{tag}-1", f"cmp-{tag}-2", f"Comparova{tag}")
-    _contacts(stack, own)
-    now = time.time_ns() // 1_000_000
-    readings = [
-        Reading(patient, number + 1, now - (number + 5) * MINUTE_MS, {"heart_rate": rate(number)})
-        for number in range(20)
-        for patient, rate in ((own.calm, lambda n: 60.0 + n), (own.quick, lambda n: 100.0))
-    ]
-    RecentVitals(stack).write(readings)
-    for number, severity in enumerate(("high", "high", "medium")):
+    with own_ward(stack) as own:
+        now = time.time_ns() // 1_000_000
+        readings = [
+            Reading(patient, number + 1, now - (number + 5) * MINUTE_MS, {"heart_rate": rate(number)})
+            for number in range(20)
+            for patient, rate in ((own.calm, lambda n: 60.0 + n), (own.quick, lambda n: 100.0))
+        ]
+        RecentVitals(stack).write(readings)
+        _alarms(stack, own, [now - (number + 20) * MINUTE_MS for number in range(3)])
+        yield own
+
+
+@pytest.fixture
+def ward_of_days_ago(stack: Settings, await_condition: Callable[..., Any]) -> Iterator[OwnWard]:
+    """A ward of whom all is in Hive alone: of one patient an hour with heart rates of 60 to 68 and one with 84, of the
+    other an hour with 100; and three alarms of the first."""
+    hour = datetime.now(UTC).replace(hour=10, minute=0, second=0, microsecond=0) - timedelta(days=DAYS_AGO)
+    day, minute = f"{hour:%Y-%m-%d}", timedelta(minutes=1)
+    with own_ward(stack) as own:
+        rows = [(own.calm, hour + number * minute, 60 + number) for number in range(9)]
+        rows += [(own.calm, hour + (60 + number) * minute, 84) for number in range(9)]
+        rows += [(own.quick, hour + number * minute, 100) for number in range(9)]
+        with devices_connection(stack) as connection, connection.cursor() as cursor:
+            cursor.executemany(
+                "INSERT INTO health.patients_vital_info (patient_id, recorded_at, heart_rate) VALUES (%s, %s, %s)",
+                [(patient, at.replace(tzinfo=None), rate) for patient, at, rate in rows],
+            )
+        made = _alarms(stack, own, [round((hour + number * minute).timestamp() * 1000) for number in range(3)])
+        try:
+            write_history(stack, hour, hour + 60 * minute)
+            landed = (
+                f"SELECT 1 FROM health.vital_readings WHERE event_date = '{day}'"
+                f" AND patient_id IN ('{own.calm}', '{own.quick}')"
+            )
+            await_condition(
+                lambda: len(query_hive(stack, landed)) == len(rows), LANDED_SECONDS, "the readings did not land", 2
+            )
+            yield own
+        finally:
+            with alarm_days(stack) as days:
+                days.change(day, lambda kept: {key: row for key, row in kept.items() if key not in made})
+
+
+def _alarms(settings: Settings, own: OwnWard, times: list[int]) -> list[str]:
+    """Alarms of the calm patient at those times (epoch ms), that are over: two high ones and a medium one; their ids."""
+    ids = [uuid.uuid4().hex for _ in times]
+    for alarm_id, at, severity in zip(ids, times, ("high", "high", "medium"), strict=True):
         query(
-            stack,
+            settings,
             "INSERT INTO alarms (alarm_id, kind, patient_id, ward, attribute, direction, phase, severity,"
             " peak_severity, started_at, raised_at, last_breach_at, breaches, ended_at, end_reason) VALUES"
             " (%s, 'clinical', %s, %s, 'heart_rate', 'high', 'ended', %s, %s, %s, %s, %s, 1, %s, 'cleared')",
-            f"{uuid.uuid4().hex}",
+            alarm_id,
             own.calm,
             own.name,
             severity,
             severity,
-            *[now - (number + 20) * MINUTE_MS] * 4,
+            *[at] * 4,
         )
-    yield own
-    with closing(alerts_connection(stack)) as connection, connection.cursor() as cursor:
-        cursor.execute("DELETE FROM alarms WHERE ward = %s", (own.name,))
-    with devices_connection(stack) as connection, connection.cursor() as cursor:
-        cursor.execute(
-            "UPDATE health.patients_information SET discharged_at = NOW(3) WHERE admitted_ward = %s", (own.name,)
-        )
-        connection.commit()
+    return ids
 
 
 def _contacts(settings: Settings, own: OwnWard) -> None:
@@ -183,12 +236,22 @@ def test_an_analyst_compares_without_a_name_in_the_page_or_in_any_message(
     check_accessible(page)
 
 
-def test_thirty_days_are_read_from_hive_and_it_is_said_meanwhile(sign_in: SignIn, ward: OwnWard) -> None:
-    page = sign_in("analyst")
+def test_thirty_days_are_read_from_hive_and_it_is_said_meanwhile(sign_in: SignIn, ward_of_days_ago: OwnWard) -> None:
+    ward, page = ward_of_days_ago, sign_in("analyst")
     page.goto("/compare")
-    choose(page, ward.name)
+    choose(page, ward.name, ward.calm, ward.quick)
     compare(page, MONTH, HIVE_MS)
-    assert cells(row(page, "Averages and spread", ward.name))[4] == "no values"
+    spread = "Averages and spread"
+    assert cells(row(page, spread, ward.calm)) == [
+        "B", "1", "1", "2", "74.0", "10.0", "74.0", "69.0 to 79.0", "65.0 to 83.0", "60", "84"
+    ]  # fmt: skip
+    assert cells(row(page, spread, ward.quick))[2:5] == ["1", "1", "100.0"]
+    of_ward = cells(row(page, spread, ward.name))
+    assert (of_ward[:5], of_ward[-2:]) == (["A", "2", "2", "3", "82.7"], ["60", "100"])
+    alarms = "Alarms for each bed and day"
+    assert cells(row(page, alarms, ward.name)) == ["A", "2", "3", "0.05", "0.03", "0.02", "0.00"]
+    assert cells(row(page, alarms, ward.calm)) == ["B", "1", "3", "0.10", "0.07", "0.03", "0.00"]
+    assert cells(row(page, alarms, ward.quick)) == ["C", "1", "0", "0.00", "0.00", "0.00", "0.00"]
 
 
 def test_without_a_choice_a_sentence_says_what_to_do(sign_in: SignIn) -> None:

@@ -5,9 +5,10 @@ Only limits of a patient of the test's own are saved, since others use the same 
 
 from __future__ import annotations
 
+import re
 import uuid
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from playwright.sync_api import Expect, Locator, Page
 from hbase.edits import Edit, make
 from hbase.patient_edits import plan_patient, plan_patient_removal
 from hbase.table import EditConflictError, read_state, row_history
+from hive.client import query
 from infra.clients import alerts_connection, devices_connection
 from infra.settings import Settings
 from tests.browser.conftest import SignIn, check_fits
@@ -240,6 +242,42 @@ def test_what_a_draft_would_have_meant_is_told_or_cancelled_and_it_can_be_saved_
     expect(answer.first).to_be_visible()
     save(page, "Longer")
     expect(page.get_by_text("Nothing is changed yet")).to_be_visible()
+
+
+def test_what_a_draft_would_have_meant_is_told_in_numbers(
+    stack: Settings, sign_in: SignIn, patient: str, await_condition: Await
+) -> None:
+    """Of an hour with an episode of 280 and one of 60 mg/dL the draft leaves the second. The alarms of others count by
+    both tables, as the draft does not touch theirs."""
+    begin = (datetime.now(UTC) - timedelta(hours=3)).replace(tzinfo=None)
+    values = [100] * 10 + [280] * 5 + [100] * 15 + [60] * 5 + [100] * 25
+    with devices_connection(stack) as connection, connection.cursor() as cursor:
+        cursor.executemany(
+            "INSERT INTO health.patients_vital_info (patient_id, device_id, recorded_at, glucose)"
+            " VALUES (%s, 'bedside', %s, %s)",
+            [(patient, begin + timedelta(minutes=minute), value) for minute, value in enumerate(values)],
+        )
+    landed = f"SELECT 1 FROM health.vital_readings WHERE event_date >= '{begin:%Y-%m-%d}' AND patient_id = '{patient}'"
+    page = opened(sign_in("ops"), patient)
+    await_condition(lambda: len(query(stack, landed)) == len(values), 300, "the readings did not land", 2)
+    expect(page.get_by_text("In force: detection judges by this table")).to_be_visible()
+    key = row_of(stack, patient, "high", "medium")
+    page.get_by_role("button", name=f"Switch off {key}", exact=True).click()
+    expect(page.get_by_text(f"{key} alert_flag: 1 → 0")).to_be_visible()
+    page.get_by_role("button", name="What would this have meant?").click()
+    answer = page.locator(".ward-limits-answer")
+    expect(answer).to_contain_text(
+        "1 episodes would no longer have been mailed about, 0 newly, 0 with another severity."
+    )
+    told = re.search(
+        r"meant ([\d,]+) alarms? and ([\d,]+) emails? instead of ([\d,]+) and ([\d,]+)\.", answer.inner_text()
+    )
+    assert told is not None, answer.inner_text()
+    alarms_after, mails_after, alarms_before, mails_before = (int(number.replace(",", "")) for number in told.groups())
+    assert (alarms_before - alarms_after, mails_before - mails_after) == (1, 2), "told of at its begin and at its end"
+    assert alarms_after >= 1
+    assert mails_after >= 2
+    expect(answer).to_contain_text("Replayed: glucose of")
 
 
 def test_a_row_is_switched_off_and_taken_back_by_keyboard(sign_in: SignIn, patient: str, stack: Settings) -> None:
