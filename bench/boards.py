@@ -48,12 +48,20 @@ class Opened(NamedTuple):
 
 def read_page(text: str) -> Opened:
     """What NiceGUI wrote into the page's HTML. Raises WardError when there is no board in it."""
-    elements, query = ELEMENTS.search(text), QUERY.search(text)
-    if elements is not None and query is not None:
+    elements = ELEMENTS.search(text)
+    if elements is not None and QUERY.search(text) is not None:
         for name, element in orjson.loads(html.unescape(elements[1])).items():
             if (news := element.get("props", {}).get(NEWS)) is not None:
-                return Opened(ast.literal_eval(query[1]), name, news)
+                return Opened(read_query(text), name, news)
     raise WardError(f"The page that came has no board in it; it begins with: {text[:200]!r}")
+
+
+def read_query(text: str) -> Mapping[str, Any]:
+    """How the websocket of a page, any of them, names itself. Raises WardError when there is none in its HTML."""
+    if (query := QUERY.search(text)) is None:
+        raise WardError(f"What came is no page that is live; it begins with: {text[:200]!r}")
+    named: dict[str, Any] = ast.literal_eval(query[1])
+    return named
 
 
 class BoardView:

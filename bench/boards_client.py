@@ -15,21 +15,19 @@ import os
 import signal
 import sys
 import time
-import uuid
 from array import array
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlencode
 
 import numpy as np
 import orjson
-import requests
 import socketio
 
 from bench.boards import NEWS, BoardView, Opened, Rows, read_page
+from bench.page_socket import connect, fetch, headers_of
 from bench.programs import Program, job
 from infra.errors import WardError
 from infra.secrets import write_private
@@ -38,11 +36,7 @@ from infra.settings import Settings, load_settings
 MODULE = "bench.boards_client"
 COOKIE = "BENCH_PAGE_COOKIE"
 PROGRESS, ARRIVALS = "progress.json", "arrivals.npz"
-SOCKET_PATH = "_nicegui_ws/socket.io"
-ACK_SECONDS, PROGRESS_SECONDS = 3.0, 1.0
-"""A browser acknowledges so often (`nicegui.js`)."""
-
-ANSWER_SECONDS = 60.0
+PROGRESS_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
@@ -59,16 +53,6 @@ class Arrivals:
 
     patients: list[str]
     rows: Rows
-
-
-def page_url(settings: Settings) -> str:
-    """Where the page listens."""
-    return f"http://{settings.dashboard.host}:{settings.ports.ward_page}"
-
-
-def origin(settings: Settings) -> str:
-    """What a browser would name as the site that it shows."""
-    return settings.dashboard.public_base_url or page_url(settings)
 
 
 @contextmanager
@@ -95,8 +79,8 @@ class Boards:
     """All boards of the process."""
 
     def __init__(self, settings: Settings, ward: str, cookie: str) -> None:
-        self._url = page_url(settings)
-        self._headers = {"Cookie": cookie, "Origin": origin(settings)}
+        self._settings = settings
+        self._headers = headers_of(settings, cookie)
         self._prefix = f"{ward}-"
         self._numbers: dict[str, int] = {}
         self._rows = array("q")
@@ -106,13 +90,9 @@ class Boards:
 
     async def open(self) -> None:
         """Open one more. Raises WardError when the page or its websocket does not let it."""
-        answer = await asyncio.to_thread(
-            requests.get, f"{self._url}/board", headers=self._headers, timeout=ANSWER_SECONDS, allow_redirects=False
-        )
+        text = await fetch(self._settings, "/board", self._headers)
         arrived_at = time.time_ns() // 1_000_000
-        if answer.status_code != requests.codes.ok:
-            raise WardError(f"The page answers {answer.status_code} when its board is asked for.")
-        page = read_page(answer.text)
+        page = read_page(text)
         view, number = BoardView(), len(self._views)
         self._views.append(view)
         self._take(number, page.news, arrived_at)
@@ -140,48 +120,16 @@ class Boards:
         np.savez(directory / ARRIVALS, patients=np.array(list(self._numbers), dtype=np.str_), rows=rows)
 
     async def _connect(self, page: Opened, number: int) -> None:
-        client = socketio.AsyncClient(reconnection=False, handle_sigint=False)
-        client_id, following = page.query["client_id"], int(page.query["next_message_id"])
-
-        async def received(event: str, message: Any = None) -> None:
-            nonlocal following
-            arrived_at = time.time_ns() // 1_000_000
-            if isinstance(message, dict) and "_id" in message:
-                if message["_id"] < following:
-                    return
-                following = message["_id"] + 1
+        def heard(event: str, message: Any, arrived_at: int) -> None:
             if event == "update" and (element := message.get(page.element)) is not None:
                 self._take(number, element["props"][NEWS], arrived_at)
             elif event == "open":
                 self._fail("The server sends the board to another page.")
 
-        async def acknowledge() -> None:
-            acknowledged = -1
-            while client.connected:
-                if acknowledged < following:
-                    await client.emit("ack", {"client_id": client_id, "next_message_id": following})
-                    acknowledged = following
-                await asyncio.sleep(ACK_SECONDS)
-
-        async def disconnected(*_reason: object) -> None:
+        def closed() -> None:
             self._fail("The server has closed a board's websocket.")
 
-        client.on("*", received)
-        client.on("disconnect", disconnected)
-        query = {"client_id": client_id, "next_message_id": following, "implicit_handshake": "true"}
-        query |= {"document_id": str(uuid.uuid4()), "tab_id": str(uuid.uuid4())}
-        try:
-            await client.connect(
-                f"{self._url}?{urlencode(query)}",
-                headers=dict(self._headers),  # the library takes the cookie out of it
-                transports=["websocket"],
-                socketio_path=SOCKET_PATH,
-                wait_timeout=ANSWER_SECONDS,
-            )
-        except socketio.exceptions.ConnectionError as error:
-            raise WardError(f"The page does not let a board's websocket in: {error}") from error
-        self._clients.append(client)
-        client.start_background_task(acknowledge)
+        self._clients.append(await connect(self._settings, self._headers, page.query, heard, closed))
 
     def _take(self, number: int, news: Mapping[str, Any], arrived_at: int) -> None:
         try:

@@ -29,7 +29,7 @@ BENCHMARKS: dict[str, str] = {
     "sustained": "everything together at 1,000 to 10,000 readings/s on the running stack, until its lag grows",
     "hql": "an analyst's questions over five million readings, against Spark Thrift Server; on the running stack",
     "recent": "a patient's last readings and two days by minute out of HBase; on the running stack",
-    "page": "20 open ward boards of 200 patients: how late they are, what they cost, and whether detection feels them",
+    "page": "20 open boards of 200 patients: how late, what they cost, whether detection feels them; and other pages",
     "history": "files, NameNode objects and query time against days of history; on the running stack",
     "contacts": "incremental against full imports of 500, 50,000 and a million patients; on the running stack",
 }

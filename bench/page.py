@@ -4,7 +4,8 @@ It needs `./ward up`. Spans with open boards and without take turns, while the l
 without a browser and takes what a browser would be sent. How late: from the insertion of a row, which is shortly before
 its commit, until the board has the patient's tile with this reading or a newer one; every reading that was committed
 in a span, on every board. At the end of a span the last reading of every patient must be on every board. What detection
-feels: from the insertion of a row until its breach can be read from `doctors-queue`, in spans of both kinds.
+feels: from the insertion of a row until its breach can be read from `doctors-queue`, in spans of both kinds. After the
+last span, under the same load, the alarms page and a patient's page are looked at (`bench.page_looks`).
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from bench.figures import Figure, Report, Size
 from bench.held import Held, held_figure
 from bench.own_ward import OwnWard, own_ward
 from bench.page_login import logged_in
+from bench.page_looks import Looks, look
 from bench.page_readings import ShownReadings
 from bench.programs import Program
 from bench.ward_writer import Load, writing, written
@@ -52,7 +54,8 @@ SHARES = (50, 90, 99, 99.9, 100)
 class Plan:
     """In each round a span without boards and one with them, of so many seconds, in turns the one or the other first.
 
-    `settle_seconds`: between a span and the next, until the server has forgotten pages that were closed.
+    `settle_seconds`: between a span and the next, until the server has forgotten pages that were closed. `looks`: how
+    often the other pages are opened, and shown something.
     """
 
     patients: int = 200
@@ -62,9 +65,10 @@ class Plan:
     warm_seconds: float = 30
     settle_seconds: float = 45
     episodes_every: float = 3
+    looks: int = 20
 
 
-TINY = Plan(patients=5, boards=2, rounds=1, seconds=10, warm_seconds=5, settle_seconds=0, episodes_every=1)
+TINY = Plan(patients=5, boards=2, rounds=1, seconds=10, warm_seconds=5, settle_seconds=0, episodes_every=1, looks=2)
 
 
 @dataclass(frozen=True)
@@ -121,9 +125,12 @@ def measure(size: Size) -> Report:
                     else:
                         spans.without.append(run.without())
                     time.sleep(plan.settle_seconds)  # the server tells nobody when it has forgotten a page
+            size.say("the alarms page and a patient's page …")
+            looks = look(settings, ward, cookie, plan.looks, size.seed)
+            writer.require_alive()
             load_held = written(writer.stop()).held(plan.patients)
         size.say("waiting until every alarm is over …")
-    return report(spans, load_held, {"seed": size.seed, **vars(plan)})
+    return report(spans, looks, load_held, {"seed": size.seed, **vars(plan)})
 
 
 class _Run:
@@ -178,7 +185,7 @@ def behind(newest: Mapping[str, int], shown: Mapping[str, int]) -> list[str]:
     return [patient for patient, inserted_at in newest.items() if shown.get(patient, 0) < inserted_at]
 
 
-def report(spans: Spans, load: Held, setting: Mapping[str, Any]) -> Report:
+def report(spans: Spans, looks: Looks, load: Held, setting: Mapping[str, Any]) -> Report:
     """The table."""
     late = np.concatenate([span.late_ms.ravel() for span in spans.open if span.late_ms is not None])
     boards, patients = int(setting["boards"]), min(span.patients for span in spans.open)
@@ -206,13 +213,15 @@ def report(spans: Spans, load: Held, setting: Mapping[str, Any]) -> Report:
         Figure("commit to doctors-queue without boards, p50, p99", _pair(without)),
         Figure("commit to doctors-queue with open boards, p50, p99", _pair(with_boards)),
         Figure(RATIO, f"{ratio:.2f}", f"at most {MOST_RATIO:g}", ratio <= MOST_RATIO),
+        *looks.figures(),
     ]
     details = {
         "commit_to_board_ms": _percentiles(late),
+        "other_pages_ms": vars(looks),
         "spans_without": [_details(span) for span in spans.without],
         "spans_open": [_details(span) for span in spans.open],
     }
-    return Report("Open ward boards, and detection beside them", figures, setting, details)
+    return Report("Open ward boards, detection beside them, and the other pages", figures, setting, details)
 
 
 def _await(client: Program, answer: Callable[[], bool], seconds: float, otherwise: str) -> None:

@@ -8,14 +8,13 @@ from contextlib import contextmanager
 
 import requests
 
-from bench.boards_client import origin, page_url
+from bench.page_socket import ANSWER_SECONDS, origin, page_url
 from dashboard import sessions
 from dashboard.accounts import Accounts
 from dashboard.roles import Role
 from infra.errors import WardError
 from infra.settings import Settings
 
-ANSWER_SECONDS = 60.0
 BYTES = 24
 
 

@@ -114,7 +114,7 @@ def ward_of_days_ago(stack: Settings, await_condition: Callable[..., Any]) -> It
 
 
 def _alarms(settings: Settings, own: OwnWard, times: list[int]) -> list[str]:
-    """Alarms of the calm patient at those times (epoch ms), that are over: two high ones and a medium one; their ids."""
+    """Two high alarms and a medium one of the calm patient, at those times (epoch ms); all over. Their ids."""
     ids = [uuid.uuid4().hex for _ in times]
     for alarm_id, at, severity in zip(ids, times, ("high", "high", "medium"), strict=True):
         query(
