@@ -35,8 +35,10 @@ OLD: tuple[tuple[str, str, str], ...] = (
     ("notifications", "seq", "sent_at < %s AND alarm_id NOT IN (SELECT alarm_id FROM alarms)"),
     ("orders", "order_id", "handled_at < %s AND alarm_id NOT IN (SELECT alarm_id FROM alarms)"),
     ("silences", "silence_id", "ends_at < %s"),
+    ("audited_hours", "hour_at", "hour_at < %s"),
 )
-"""Table, its key and which of its rows are old: alarms that are over, what belongs to no alarm any more, silences.
+"""Table, its key and which of its rows are old: alarms that are over, what belongs to no alarm any more, silences, what
+the audit noted.
 
 A technical alarm that lasts is never old, nor is a mail that was never sent.
 """

@@ -150,3 +150,10 @@ CREATE TABLE IF NOT EXISTS silences (
   lifted_by VARCHAR(190) NULL,
   KEY by_end (ends_at)
 ) DEFAULT CHARSET = utf8mb4 COMMENT = 'no mails about what they match, from start to end; all is recorded'
+--;
+CREATE TABLE IF NOT EXISTS audited_hours (
+  source_table VARCHAR(190) COLLATE utf8mb4_bin NOT NULL,
+  hour_at BIGINT NOT NULL COMMENT 'its beginning',
+  source_rows BIGINT NOT NULL COMMENT 'inserted in it and committed when the audit found all of them in Hive',
+  PRIMARY KEY (source_table, hour_at)
+) DEFAULT CHARSET = utf8mb4 COMMENT = 'what the audit has seen, so that it notices rows that are committed later'

@@ -20,8 +20,12 @@ Compares, by id, the rows that MySQL took in an hour with the readings in `healt
 
 * **Interval**: the hour in which the rows were *inserted*, in UTC (a late reading belongs to the hour in which it
   arrived). A run started by hand without a logical date takes the last full hour.
+* **Rows that are committed after their hour was audited**, as by a transaction that stayed open for hours: each audit
+  also counts the rows of the 24 hours before its own (`producer.late_commit_audit_hours`) in MySQL, and of those that
+  were audited and have more rows since, audits each again by id in the same task.
 * **Backfill**: yes. *Trigger > Backfill* with the first and the last hour (both included) and, for hours that were
-  audited before, *All Runs*. The audit only reads, and sends a missing row once.
+  audited before, *All Runs*. The audit only reads, and sends a missing row once. It looks back from the hour that it
+  is about, also in a backfill.
 * **Breaches**: the hour's readings are then judged once more, by the threshold snapshots that were in force, and each
   breach must be in `health.breaches`, whatever the audit of readings said. One that was never published fails
   `audit_breaches`, which names it. *What to do*: see to the patient, then look what `./ward logs detect-breaches`
@@ -43,8 +47,9 @@ Compares, by id, the rows that MySQL took in an hour with the readings in `healt
     )
     readings = AuditHour(
         task_id="audit_hour",
-        arguments=ARGUMENTS,
-        doc_md="Every row of the hour is in Hive exactly once; missing rows are sent again.",
+        arguments=(*ARGUMENTS, "--earlier"),
+        doc_md="Every row of the hour, and of hours before that got more, is in Hive exactly once; missing rows are "
+        "sent again.",
     )
     breaches = AuditBreaches(
         task_id="audit_breaches",

@@ -2,7 +2,9 @@
 
     python -m hive.audit --from 2026-01-31T10:00:00Z --to 2026-01-31T11:00:00Z
 
-It only reads. Both sides are streamed in ascending order of ids, so memory does not grow with their number.
+It only reads; with `--earlier` it also notes how many rows the hour had, and audits those hours before it again of
+which MySQL has more rows than were noted. Both sides are streamed in ascending order of ids, so memory does not grow
+with their number.
 """
 
 from __future__ import annotations
@@ -19,10 +21,11 @@ import orjson
 import typer
 
 from clinical.tables import REJECTED_READINGS, VITAL_READINGS
+from hive.audited_hours import grown_since, is_an_hour, note
 from hive.client import hive_session
 from hive.id_merge import Difference, compare, stored_ids
 from hive.landed import NotYetLandedError, wait_until_landed
-from hive.source_rows import find_rows, id_range, of_no_time, source_ids
+from hive.source_rows import HOUR, find_rows, id_range, of_no_time, source_ids
 from hive.wall_clock import literal
 from infra.errors import ConfigurationError, WardError
 from infra.log import configure_logging
@@ -145,6 +148,23 @@ def audit_hour(
     return AuditResult(start, end, difference)
 
 
+def audit_and_note(settings: Settings, start: datetime, end: datetime, wait_seconds: float) -> Iterator[AuditResult]:
+    """Audit that hour, and after it the hours before it of which MySQL has more rows now than at their own audit.
+
+    Rows that are committed after the audit of their hour are found like this. How many rows a full hour has is noted
+    once none is missing; so an hour with a missing one is audited again until it is there. Raises as `audit_hour` does.
+    """
+    yield _noted(settings, audit_hour(settings, start, end, wait_seconds))
+    for hour in grown_since(settings, start):
+        yield _noted(settings, audit_hour(settings, hour, hour + HOUR, wait_seconds))
+
+
+def _noted(settings: Settings, result: AuditResult) -> AuditResult:
+    if not result.difference.missing.count and is_an_hour(result.start, result.end):
+        note(settings, result.start, result.source_rows)
+    return result
+
+
 def hive_statement(settings: Settings, start: datetime, end: datetime) -> str:
     """HQL for the ids of all readings (`landed` 1) and rejected ones (0) inserted in `[start, end)`, ascending."""
     return (
@@ -193,21 +213,34 @@ def main(
     missing_file: Annotated[
         Path | None, typer.Option("--missing-ids", help="Write the ids that are missing in Hive here, one a line.")
     ] = None,
+    earlier: Annotated[
+        bool,
+        typer.Option("--earlier", help="Then audit hours before it again that have more rows than at their audit."),
+    ] = False,
 ) -> None:
     """Audit the readings that MySQL took in between two times: each must be in Hive exactly once.
 
-    Prints the finding as JSON. Exit status: 0 all there, 1 a difference, 75 not landed yet or a server away, 78 a wrong
-    setting.
+    Prints the finding as JSON, with those of hours before it under `earlier`. Exit status: 0 all there, 1 a difference,
+    75 not landed yet or a server away, 78 a wrong setting.
     """
     configure_logging()
     with told_by_status():
-        result = audit_hour(load_settings(), parse_time(start), parse_time(end), wait)
+        settings, begin, until = load_settings(), parse_time(start), parse_time(end)
+        if earlier:
+            results = list(audit_and_note(settings, begin, until, wait))
+        else:
+            results = [audit_hour(settings, begin, until, wait)]
     if missing_file is not None:
-        missing_file.write_text("".join(f"{reading_id}\n" for reading_id in result.missing_ids))
-    print(orjson.dumps(result.as_json()).decode(), flush=True)
-    if not result.agrees:
-        print(result.sentence(), file=sys.stderr)
-        raise typer.Exit(1)
+        missing = (reading_id for result in results for reading_id in result.missing_ids)
+        missing_file.write_text("".join(f"{reading_id}\n" for reading_id in missing))
+    own, *others = results
+    print(orjson.dumps(own.as_json() | {"earlier": [other.as_json() for other in others]}).decode(), flush=True)
+    if all(result.agrees for result in results):
+        return
+    for result in results:
+        if not result.agrees:
+            print(result.sentence(), file=sys.stderr)
+    raise typer.Exit(1)
 
 
 @contextmanager

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Collection, Generator, Iterator, Sequence
 from contextlib import closing, contextmanager
-from datetime import UTC, datetime, tzinfo
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -18,6 +18,8 @@ from infra.identifiers import quoted_before_arguments, quoted_table_before_argum
 from infra.settings import Settings
 
 FETCH_ROWS = 10_000
+HOUR = timedelta(hours=1)
+MINUTE = timedelta(minutes=1)
 
 
 class SourceRows(NamedTuple):
@@ -42,17 +44,7 @@ def find_rows(settings: Settings, start: datetime, end: datetime) -> SourceRows:
 
     Raises ConfigurationError, UnavailableError, as all of this module do.
     """
-    database, table = settings.source.table.split(".", 1)
-    with _mysql_errors(settings), closing(reader_connection(settings)) as connection, connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT data_type FROM information_schema.columns"
-            " WHERE table_schema = %s AND table_name = %s AND column_name = %s",
-            (database, table, settings.source.inserted_at_column),
-        )
-        row = cursor.fetchone()
-    if row is None:
-        raise ConfigurationError(f"{settings.source.table} has no column {settings.source.inserted_at_column}.")
-    return rows_between(start, end, ZoneInfo(settings.source.time_zone) if row[0].lower() == "datetime" else UTC)
+    return rows_between(start, end, _zone(settings))
 
 
 def source_ids(settings: Settings, rows: SourceRows) -> Generator[int, None, None]:
@@ -74,6 +66,27 @@ def id_range(settings: Settings, rows: SourceRows) -> tuple[int, int] | None:
     return None if lowest is None or highest is None else (int(lowest), int(highest))
 
 
+def row_counts(settings: Settings, hours: Collection[datetime]) -> dict[datetime, int]:
+    """How many rows there are now of each of these hours, given by their beginnings; in one pass over all of them."""
+    if not hours:
+        return {}
+    zone = _zone(settings)
+    walls = {hour: (first_wall_clock(hour, zone), first_wall_clock(hour + HOUR, zone)) for hour in hours}
+    first, end = min(first for first, _ in walls.values()), max(end for _, end in walls.values())
+    inserted = quoted_before_arguments(settings.source.inserted_at_column)
+    with _mysql_errors(settings), closing(reader_connection(settings)) as connection, connection.cursor() as cursor:
+        cursor.execute(
+            f"SELECT TIMESTAMPDIFF(MINUTE, %s, {inserted}) AS minute_of_all, COUNT(*) {_from_source(settings)}"
+            " GROUP BY minute_of_all",
+            (literal(first), literal(first), literal(end)),
+        )
+        by_minute = {first + minute * MINUTE: rows for minute, rows in cursor.fetchall()}
+    return {
+        hour: sum(rows for minute, rows in by_minute.items() if begins <= minute < ends)
+        for hour, (begins, ends) in walls.items()
+    }
+
+
 def of_no_time(settings: Settings, ids: Sequence[int]) -> set[int]:
     """Those of the ids whose rows have no time of insertion: the producer gave them that of receipt."""
     key = quoted_before_arguments(settings.source.key_column)
@@ -86,6 +99,21 @@ def of_no_time(settings: Settings, ids: Sequence[int]) -> set[int]:
             cursor.execute(f"SELECT {key} FROM {table} WHERE {inserted} IS NULL AND {key} IN ({marks})", some)
             found.update(int(one) for (one,) in cursor.fetchall())
     return found
+
+
+def _zone(settings: Settings) -> tzinfo:
+    """The zone in which the source writes the time of insertion."""
+    database, table = settings.source.table.split(".", 1)
+    with _mysql_errors(settings), closing(reader_connection(settings)) as connection, connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT data_type FROM information_schema.columns"
+            " WHERE table_schema = %s AND table_name = %s AND column_name = %s",
+            (database, table, settings.source.inserted_at_column),
+        )
+        row = cursor.fetchone()
+    if row is None:
+        raise ConfigurationError(f"{settings.source.table} has no column {settings.source.inserted_at_column}.")
+    return ZoneInfo(settings.source.time_zone) if row[0].lower() == "datetime" else UTC
 
 
 def _from_source(settings: Settings) -> str:

@@ -186,6 +186,9 @@ class Producer(Frozen):
     poll_interval_seconds: float = Field(0.01, description="from the begin of one look for rows to that of the next")
     page_size: int = 5000
     late_commit_window_seconds: float = 300
+    late_commit_audit_hours: int = Field(
+        24, ge=0, le=168, description="the audit of an hour looks for rows that came since in so many hours before it"
+    )
     gap_poll_interval_seconds: float = 0.5
     max_open_gaps: int = 100_000
     transactional_id: str = "wardwatch-vitals-producer"

@@ -38,7 +38,8 @@ class AuditHour(Audit):
     """The audit of readings, by id.
 
     Rows that are in MySQL and not in Hive are sent again, once, and the hour is audited again; the finding then says in
-    `sent_again` how many they were, and ops are told. Only a difference that remains fails the task.
+    `sent_again` how many they were, and ops are told. So are those of hours before it that were committed after the
+    audit of their own hour. Only a difference that remains fails the task.
     """
 
     def __init__(self, **kwargs: Any) -> None:
@@ -48,11 +49,11 @@ class AuditHour(Audit):
         with TemporaryDirectory(prefix="wardwatch-audit-") as directory:
             missing = Path(directory) / "missing"
             status, output = self.run_program(*self.own_command, "--missing-ids", str(missing))
-            if not (status == EX_DIFFERENCE and output and json.loads(output[-1])["missing"]):
+            first = json.loads(output[-1]) if status == EX_DIFFERENCE and output else None
+            if first is None or not rows_missing(first):
                 return self.judge(status, output)
-            first = json.loads(output[-1])
             sent = self._send_again(missing)
-            news = f"{difference(first)}\n\n{sentence(sent, first)}"
+            news = f"{differences(first)}\n\n{sentence(sent, first)}"
             told = not sent or self._tell(context, news)
             status, output = self.run_program()
             if not told:
@@ -75,7 +76,7 @@ class AuditHour(Audit):
         return int(json.loads(output[-1])["sent"])
 
     def describe(self, found: dict[str, Any]) -> str:
-        return difference(found)
+        return differences(found)
 
 
 class AuditBreaches(Audit):
@@ -95,13 +96,29 @@ class AuditBreaches(Audit):
 def sentence(sent: int, found: dict[str, Any]) -> str:
     """What was done about the missing rows."""
     return (
-        f"{sent} of these {found['missing']} rows were sent to Kafka again, and the hour is audited once more. Rows "
-        "that were committed later than producer.late_commit_window_seconds after their neighbours are found like this."
+        f"{sent} of these {rows_missing(found)} rows were sent to Kafka again, and what differs is audited once more. "
+        "Rows that were committed later than producer.late_commit_window_seconds after their neighbours are found like "
+        "this; those of an earlier hour were committed after its audit."
     )
 
 
+def hours(found: dict[str, Any]) -> list[dict[str, Any]]:
+    """The findings of all hours that were audited: the task's own and earlier ones that had got more rows."""
+    return [found, *found.get("earlier", [])]
+
+
+def rows_missing(found: dict[str, Any]) -> int:
+    """How many rows are in MySQL and not in Hive, of all hours that were audited."""
+    return sum(hour["missing"] for hour in hours(found))
+
+
+def differences(found: dict[str, Any]) -> str:
+    """What differs in any hour, for a person."""
+    return " ".join(difference(hour) for hour in hours(found) if not hour["agrees"])
+
+
 def difference(found: dict[str, Any]) -> str:
-    """The finding for a person, with the first ids of each kind as the audit printed them."""
+    """The finding of an hour for a person, with the first ids of each kind as the audit printed them."""
     kinds = [
         ("missing", "in MySQL and not in Hive"),
         ("unexpected", "in Hive and not in MySQL"),

@@ -150,6 +150,31 @@ def test_a_backfill_of_three_hours_runs_exactly_those_and_changes_no_reading(
         assert landed(stack, patient, hours[0], hours[-1]) == expected
 
 
+def audited(api: AirflowApi, logical_date: datetime, await_condition: Await) -> tuple[str, str]:
+    """How the audit of the last hour before that time ended at its first try, and what it wrote."""
+    run_id = api.trigger_for("audit", logical_date)
+    end_of(api, "audit", run_id, await_condition)
+    found = next(task for task in api.task_instances("audit", run_id) if task["task_id"] == "audit_hour")
+    assert found["try_number"] == 1
+    return found["state"], last_log(api, "audit", run_id, "audit_hour")
+
+
+def mail_of_the_audit(settings: Settings, what: str, reading: int, await_condition: Await) -> dict[str, Any]:
+    """The one mail that names the reading and says that of the audit."""
+    mails = await_condition(
+        lambda: [
+            mail
+            for mail in inbox(settings, settings.alerts.ops_email)
+            if mail["subject"] == f"[TECHNICAL] Airflow task audit.audit_hour {what}" and str(reading) in mail["text"]
+        ],
+        60,
+        "ops got no mail that names the id",
+        1,
+    )
+    assert len(mails) == 1
+    return dict(mails[0])
+
+
 def test_an_audit_sends_a_missing_reading_again_and_fails_with_its_id_when_a_difference_remains(
     stack: Settings, api: AirflowApi, await_condition: Await
 ) -> None:
@@ -159,27 +184,10 @@ def test_an_audit_sends_a_missing_reading_again_and_fails_with_its_id_when_a_dif
     minutes = iter(range(60))
 
     def audit() -> tuple[str, str]:
-        """How the task ended at its first try, and what it wrote."""
-        run_id = api.trigger_for("audit", hour + HOUR + timedelta(minutes=next(minutes)))
-        end_of(api, "audit", run_id, await_condition)
-        found = next(task for task in api.task_instances("audit", run_id) if task["task_id"] == "audit_hour")
-        assert found["try_number"] == 1
-        return found["state"], last_log(api, "audit", run_id, "audit_hour")
+        return audited(api, hour + HOUR + timedelta(minutes=next(minutes)), await_condition)
 
     def mail_to_ops(what: str) -> dict[str, Any]:
-        mails = await_condition(
-            lambda: [
-                mail
-                for mail in inbox(stack, stack.alerts.ops_email)
-                if mail["subject"] == f"[TECHNICAL] Airflow task audit.audit_hour {what}"
-                and str(reading) in mail["text"]
-            ],
-            60,
-            "ops got no mail that names the id",
-            1,
-        )
-        assert len(mails) == 1
-        return dict(mails[0])
+        return mail_of_the_audit(stack, what, reading, await_condition)
 
     insert_readings(stack, patient, [hour + timedelta(minutes=30)], first_id=reading)
     state, said = audit()
@@ -194,6 +202,33 @@ def test_an_audit_sends_a_missing_reading_again_and_fails_with_its_id_when_a_dif
     insert_readings(stack, patient, [hour + timedelta(minutes=30)], first_id=reading)
     assert audit()[0] == "success"
     assert landed(stack, patient, hour, hour) == [(f"{hour:%Y-%m-%d}", hour.hour, 1)]
+
+
+def test_a_row_whose_transaction_outlasts_the_audit_of_its_hour_is_found_and_sent_by_the_audit_of_the_next(
+    stack: Settings, api: AirflowApi, await_condition: Await
+) -> None:
+    """Its id lies below every id that the producer asks for, as that of a gap that it no longer waits for."""
+    hour, patient = an_hour_of_days_ago(400, 2000), f"dags-{uuid.uuid4().hex[:8]}"
+    reading = -random.SystemRandom().randrange(10**6, 10**9)
+    at = (hour + timedelta(minutes=59)).replace(tzinfo=None)
+    with devices_connection(stack, autocommit=False) as transaction, transaction.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO health.patients_vital_info (id, patient_id, recorded_at, inserted_at, heart_rate)"
+            " VALUES (%s, %s, %s, %s, 72)",
+            (reading, patient, at, at),
+        )
+        state, said = audited(api, hour + HOUR, await_condition)
+        assert state == "success", said
+        assert landed(stack, patient, hour, hour) == []
+        transaction.commit()
+    for minute in range(2):
+        state, said = audited(api, hour + 2 * HOUR + timedelta(minutes=minute), await_condition)
+        assert state == "success", said
+        assert landed(stack, patient, hour, hour) == [(f"{hour:%Y-%m-%d}", hour.hour, 1)]
+        assert (str(reading) in said) is (minute == 0), "it is sent once"
+    told = mail_of_the_audit(stack, "sent missing readings again", reading, await_condition)["text"]
+    assert f"1 in MySQL and not in Hive (ids {reading})" in told
+    assert f"from {hour.isoformat()} to {(hour + HOUR).isoformat()}" in told
 
 
 @pytest.fixture(scope="module")

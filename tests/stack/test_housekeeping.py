@@ -77,6 +77,7 @@ def test_alarms_that_are_over_go_with_their_trail_and_their_mails(stack: Setting
     forget_alarms(stack, int(BEFORE.timestamp() * 1000))  # what other tests have left
     clinical, technical = alarms("clinical", ended=True, sent=True), alarms("technical", ended=True, sent=True)
     counts = forget_alarms(stack, int(BEFORE.timestamp() * 1000))
+    assert counts.pop("audited_hours") == 0
     assert counts == {"alarms": 2, "alarm_events": 2, "notifications": 2, "orders": 0, "silences": 0}
     for alarm in (clinical, technical):
         assert kept(stack, alarm) == {"alarms": 0, "alarm_events": 0, "notifications": 0}
