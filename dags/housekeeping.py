@@ -41,7 +41,8 @@ Forgets what would otherwise grow for ever, by the settings `retention.…`:
   `compact_readings` or `alarms_history` had no run are run now, as a backfill that runs nothing again.
 
 Elsewhere: Kafka deletes by `kafka.retention_hours`, Spark keeps `spark.checkpoint_batches` of each checkpoint, an
-import keeps `contacts.keep_snapshots`, compaction removes replaced directories, and a log rotates at `log_megabytes`.
+import keeps the newest `contacts.keep_snapshots` and those of the last `contacts.keep_hours`, compaction removes
+replaced directories, and a log rotates at `log_megabytes`.
 Readings in Hive are kept until you drop their partitions.
 
 * **Interval and backfill**: none; a run for the past forgets what is old now, and running it again changes nothing.

@@ -5,10 +5,12 @@
 Detection judges in Spark SQL; here the readings in Hive are judged once more by the pure function, with the threshold
 snapshots that were in force, and compared by `breach_id` with `health.breaches`. It only reads.
 
-While an edit came into force a reading may have been judged by either table, and that of a patient whose contact
-changed of late, is gone or never came by any age: a breach is *due* only if every judgement that was possible finds it.
-Readings that were rejected are not judged again. What no breach was published for is only counted if a table calls it
-none that came into force before detection had surely passed the time, which the first breach after it says, as
+While an edit came into force a reading may have been judged by either table; and that of a patient whose contact may
+have changed by each birth date that a snapshot of the contacts had since, or as an adult's where one had none. A breach
+is *due* only if every judgement that was possible finds it. Where the snapshot that was in force is not kept any more
+(`contacts.keep_hours`), that is any age. Readings that were rejected are not judged again.
+What no breach was published for is only counted and named as *unknown* if one of the possible judgements calls it none,
+or a table that came into force before detection had surely passed the time, which the first breach after it says, as
 detection may have been away until then; or, of a reading that was sent again, one of any time since.
 A reading belongs to the time of its insertion, a derived value to the time for which it was computed.
 """
@@ -20,6 +22,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from enum import Enum
+from functools import cached_property
 from typing import Annotated, Any, NamedTuple
 
 import orjson
@@ -35,6 +39,7 @@ from clinical.topics import DERIVED_VITALS, DOCTORS_QUEUE, SENT_AGAIN, VITAL_INF
 from clinical.vitals import DERIVED, JUDGED, SIGNAL_QUALITY, VITALS, Vital, round_half_up
 from hbase.snapshots import accepted_at, load, versions
 from hive.audit import DEFAULT_WAIT_SECONDS, parse_time, recorded_and_inserted, told_by_status
+from hive.birth_dates import UNKNOWN, BirthDates, birth_dates_since
 from hive.client import HiveSession, hive_session
 from hive.landed import wait_until_passed
 from hive.suspicion import never_breaches, suspicious
@@ -46,7 +51,8 @@ SLACK = timedelta(seconds=15)
 """Around a switch either version counts: an edit is in force within 10 s, and clocks differ a little."""
 
 CONTACTS_SLACK = timedelta(minutes=15)
-"""A contact that changed later than this before the hour may not have been imported when a reading was judged."""
+"""A contact that changed later than this before the hour, or a snapshot that was replaced later, may have been another
+when a reading was judged."""
 
 DERIVED_SLACK = timedelta(minutes=10)
 """A derived value is judged once it was computed, so long after the time it is for at most."""
@@ -84,8 +90,8 @@ class Patient:
     changed_at: datetime | None
 
 
-NOBODY = Patient(None, None)
-"""Of whom there is no contact now; there may have been one."""
+Ages = Sequence[float | None] | None
+"""The ages in years by which somebody may have been judged; None among them: an adult's. None for all: any age."""
 
 
 class Due(NamedTuple):
@@ -103,8 +109,8 @@ class Due(NamedTuple):
 class BreachAudit:
     """What was found. `due`: breaches that every possible judgement finds; `missing`: those that were not published.
 
-    `unknown`: values for which no breach was published and that may have been judged late or again, by a table that
-    calls them none.
+    `unknown`: how many values no breach was published for that one possible judgement calls a breach and another does
+    not: of another age, or by a table of later, where they may have been judged late or again. The first are named.
     """
 
     start: datetime
@@ -113,6 +119,13 @@ class BreachAudit:
     published: int = 0
     unknown: int = 0
     missing: list[Due] = field(default_factory=list)
+    unknown_first: list[Due] = field(default_factory=list)
+
+    def leave_open(self, one: Due) -> None:
+        """Count what could not be decided."""
+        self.unknown += 1
+        if len(self.unknown_first) < NAMED:
+            self.unknown_first.append(one)
 
     def as_json(self) -> dict[str, Any]:
         """The finding as JSON values."""
@@ -125,16 +138,22 @@ class BreachAudit:
             "unknown": self.unknown,
             "missing": len(self.missing),
             "missing_breaches": [str(one) for one in self.missing[:NAMED]],
+            "unknown_breaches": [str(one) for one in self.unknown_first],
         }
 
     def sentence(self) -> str:
         """The finding for a person."""
         when = f"readings and derived values of {self.start:%Y-%m-%d %H:%M:%S} to {self.end:%Y-%m-%d %H:%M:%S} UTC"
+        named = _named(self.unknown_first, self.unknown)
+        undecided = f" Whether {self.unknown} more are due could not be decided: {named}." if self.unknown else ""
         if not self.missing:
-            return f"All {self.due} breaches that are due among the {when} were published."
-        more = ", …" if len(self.missing) > NAMED else ""
-        named = ", ".join(str(one) for one in self.missing[:NAMED])
-        return f"{len(self.missing)} of {self.due} breaches among the {when} were never published: {named}{more}."
+            return f"All {self.due} breaches that are due among the {when} were published.{undecided}"
+        named = _named(self.missing, len(self.missing))
+        return f"{len(self.missing)} of {self.due} breaches among the {when} were never published: {named}.{undecided}"
+
+
+def _named(some: Sequence[Due], count: int) -> str:
+    return ", ".join(str(one) for one in some[:NAMED]) + (", …" if count > NAMED else "")
 
 
 def audit_breaches(
@@ -153,40 +172,84 @@ def audit_breaches(
     wait_until_passed(settings, DERIVED_LANDING, [DERIVED_VITALS], "land-vitals", wait_seconds)
     found = BreachAudit(start, end)
     with hive_session(settings) as session:
-        patients = _patients(session)
+        contacts = Contacts(settings, _patients(session), start)
         # What was sent again was judged later, by the table of that time.
         again = {name.removeprefix(f"{settings.source.table}:") for name in committed_keys(settings, SENT_AGAIN)}
         for source in (of_readings(settings, start, end), of_derived(start, end)):
             published, delay = _published(session, source)
             tables_then = thresholds_in_force(settings, start, end + max(delay, source.slack))
-            judgement = Judgement(tables_then, max(delay, source.slack), start)
+            judgement = Judgement(tables_then, max(delay, source.slack))
             found.published += len(published)
             rows_then = [row for table in tables_then for row in table.rows]
-            unpublished: list[tuple[Value, Patient, bool]] = []
+            unpublished: list[tuple[Value, bool]] = []
             for value in _values(session, source, suspicious(never_breaches(rows_then, source.catalogue))):
-                patient = patients.get(value.patient_id, NOBODY)
-                sent_again = source.topic == VITAL_INFO and value.source_id in again
-                if not judgement.is_due(value, patient):
+                verdict = judgement.of(value, contacts.ages(value))
+                if verdict is Verdict.NONE:
                     continue
                 if breach_id(source.topic, value.source_id, value.attribute) in published:
-                    found.due += 1
+                    found.due += verdict is Verdict.BREACH
+                elif verdict is Verdict.BREACH:
+                    unpublished.append((value, source.topic == VITAL_INFO and value.source_id in again))
                 else:
-                    unpublished.append((value, patient, sent_again))
+                    found.leave_open(_due(source, value))
             if not unpublished:
                 continue
             judged_late = {
                 sent_again: _judged_until(
                     settings, start, datetime.now(UTC) if sent_again else _passed_by(session, source, end)
                 )
-                for sent_again in {sent_again for _, _, sent_again in unpublished}
+                for sent_again in {sent_again for _, sent_again in unpublished}
             }
-            for value, patient, sent_again in unpublished:
-                if judged_late[sent_again].is_due(value, patient):
+            for value, sent_again in unpublished:
+                if judged_late[sent_again].of(value, contacts.ages(value)) is Verdict.BREACH:
                     found.due += 1
-                    found.missing.append(Due(source.topic, value.source_id, value.attribute))
+                    found.missing.append(_due(source, value))
                 else:
-                    found.unknown += 1
+                    found.leave_open(_due(source, value))
     return found
+
+
+def _due(source: Source, value: Value) -> Due:
+    return Due(source.topic, value.source_id, value.attribute)
+
+
+class Contacts:
+    """By which ages values may have been judged, from `start` of the time that is audited until now."""
+
+    def __init__(self, settings: Settings, now: Mapping[str, Patient], start: datetime) -> None:
+        """`now`: the contacts as they are."""
+        self._settings = settings
+        self._now = now
+        self._since = start - CONTACTS_SLACK
+
+    def ages(self, value: Value) -> Ages:
+        """Those of the value's patient at its time: one where the contact has not changed since.
+
+        Else by the birth dates in the snapshots of contacts since then, as an adult's where one has none; None (any)
+        where the snapshot of then is gone. Raises UnavailableError without HDFS.
+        """
+        patient = self._now.get(value.patient_id)
+        if patient is not None and patient.changed_at is not None and patient.changed_at < self._since:
+            born = frozenset({patient.born})
+        elif self._birth_dates is None:
+            return None
+        else:
+            born = self._birth_dates.get(value.patient_id, UNKNOWN)
+            if patient is not None:
+                born |= {patient.born}
+        return [age_years(value.recorded_on, day) if day is not None else None for day in born]
+
+    @cached_property
+    def _birth_dates(self) -> BirthDates | None:
+        return birth_dates_since(self._settings, self._since)
+
+
+class Verdict(Enum):
+    """What the possible judgements of a value come to; UNKNOWN: not the same."""
+
+    BREACH = "breach"
+    NONE = "none"
+    UNKNOWN = "unknown"
 
 
 Case = tuple[int, str | None, str, Decimal, float | None]
@@ -194,34 +257,34 @@ Case = tuple[int, str | None, str, Decimal, float | None]
 
 
 class Judgement:
-    """Which values are due, by every table and every age that may have been the one. Equal cases are judged once."""
+    """Judges values by every table and every age that may have been the one. Equal cases are judged once."""
 
-    def __init__(self, tables: Sequence[Thresholds], delay: timedelta, start: datetime) -> None:
-        """`delay`: the longest that detection took; `start` of the time that is audited."""
+    def __init__(self, tables: Sequence[Thresholds], delay: timedelta) -> None:
+        """`delay`: the longest that detection took."""
         self._tables = tables
         self._delay = delay
-        self._certain_before = start - CONTACTS_SLACK
         self._own = [own_limits(table.rows) for table in tables]
         self._known: dict[Case, bool] = {}
 
-    def is_due(self, value: Value, patient: Patient) -> bool:
-        """Whether every possible judgement calls the value a breach."""
+    def of(self, value: Value, ages: Ages) -> Verdict:
+        """What every possible judgement of the value comes to, by these ages of its patient."""
         possible = [
             number
             for number, table in enumerate(self._tables)
             if value.at + self._delay + SLACK >= table.first and (table.last is None or value.at - SLACK < table.last)
         ]
         rounded = round_half_up(value.value, JUDGED[value.attribute].scale)
-        return bool(possible) and all(
+        outcomes = {
             self._is_breach((number, self._owner(number, value), value.attribute, rounded, age))
             for number in possible
-            for age in self._ages(number, value, patient)
-        )
+            for age in (self._any_age(number, value) if ages is None else ages)
+        }
+        if len(outcomes) != 1:
+            return Verdict.UNKNOWN
+        return Verdict.BREACH if outcomes == {True} else Verdict.NONE
 
-    def _ages(self, number: int, value: Value, patient: Patient) -> list[float | None]:
-        """The ages by which the value may have been judged: any, when the contact may have been another."""
-        if patient.changed_at is not None and patient.changed_at < self._certain_before:
-            return [age_years(value.recorded_on, patient.born) if patient.born else None]
+    def _any_age(self, number: int, value: Value) -> list[float | None]:
+        """One age of each band of that table."""
         limits = limits_for(self._tables[number].rows, value.attribute, self._owner(number, value))
         return [float(row.low_age) for row in limits] or [None]
 
@@ -239,7 +302,7 @@ class Judgement:
 
 def _judged_until(settings: Settings, start: datetime, passed: datetime) -> Judgement:
     """By any table from `start` until detection had passed."""
-    return Judgement(thresholds_in_force(settings, start, passed), passed - start, start)
+    return Judgement(thresholds_in_force(settings, start, passed), passed - start)
 
 
 def thresholds_in_force(settings: Settings, start: datetime, end: datetime) -> list[Thresholds]:
@@ -363,8 +426,9 @@ def main(
     with told_by_status():
         result = audit_breaches(load_settings(), parse_time(start), parse_time(end), wait)
     print(orjson.dumps(result.as_json()).decode(), flush=True)
-    if result.missing:
+    if result.missing or result.unknown:
         print(result.sentence(), file=sys.stderr)
+    if result.missing:
         raise typer.Exit(1)
 
 

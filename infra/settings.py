@@ -178,6 +178,12 @@ class Contacts(Frozen):
     )
     overlap_seconds: int = Field(600, description="an incremental import asks again for this long before the mark")
     keep_snapshots: int = 5
+    keep_hours: int = Field(
+        4,
+        ge=1,
+        description="a snapshot is kept for so long after it was replaced: the audit of breaches judges its hour by "
+        "the birth dates that were known then, up to two hours later",
+    )
 
 
 class Producer(Frozen):

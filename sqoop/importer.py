@@ -102,7 +102,7 @@ def import_contacts(
         with sqoop_run(settings) as files, _output(settings) as output:
             context = Context(settings, table, reason, snapshots, source, files, output, progress)
             result = _run(context, kind, started)
-        removed = snapshots.remove_old(datetime.now(UTC), settings.contacts.keep_snapshots)
+        removed = snapshots.remove_old(datetime.now(UTC))
     log.info("imported", reason=reason, removed=removed, **asdict(result))
     return result
 

@@ -26,9 +26,6 @@ from infra.settings import Settings
 MANIFEST = "_import.json"
 TEMPORARY_PREFIX = "_new_"
 ROWS_PER_FILE = 500_000
-KEEP_AFTER_REPLACED = timedelta(hours=1)
-"""A query that started on a snapshot may still read it this long after it was replaced."""
-
 log = get_logger("contacts-import")
 
 
@@ -49,12 +46,15 @@ def next_version(now: datetime, newest: str | None) -> str:
     return version_of(now)
 
 
-def removable(versions: Sequence[str], now: datetime, keep: int) -> list[str]:
-    """The snapshots to remove: beyond the newest `keep` (at least one), and replaced more than an hour ago."""
+def removable(versions: Sequence[str], now: datetime, keep: int, kept_for: timedelta) -> list[str]:
+    """The snapshots to remove: beyond the newest `keep` (at least one), and replaced at least `kept_for` ago.
+
+    A query that started on a snapshot may still read it, and the audit of breaches asks what was in force in its hour.
+    """
     ordered = sorted(versions)
     replaced_at = {old: time_of(newer) for old, newer in itertools.pairwise(ordered)}
     beyond = ordered[: -max(keep, 1)]
-    return [version for version in beyond if now - replaced_at[version] >= KEEP_AFTER_REPLACED]
+    return [version for version in beyond if now - replaced_at[version] >= kept_for]
 
 
 class Snapshots:
@@ -106,22 +106,23 @@ class Snapshots:
             for path in (*left, *(f"{self.directory}/{name}" for name in unfinished)):
                 self._remove(path)
 
-    def remove_old(self, now: datetime, keep: int) -> list[str]:
-        """Remove what `removable` names; returns the versions removed."""
-        old = removable(self.versions(), now, keep)
+    def remove_old(self, now: datetime) -> list[str]:
+        """Remove what `removable` names by the settings; returns the versions removed."""
+        contacts = self._settings.contacts
+        old = removable(self.versions(), now, contacts.keep_snapshots, timedelta(hours=contacts.keep_hours))
         with self._errors():
             for version in old:
                 self._remove(self.path(version))
         return old
 
-    def read(self, directory: str) -> pa.Table:
-        """All rows of the Parquet files in a directory; without a file, a table without columns."""
+    def read(self, directory: str, columns: Sequence[str] | None = None) -> pa.Table:
+        """All rows of the Parquet files in a directory, of all or some columns; without a file, a table without any."""
         tables = []
         with self._errors():
             for path in self._files.ls(directory, detail=False):
                 if path.endswith(".parquet"):
                     with self._files.open(path) as file:
-                        tables.append(pq.read_table(file))
+                        tables.append(pq.read_table(file, columns=columns))
         return pa.concat_tables(tables) if tables else pa.table({})
 
     def add(self, version: str, rows: pa.Table, manifest: dict[str, Any]) -> None:

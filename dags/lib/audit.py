@@ -80,7 +80,10 @@ class AuditHour(Audit):
 
 
 class AuditBreaches(Audit):
-    """The audit of breaches: the difference are those that should have been published and were not."""
+    """The audit of breaches: the difference are those that should have been published and were not.
+
+    What could not be decided fails nothing: it is in the finding (`unknown`), and in the program's sentence in the log.
+    """
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(module="hive.breach_audit", **kwargs)

@@ -9,7 +9,7 @@ import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -23,6 +23,7 @@ from clinical.thresholds import ThresholdRow
 from clinical.topics import DERIVED_VITALS
 from hbase.snapshots import ThresholdSnapshot, latest, new_snapshot, store
 from hive import breach_audit
+from hive.birth_dates import birth_dates_since
 from hive.breach_audit import BreachAudit, audit_breaches
 from hive.client import query
 from infra.airflow_api import AirflowApi
@@ -141,6 +142,33 @@ def audited(
         return audit_breaches(stack, hour, hour + timedelta(hours=1), WAIT_SECONDS)
 
     return audit
+
+
+def test_the_birth_dates_of_some_time_are_those_of_the_snapshots_that_were_in_force_since(
+    stack: Settings, devices: Connection[Any]
+) -> None:
+    """Of a patient who is admitted, whose birth date is then corrected, and whose row is deleted."""
+    patient, admitted, corrected = uuid.uuid4().hex[:12], date(2020, 2, 29), date(1980, 5, 17)
+    changes = [
+        ("INSERT INTO health.patients_information (date_of_birth, patient_id) VALUES (%s, %s)", (admitted, patient)),
+        ("UPDATE health.patients_information SET date_of_birth = %s WHERE patient_id = %s", (corrected, patient)),
+        ("DELETE FROM health.patients_information WHERE patient_id = %s", (patient,)),
+    ]
+    import_contacts(stack, full=True, reason="test")
+    before = datetime.now(UTC)
+    known = []
+    for statement, arguments in changes:
+        with devices.cursor() as cursor:
+            cursor.execute(statement, arguments)
+        import_contacts(stack, full=True, reason="test")
+        found = birth_dates_since(stack, before)
+        assert found is not None
+        known.append(found[patient])
+    assert known == [{None, admitted}, {None, admitted, corrected}, {None, admitted, corrected}]
+    now = birth_dates_since(stack, datetime.now(UTC))
+    assert now is not None
+    assert patient not in now
+    assert birth_dates_since(stack, LONG_AGO) is None
 
 
 def test_a_breach_of_a_reading_of_now_is_due_and_was_published_and_none_of_a_loose_probe(

@@ -25,7 +25,7 @@ DESIGN = {
 BESIDE = {
     "spark_jobs": ("hive.bootstrap", "hive.client", "hive.ddl"),
     "sqoop": ("clinical.tables", "hive.client"),
-    "hive": ("clinical", "hbase.snapshots"),
+    "hive": ("clinical", "hbase.snapshots", "sqoop.snapshots"),
     "alerts": (
         "hbase.files",
         "hbase.snapshots",
