@@ -12,8 +12,9 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -26,6 +27,11 @@ from infra.settings import Settings
 
 SQOOP_HEAP = "512m"
 SQOOP_TIMEOUT_SECONDS = 3600.0
+LOOK_SECONDS = 0.5
+GIVEN_UP = "Failed to createOutputCommitter"
+"""Hadoop's LocalJobRunner says so, at level INFO, when it loses the NameNode at that moment; it then ends its thread
+without ending the job, for which Sqoop waits for good."""
+
 TRUST_STORE_PASSWORD = "certificates-are-public"
 """A trust store holds public certificates only; PKCS#12 merely demands some password."""
 ROW_CLASS = "ContactsRow"
@@ -33,6 +39,7 @@ LOG4J = """\
 log4j.rootLogger=WARN,console
 log4j.logger.org.apache.sqoop=INFO
 log4j.logger.org.apache.hadoop.mapreduce.Job=INFO
+log4j.logger.org.apache.hadoop.mapred.LocalJobRunner=INFO
 log4j.appender.console=org.apache.log4j.ConsoleAppender
 log4j.appender.console.target=System.err
 log4j.appender.console.layout=org.apache.log4j.PatternLayout
@@ -197,27 +204,41 @@ def run_sqoop(
         "HOME": str(run.directory),
     }
     start = os.fstat(output.fileno()).st_size
-    try:
-        status = subprocess.run(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
-            env=environment,
-            cwd=run.directory,
-            timeout=SQOOP_TIMEOUT_SECONDS,
-            check=False,
-        ).returncode
-    except subprocess.TimeoutExpired as error:
-        raise WardError(f"Sqoop was stopped: it had not finished after {SQOOP_TIMEOUT_SECONDS:.0f} s.") from error
+
+    def said() -> str:
+        with Path(output.name).open("rb") as file:
+            file.seek(start)
+            return file.read().decode(errors="replace")
+
+    with subprocess.Popen(
+        command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=environment, cwd=run.directory
+    ) as process:
+        try:
+            status = _end_of(process, said)
+        except BaseException:
+            process.kill()
+            raise
     kept = kept_class_jar(settings, names)
     if status != 0:
         kept.unlink(missing_ok=True)  # the next attempt compiles, in case it was that
-        said = Path(output.name).read_bytes()[start:].decode(errors="replace")
-        raise WardError(f"Sqoop ended with status {status}: {first_error(said)}. All it said is in {output.name}.")
+        raise WardError(f"Sqoop ended with status {status}: {first_error(said())}. All it said is in {output.name}.")
     if not kept.exists():
         kept.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         run.class_jar.replace(kept)
+
+
+def _end_of(process: subprocess.Popen[bytes], said: Callable[[], str]) -> int:
+    """Its status. Raises WardError, with Sqoop still there, when it will not end or has not ended in time."""
+    deadline = time.monotonic() + SQOOP_TIMEOUT_SECONDS
+    while True:
+        with suppress(subprocess.TimeoutExpired):
+            return process.wait(LOOK_SECONDS)
+        _, given_up, after = said().partition(GIVEN_UP)
+        if given_up:
+            reason = next(iter(after.strip().splitlines()), "it gave no reason")
+            raise WardError(f"Sqoop was stopped: its job had ended before it began, by {reason.strip()}")
+        if time.monotonic() > deadline:
+            raise WardError(f"Sqoop was stopped: it had not finished after {SQOOP_TIMEOUT_SECONDS:.0f} s.")
 
 
 def first_error(text: str) -> str:

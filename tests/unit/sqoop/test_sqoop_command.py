@@ -3,12 +3,13 @@
 import stat
 from pathlib import Path
 
+import psutil
 import pytest
 from pydantic import SecretStr
 
-from infra.errors import ConfigurationError
+from infra.errors import ConfigurationError, WardError
 from infra.settings import MySQL, Settings
-from sqoop.command import SqoopRun, first_error, kept_class_jar, sqoop_command, sqoop_run, trust_store
+from sqoop.command import SqoopRun, first_error, kept_class_jar, run_sqoop, sqoop_command, sqoop_run, trust_store
 
 SECRET = "s3cret with spaces"
 
@@ -99,6 +100,37 @@ def test_a_ca_file_that_is_none_is_said(tmp_path: Path) -> None:
 def test_missing_jars_are_said(settings: Settings, tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="Sqoop is not installed"):
         command(settings.model_copy(update={"tools_dir": tmp_path / "nothing"}))
+
+
+LOST = """\
+2026-12-01 07:05:15,760 INFO LocalJobRunner: Failed to createOutputCommitter
+java.net.SocketException: Call From ward to localhost:9000 failed: Connection reset
+\tat java.lang.Thread.run(Thread.java:840)
+"""
+
+
+@pytest.mark.parametrize(
+    ("script", "why"),
+    [
+        (
+            f"echo 'said before'; echo '{LOST}'; exec sleep 600",
+            r"ended before it began, by java\.net\.SocketEx.*reset$",
+        ),
+        ("exec sleep 600", r"had not finished after 1 s\."),
+        ("echo '2026-12-01 07:05:15,760 ERROR X: no table'; exit 3", r"ended with status 3: no table\."),
+    ],
+    ids=["job never began", "takes too long", "fails"],
+)
+def test_sqoop_that_does_not_do_its_work_is_ended_and_its_reason_told(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, script: str, why: str
+) -> None:
+    log = tmp_path / "import.log"
+    log.write_text(LOST)  # of the import before
+    monkeypatch.setattr("sqoop.command.sqoop_command", lambda *_: ["sh", "-c", f"echo $$ >{tmp_path}/pid; {script}"])
+    monkeypatch.setattr("sqoop.command.SQOOP_TIMEOUT_SECONDS", 1.0 if script == "exec sleep 600" else 60.0)
+    with sqoop_run(settings) as run, log.open("ab") as output, pytest.raises(WardError, match=why):
+        run_sqoop(settings, run, "SELECT 1", ["name"], "hdfs://h:1/staging/x", output)
+    assert not psutil.pid_exists(int((tmp_path / "pid").read_text()))
 
 
 def test_the_first_error_of_sqoop_is_found() -> None:
