@@ -110,7 +110,7 @@ def end_silence(visit: Visit, silence_id: int) -> Outcome:
     author, now = author_of(visit.account.name), now_ms()
     with alerts_database(visit.house.settings) as connection:
         with connection.cursor() as cursor:
-            found = {one.silence_id: one for one in load_silences(cursor, now)}
+            found = {one.silence_id: one for one in load_silences(cursor, now) if one.lifted_at is None}
         one = found.get(silence_id)
         if one is not None:
             visit.record(
