@@ -91,15 +91,6 @@ class Campaign:
         return self.faults[len(self.done) :]
 
     @property
-    def sns_killed(self) -> list[tuple[float, float]]:
-        """From when to when the embedded SNS was killed or ended, epoch seconds."""
-        return [
-            (done["at"], done["until"])
-            for done in self.done
-            if {*done["fault"].split(AND)} & {"sns", EVERYTHING, SUPERVISOR}
-        ]
-
-    @property
     def too_slow(self) -> list[tuple[str, float]]:
         """What was killed alone and came back later than it may, with the seconds that it took."""
         took = [(done["fault"], max(done["recovered"].values())) for done in self.done]

@@ -70,9 +70,6 @@ ROUNDED_MS = 2
 EDITS_KEPT = 5
 """HBase keeps ten versions of a cell, and some are of edits that it did not acknowledge."""
 
-HELD_SECONDS = 120
-"""How long before its end the embedded SNS may have taken what it still held: as long as a mailer may be away."""
-
 
 @dataclass
 class Findings:
@@ -180,10 +177,7 @@ class Oracle:
         sent = self.notifications()
         self.compare_mails(found, steps, sent)
         found.compare("notifications sent", sent.keys(), (name for name, at in sent.items() if at is not None))
-        mailed = self.inbox()
-        held = self.held_when_killed(sent, mailed, done.sns_killed)
-        found.counts["held by the embedded SNS when it was killed"] = len(held)
-        found.compare("inbox", sent.keys() - held, mailed)
+        found.compare("inbox", sent, self.inbox())
         return found
 
     def compare_alarms(
@@ -301,11 +295,11 @@ class Oracle:
         )
         return int(count)
 
-    def is_mailed(self, sns_killed: Sequence[tuple[float, float]]) -> bool:
-        """Whether every notification was sent and mailed on, but for those that the embedded SNS took with it."""
-        sent, mailed = self.notifications(), self.inbox()
-        waiting = None in sent.values()
-        return not waiting and sent.keys() <= {*mailed, *self.held_when_killed(sent, mailed, sns_killed)}
+    def is_mailed(self) -> bool:
+        """Whether every notification was sent and mailed on; what the embedded SNS held when it was killed is sent
+        again."""
+        sent = self.notifications()
+        return None not in sent.values() and sent.keys() <= {*self.inbox()}
 
     def source_rows(self) -> list[tuple[Any, ...]]:
         """id, then ALL_COLUMNS, of every row of the campaign in MySQL."""
@@ -474,19 +468,6 @@ class Oracle:
         doctor, and may be about patients of other tests."""
         mails = (mail for mail in received_mails(self._settings) if self._email in mail.recipients)
         return [mail.notification_id for mail in mails if ward_of(self._campaign) in mail.text]
-
-    def held_when_killed(
-        self, sent: Mapping[str, int | None], mailed: Iterable[str], sns_killed: Sequence[tuple[float, float]]
-    ) -> set[str]:
-        """Notifications that the embedded SNS had taken and not given on when it was killed: it keeps them in memory
-        alone, which the real one does not."""
-        mails = set(mailed)
-        missing = {name: at / 1000 for name, at in sent.items() if at is not None and name not in mails}
-        return {
-            name
-            for name, at in missing.items()
-            if any(first - HELD_SECONDS <= at <= last for first, last in sns_killed)
-        }
 
     def _mysql(self, statement: str, *arguments: object) -> list[tuple[Any, ...]]:
         with closing(devices_connection(self._settings)) as connection, connection.cursor() as cursor:

@@ -89,4 +89,4 @@ class World:
         states = [read_state(self.settings, stream) for stream in STREAMS]
         if any(state is None or state.lag for state in states):
             return False
-        return not self.oracle.open_alarms() and self.oracle.is_mailed(self.campaign.sns_killed)
+        return not self.oracle.open_alarms() and self.oracle.is_mailed()
