@@ -45,7 +45,7 @@ def show_editor(row_key: str, cells: Mapping[str, str], change: Change, close: C
             switch.on_value_change(lambda event: change({"alert_flag": "1" if event.value else "0"}))
         action("Done", close, quiet=False)
     assert first is not None
-    first.run_method("focus")
+    first.props("autofocus")  # not a call afterwards, which takes whoever is faster out of another field
 
 
 def _field(column: str, label: str, cells: Mapping[str, str], change: Change) -> ui.input:

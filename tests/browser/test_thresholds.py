@@ -174,6 +174,28 @@ def test_a_threshold_saved_in_the_page_changes_the_next_judgement(
     assert len({version.written_at for version in row_history(stack, normal)}) == 3, "an undo is an edit of its own"
 
 
+def test_an_edit_begins_in_the_first_field_and_takes_nobody_out_of_another(
+    stack: Settings, sign_in: SignIn, patient: str
+) -> None:
+    page = opened(sign_in("ops"), patient)
+    row_key = row_of(stack, patient, "low", "medium")
+    button = page.get_by_role("button", name=f"Edit {row_key}", exact=True)
+    button.click()
+    expect(page.get_by_label("Age from")).to_be_focused()
+    page.get_by_role("button", name="Done").click()
+    # Who is faster than the page: the field has the keyboard as soon as it is there.
+    page.evaluate(
+        """new MutationObserver((_, seen) => {
+            const field = document.querySelector('input[aria-label^="Delay"]');
+            if (field) { seen.disconnect(); field.focus(); }
+        }).observe(document.body, { childList: true, subtree: true })"""
+    )
+    button.click()
+    expect(page.get_by_label("Delay")).to_be_focused()
+    page.get_by_label("Message for doctors").wait_for()
+    expect(page.get_by_label("Delay")).to_be_focused()
+
+
 def test_an_overlapping_band_is_refused_with_a_picture_of_why(
     stack: Settings,
     sign_in: SignIn,
