@@ -23,7 +23,7 @@ from dashboard.limits.draft import Draft, StaleDraftError, differing
 from dashboard.limits.draft_panel import DraftPanel
 from dashboard.limits.editor import show_editor
 from dashboard.limits.history_dialog import show_history
-from dashboard.limits.lanes import lanes_of
+from dashboard.limits.lanes import Lane, lanes_of
 from dashboard.limits.patient_form import PatientForm
 from dashboard.limits.row_table import RowActs, show_rows
 from dashboard.limits.saving import save
@@ -138,6 +138,18 @@ class Desk:
         self._panel.show(self._draft)
 
     def _show(self) -> None:
+        lanes = self._show_choices()
+        self._picture.clear()
+        with self._picture:
+            show_picture(self._attribute, lanes_shown(lanes, self._age), "draft")
+        self._rows.clear()
+        with self._rows:
+            shown = rows_shown(self._draft.base.cells, self._draft.cells, self._group, self._age)
+            acts = RowActs(self._edit, self._switch, self._delete, self._take_back, self._history)
+            self._buttons = show_rows(shown, self._draft.base, self._zone, acts)
+
+    def _show_choices(self) -> list[Lane]:
+        """Whose limits, and of which age, there are to choose from; the lanes of the group."""
         lanes = lanes_of(self._draft.rows(self._group))
         ages = age_choices(lanes)
         self._age = self._age if self._age in ages else ALL_AGES
@@ -147,14 +159,7 @@ class Desk:
             self._patient = ""
         choice = {"": EVERYBODY} | {one: f"patient {one}" for one in patients}
         self._patient_select.set_options(choice, value=self._patient)
-        self._picture.clear()
-        with self._picture:
-            show_picture(self._attribute, lanes_shown(lanes, self._age), "draft")
-        self._rows.clear()
-        with self._rows:
-            shown = rows_shown(self._draft.base.cells, self._draft.cells, self._group, self._age)
-            acts = RowActs(self._edit, self._switch, self._delete, self._take_back, self._history)
-            self._buttons = show_rows(shown, self._draft.base, self._zone, acts)
+        return lanes
 
     def _changed(self) -> None:
         """The draft has changed."""
@@ -377,6 +382,15 @@ class Desk:
 
     def _others_edited(self, draft: Draft, now: TableState) -> None:
         if not draft:
+            if self._of_group(draft.base) == self._of_group(now):
+                # Nobody loses the place in the page, or what they have begun to type, to an edit of other limits.
+                self._draft = Draft(now, self._visit.account.name)
+                self._forget_stale()
+                shown = self._group, self._age
+                self._show_choices()
+                if (self._group, self._age) != shown:
+                    self._show()
+                return
             editing = self._editing
             self._begin_draft(now)
             if editing in now.cells:
@@ -391,6 +405,11 @@ class Desk:
             ui.label(f"The table was changed since this draft began: {', '.join(rows[:6]) or 'and changed back'}.")
             ui.label("The draft cannot be saved before it is taken over to the table as it is now.")
             action("Take the draft over", lambda: self._take_over(now), quiet=False)
+
+    def _of_group(self, table: TableState) -> dict[str, object]:
+        """The rows that are shown, each with who changed it last."""
+        rows = table.cells.items()
+        return {key: (row, table.last_change(key)) for key, row in rows if group_of(key, row) == self._group}
 
     def _take_over(self, now: TableState) -> None:
         with problems_told():

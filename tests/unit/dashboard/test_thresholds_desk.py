@@ -67,6 +67,25 @@ def test_what_is_edited_while_a_save_runs_is_the_next_draft(tmp_path: Path, monk
     on_a_desk(tmp_path, work)
 
 
+@pytest.mark.parametrize(("row_key", "stays"), [("glucose#001", True), (OTHER, False)])
+def test_an_edit_of_other_limits_takes_nobody_out_of_a_form_that_is_open(
+    tmp_path: Path, row_key: str, stays: bool
+) -> None:
+    async def work(desk: Desk) -> None:
+        desk._edit(ROW)
+        before = [element.id for element in (*desk._editor.default_slot.children, desk._buttons[ROW])]
+        now = edited(BASE, Edit({row_key: {"delay_seconds": "23"}}), "another")
+        desk._others_edited(desk._draft, now)
+        after = [element.id for element in (*desk._editor.default_slot.children, desk._buttons[ROW])]
+        assert (after == before) is stays
+        assert desk._editing == ROW
+        desk._set(ROW, {"delay_seconds": "21"})
+        assert desk._draft.base == now
+        assert changes(desk) == [f"{ROW} delay_seconds: {BASE.cells[ROW]['delay_seconds']} -> 21"]
+
+    on_a_desk(tmp_path, work)
+
+
 def test_that_the_table_was_changed_is_told_once_until_it_changes_again(tmp_path: Path) -> None:
     async def work(desk: Desk) -> None:
         desk._set(ROW, {"delay_seconds": "21"})
