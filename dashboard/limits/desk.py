@@ -386,10 +386,7 @@ class Desk:
                 # Nobody loses the place in the page, or what they have begun to type, to an edit of other limits.
                 self._draft = Draft(now, self._visit.account.name)
                 self._forget_stale()
-                shown = self._group, self._age
                 self._show_choices()
-                if (self._group, self._age) != shown:
-                    self._show()
                 return
             editing = self._editing
             self._begin_draft(now)

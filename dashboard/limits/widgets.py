@@ -43,8 +43,4 @@ def focus(element: ui.element | None) -> None:
     """Whoever works by keyboard goes on there, once the browser has made it."""
     if element is not None:
         # Not `ui.run_javascript`: what was pressed, and with it the place in the page, may be gone already.
-        # The browser makes it when it comes to it, on a busy machine some time after it has heard of it.
-        element.client.run_javascript(
-            f"const go = left => {{ const found = getHtmlElement({element.id});"
-            " if (found) found.focus(); else if (left) setTimeout(go, 50, left - 1); }; setTimeout(go, 0, 40);"
-        )
+        element.client.run_javascript(f"setTimeout(() => getHtmlElement({element.id})?.focus(), 0)")

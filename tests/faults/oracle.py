@@ -395,9 +395,7 @@ class Oracle:
     def hive_readings(self) -> list[tuple[Any, ...]]:
         """Id, patient, time of measurement and vitals of each reading in Hive."""
         found = self.hive("vital_readings", f"reading_id, {', '.join(COLUMNS)}")
-        return [
-            (*whose, *(int(value) for value in vitals)) for *whose, vitals in ((*row[:3], row[3:]) for row in found)
-        ]
+        return [(*row[:3], *map(int, row[3:])) for row in found]
 
     def hive_derived(self) -> list[str]:
         """Id of each derived value in Hive."""
