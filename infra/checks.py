@@ -76,14 +76,16 @@ LOOK_SECONDS = 1.0
 
 @dataclass(frozen=True)
 class Step:
-    """A command. It starts when those named in `after` have succeeded. What one that is not `live` writes is shown when
-    it has ended, so that it does not mix with what another writes. One that gives way has a session of its own."""
+    """A command. It starts when those named in `after` have ended; if one that `ends_all` fails, nothing goes on. What
+    one that is not `live` writes is shown when it has ended, so that it does not mix with what another writes. One that
+    gives way has a session of its own."""
 
     name: str
     command: Sequence[str]
     after: tuple[str, ...] = ()
     live: bool = True
     gives_way: bool = False
+    ends_all: bool = True
     environment: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -102,7 +104,8 @@ def chosen_tests(arguments: Sequence[str]) -> list[Step]:
 
 
 def all_tests() -> list[Step]:
-    """Every test and the short form of the faults, on one stack. The demo leaves it running."""
+    """Every test and the short form of the faults, on one stack. The demo leaves it running: without it none goes on.
+    Any other test that fails hides none of the rest."""
     reuse = {**TEST_STACK, "WARDWATCH_TEST_REUSE": "1"}
     demo, stack, own, unit = "the demo", "tests on the stack", "tests in worlds of their own", "unit tests"
     browser, quiet, apart = "tests in a browser", "tests beside a browser", "tests that look on"
@@ -112,7 +115,8 @@ def all_tests() -> list[Step]:
 
     def tests(name: str, arguments: Sequence[str], after: tuple[str, ...] = (), **options: Any) -> Step:
         report = REPORTS / f"{name.replace(' ', '-')}.xml"
-        return Step(name, [venv_program("pytest"), *arguments, f"--junitxml={report}"], after, **options)
+        command = [venv_program("pytest"), *arguments, f"--junitxml={report}"]
+        return Step(name, command, after, ends_all=name == demo, **options)
 
     beside = ["tests/unit", "--numprocesses=auto", "--dist=worksteal"]
     alone = [*on_servers("stops_servers", OUTAGES, KILLS), "--together=4"]
@@ -145,9 +149,10 @@ def require_embedded_servers(settings: Settings) -> None:
 
 
 def run_checks(settings: Settings, arguments: list[str], console: Console, faults: bool = False) -> int:
-    """Check the code while what is missing is installed, then run the tests. The first that fails ends all of it.
+    """Check the code while what is missing is installed, then run the tests.
 
-    Returns its exit status, or 0. No server is left running. Raises ConfigurationError when a server stands elsewhere.
+    Returns the exit status of the first that failed, or 0. No server is left running. Raises ConfigurationError when a
+    server stands elsewhere.
     """
     require_embedded_servers(settings)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
@@ -212,11 +217,12 @@ def run_long_faults(console: Console) -> int:
 
 
 def run(steps: Sequence[Step], console: Console) -> int:
-    """Run each step when it may, until all have succeeded or one has failed. Returns its exit status, or 0.
+    """Run each step when it may, until all have ended or one that ends all has failed. Returns the exit status of the
+    first that failed, or 0.
 
-    Those that still run when one has failed are told to end, as all are when we are, and given the time to clean up.
+    Those that still run when one has ended all are told to end, as all are when we are, and given the time to clean up.
     """
-    waiting, running, done = list(steps), list[_Running](), set[str]()
+    waiting, running, done, first_failure = list(steps), list[_Running](), set[str](), 0
     with ExitStack() as resources:
         resources.callback(_end_all, running)
         while waiting or running:
@@ -228,10 +234,12 @@ def run(steps: Sequence[Step], console: Console) -> int:
             _wait_a_moment(running[0].process)
             for one in [one for one in running if one.process.poll() is not None]:
                 running.remove(one)
-                if status := one.result(console):
-                    return status
+                status = one.result(console)
+                first_failure = first_failure or status
+                if status and one.ends_all:
+                    return first_failure
                 done.add(one.name)
-    return 0
+    return first_failure
 
 
 def _end_all(running: list[_Running]) -> None:
@@ -251,6 +259,7 @@ class _Running:
 
     def __init__(self, step: Step, output: IO[bytes] | None) -> None:
         self.name = step.name
+        self.ends_all = step.ends_all
         self._begun = time.monotonic()
         self._output = output
         self.process = subprocess.Popen(

@@ -1,4 +1,4 @@
-"""Steps of `./ward test`: in their order, at the same time where they may, and none after a failure."""
+"""Steps of `./ward test`: in their order, at the same time where they may, and none after one that ends all."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -125,6 +126,22 @@ def test_after_a_failure_nothing_is_started(tmp_path: Path) -> None:
     steps = [python("one", "raise SystemExit(2)"), python("two", f"open({str(mark)!r}, 'w')", after=("one",))]
     assert run(steps, Console()) == 2
     assert not mark.exists()
+
+
+def test_a_test_that_fails_hides_no_other_and_is_the_status(tmp_path: Path) -> None:
+    mark = tmp_path / "mark"
+    steps = [
+        replace(python("one", "raise SystemExit(2)"), ends_all=False),
+        replace(python("two", f"open({str(mark)!r}, 'w'); raise SystemExit(3)", after=("one",)), ends_all=False),
+        python("three", "pass", after=("two",)),
+    ]
+    assert run(steps, Console()) == 2
+    assert mark.exists()
+
+
+def test_only_without_the_demos_stack_no_other_test_is_run() -> None:
+    assert [step.name for step in checks.all_tests() if step.ends_all] == ["the demo"]
+    assert all(step.ends_all for step in checks.static_checks())
 
 
 def test_a_step_that_gives_way_is_nice_in_a_session_that_is_nice_as_a_whole(
