@@ -37,7 +37,11 @@ DEBIAN_PACKAGES: dict[str, Callable[[], str]] = {
 }
 """Package -> the program that shows that it is there, whoever installed it."""
 
-TEST_PACKAGES: dict[str, Callable[[], str]] = {"chromium": lambda: find_program("chromium")}
+TEST_PACKAGES: dict[str, Callable[[], str]] = {
+    "chromium": lambda: find_program("chromium"),
+    "iproute2": lambda: find_program("ss"),
+    "e2fsprogs": lambda: find_program("mkfs.ext4"),
+}
 """What only `./ward test` needs, in the same form."""
 
 JAR_PARTS = (

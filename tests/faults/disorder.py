@@ -1,10 +1,14 @@
-"""Faults other than a kill: servers that hang or are slow, connections that are cut, disks that are full."""
+"""Faults other than a kill: servers that hang or are slow, connections that are cut, disks that are full, power that is
+cut."""
 
 from __future__ import annotations
 
 import errno
+import fcntl
+import os
 import shutil
 import socket
+import struct
 import subprocess
 import threading
 import time
@@ -15,16 +19,21 @@ from pathlib import Path
 import psutil
 
 from infra import supervise
-from infra.render import data_dir
+from infra.render import data_dir, run_dir
 from infra.servers import find
 from infra.settings import Settings
 from tests.faults.campaign import family
+from tests.running import run_ward
 
 CUTS = 5
 CUT_PAUSE_SECONDS = 2.0
 CUT_SEEN_SECONDS = 5.0
+ENDED_SECONDS = 60.0
 HELD_BACK_SECONDS, PASSED_SECONDS = 0.3, 0.1
 MIB = 2**20
+GIB = 2**30
+EXT4_IOC_SHUTDOWN, NOTHING_WRITTEN = 0x8004587D, struct.pack("I", 2)
+"""What ext4 takes as the end of its disk's power: nothing reaches it any more, neither files nor journal."""
 
 
 def hang(settings: Settings, name: str, seconds: float) -> None:
@@ -96,6 +105,54 @@ def on_a_small_disk(settings: Settings, name: str, room_mib: int) -> Iterator[Pa
             _run("umount", str(directory))
             directory.rmdir()
             elsewhere.rename(directory)
+
+
+@contextmanager
+def on_a_disk_of_its_own(settings: Settings, room_gib: int) -> Iterator[Path]:
+    """Move the data of all servers, which do not run, to an ext4 of its own with `room_gib` to spare, and back again,
+    with them stopped once more. Yields the image of its disk."""
+    directory = data_dir(settings)
+    elsewhere, image = directory.with_name("data-elsewhere"), directory.with_name("data.img")
+    size = sum(path.stat().st_size for path in directory.rglob("*") if path.is_file() and not path.is_symlink())
+    directory.rename(elsewhere)
+    directory.mkdir(mode=0o700)
+    with image.open("wb") as file:
+        file.truncate(size + room_gib * GIB)
+    _run("mkfs.ext4", "-q", str(image))
+    _run("mount", "-o", "loop", str(image), str(directory))
+    _run("cp", "-a", f"{elsewhere}/.", str(directory))
+    try:
+        yield image
+    finally:
+        run_ward("down")
+        shutil.rmtree(elsewhere)
+        _run("cp", "-a", str(directory), str(elsewhere))
+        _run("umount", str(directory))
+        directory.rmdir()
+        elsewhere.rename(directory)
+        image.unlink()
+
+
+def cut_power(settings: Settings, image: Path) -> float:
+    """End every process at once together with the disk below their data, which keeps what was told to be flushed, as
+    after a power cut, and is there again afterwards. Returns when it was (epoch seconds)."""
+    directory = data_dir(settings)
+    supervisor = int((run_dir(settings) / "supervisord.pid").read_text())
+    programs = family(supervisor)
+    with _stopped_in_its_tracks(programs):
+        at = time.time()
+        disk = os.open(directory, os.O_RDONLY)
+        try:
+            fcntl.ioctl(disk, EXT4_IOC_SHUTDOWN, NOTHING_WRITTEN)
+        finally:
+            os.close(disk)
+        for program in programs:
+            with suppress(psutil.NoSuchProcess):
+                program.kill()
+    psutil.wait_procs(programs, timeout=ENDED_SECONDS)
+    _run("umount", str(directory))
+    _run("mount", "-o", "loop", str(image), str(directory))
+    return at
 
 
 @contextmanager
