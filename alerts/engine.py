@@ -27,6 +27,7 @@ from alerts.book import AlarmBook
 from alerts.contacts import ImportRequests, start_import
 from alerts.database import in_transaction, mysql_errors, now_ms
 from alerts.decide import Changes, Notification
+from alerts.deleted_unread import DELETED_UNREAD, deleted_unread, read_on, told
 from alerts.expected import changed_seconds_of
 from alerts.feed import Feed
 from alerts.manner import manner_of
@@ -38,6 +39,7 @@ from alerts.signal_watch import SignalWatch
 from alerts.silences import load_in_force
 from alerts.technical import CONTACT_MISSING, open_subjects, record_technical, technical
 from alerts.threads import Threads
+from alerts.unwatched import Unwatched
 from alerts.wards import contacts_of, coverage_alarms, wards_of_alarms, wards_on_record, whereabouts
 from alerts.watchdog import is_watchdog, watchdog_notification
 from clinical.messages import WATCHDOG_PATIENT, Breach, TechnicalAlarm
@@ -87,11 +89,11 @@ log = get_logger(STREAM)
 
 @dataclass
 class Step:
-    """What one step has to write. `outcomes`: of orders, by their id."""
+    """What one step has to write. `own`: technical alarms of the engine's own; `outcomes`: of orders, by their id."""
 
     batch: Batch
     changes: Changes
-    contacts: Sequence[TechnicalAlarm]
+    own: Sequence[TechnicalAlarm]
     signals: SignalAlarms = field(default_factory=SignalAlarms)
     outcomes: dict[int, str] = field(default_factory=dict)
 
@@ -105,6 +107,7 @@ class Step:
             or batch.malformed
             or changes.alarms
             or changes.notifications
+            or self.own
             or self.signals.alarms
             or self.signals.held is not None
             or self.outcomes
@@ -136,6 +139,9 @@ class Engine:
         self._bedside = Bedside()
         self._book = AlarmBook(manner, self._bedside, changed_seconds_of(settings))
         self._signals = SignalWatch(settings, self._style, clock())
+        self._unwatched = Unwatched(settings, clock())
+        self._lost_unread: dict[tuple[str, int], tuple[int, int]] = {}
+        self._told_unread: set[str] = set()
         self._seen: OrderedDict[bytes, None] = OrderedDict()
         self._missing: dict[str, int] = {}
         self._offsets: Offsets = {}
@@ -156,10 +162,14 @@ class Engine:
             self._seen = OrderedDict.fromkeys(store.load_seen(cursor))
             self._missing = dict.fromkeys(open_subjects(cursor, CONTACT_MISSING), 0)
             self._signals.start(cursor)
+            self._unwatched.start(cursor)
+            self._told_unread = open_subjects(cursor, DELETED_UNREAD)
             self._book.load(store.load_alarms(cursor), self._clock())
 
         in_transaction(self._connection, load)
-        for partition, (low, high) in self._feed.extents().items():
+        extents = self._feed.extents()
+        self._lost_unread = deleted_unread(self._offsets, extents)
+        for partition, (low, high) in extents.items():
             if high < self._offsets[partition]:
                 log.error("a topic was made anew; reading it from its beginning", topic=partition[0])
                 self._unwritten[partition] = low
@@ -175,15 +185,17 @@ class Engine:
             self._bedside.clock_was_set_back()
         self._stepped_at = now
         outcomes = self._hear_people(now)
-        watchdogs = self._judge(batch, now)
+        watchdogs, watch_is_heard = self._judge(batch, now)
         is_level = self._feed.is_level()
         if is_level:
             self._book.tick(now)
         signals = self._signals.look(now, behind=not is_level)
-        contacts, ask = self._contact_alarms(batch.breaches, now)
+        own, ask = self._contact_alarms(batch.breaches, now)
+        own += self._unwatched.look(now, behind=not is_level, heard=watch_is_heard)
+        own += self._unread_alarms(now, is_level)
         changes = self._book.close(now, only_news=self._catches_up(is_level, now))
         changes.notifications += watchdogs
-        self._write(Step(batch, changes, contacts, signals, outcomes), now)
+        self._write(Step(batch, changes, own, signals, outcomes), now)
         if ask:
             self._ask_import()
         return batch
@@ -245,12 +257,14 @@ class Engine:
                 self._book.moved(patient, one_line(stay.ward, WARD_MAX))
         self._signals.left(left)
 
-    def _judge(self, batch: Batch, now: int) -> list[Notification]:
-        """Tell breaches and values to the book, in their order; what the watchdog's have become."""
-        watchdogs = []
+    def _judge(self, batch: Batch, now: int) -> tuple[list[Notification], bool]:
+        """Tell breaches and values to the book, in their order; what the watchdog's breaches have become, and whether
+        a reading of it was among the values."""
+        watchdogs, is_heard = [], False
         for one in batch.inputs:
             if isinstance(one, Seen):
                 if one.patient_id == WATCHDOG_PATIENT:
+                    is_heard = True
                     continue
                 for value in self._remember_values(one):
                     self._book.set_back(one.patient_id, value, now)
@@ -260,7 +274,7 @@ class Engine:
                 watchdogs.append(watchdog_notification(one, uuid.uuid4().hex, now))
             else:
                 self._book.breach(one, now)
-        return watchdogs
+        return watchdogs, is_heard
 
     def _known(self, records: Iterable[Record]) -> list[Record]:
         """Records that are new; of those that were read before, the values are remembered."""
@@ -314,6 +328,15 @@ class Engine:
                 ask = True
         return alarms, ask
 
+    def _unread_alarms(self, now: int, is_level: bool) -> list[TechnicalAlarm]:
+        """What Kafka had deleted before we read it, once, and once that all that was left has been read."""
+        alarms = [told(partition, gone, now) for partition, gone in self._lost_unread.items()]
+        self._told_unread.update(f"{topic}/{number}" for topic, number in self._lost_unread)
+        self._lost_unread = {}
+        if is_level and not alarms:
+            alarms, self._told_unread = read_on(self._told_unread, now), set()
+        return alarms
+
     def _write(self, step: Step, now: int) -> None:
         self._unwritten.update(step.batch.offsets)
         if step.is_empty and not (self._unwritten and not 0 <= now - self._written_at < OFFSETS_MS):
@@ -331,7 +354,7 @@ class Engine:
         store.save_alarms(cursor, list(changes.alarms.values()))
         store.add_notifications(cursor, changes.notifications)
         store.add_events(cursor, changes.events)
-        alarms = [*step.batch.technical, *step.contacts, *step.signals.alarms]
+        alarms = [*step.batch.technical, *step.own, *step.signals.alarms]
         if changes.notifications:
             wards = {one.ward for one in changes.notifications if one.kind == "clinical"}
             alarms += coverage_alarms(cursor, wards, self._rule.told, now, all_wards=False)

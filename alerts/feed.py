@@ -58,7 +58,7 @@ class Feed:
                     "group.id": CONSUMER,
                     "enable.auto.commit": False,
                     "enable.auto.offset.store": False,
-                    "auto.offset.reset": "earliest",
+                    "auto.offset.reset": "error",
                     "isolation.level": "read_committed",
                     "enable.partition.eof": True,
                     "topic.metadata.refresh.interval.ms": 30_000,
@@ -96,6 +96,8 @@ class Feed:
         with self._unavailable():
             for key, first in self._before(offsets, back or {}, now).items():
                 self._starts[key] = max(first, offsets[key] - most_back, 0)
+        for key, (low, _) in self.extents().items():
+            self._starts[key] = max(self._starts[key], low)
         self._level = Level(self._partitions)
         self._heard = dict.fromkeys(self._partitions, self._clock())
         self._consumer.assign([TopicPartition(*key, at or OFFSET_BEGINNING) for key, at in self._starts.items()])
@@ -248,7 +250,9 @@ class Feed:
         if error.code() == KafkaError._PARTITION_EOF:
             self._at_end.add(partition)
             return False
-        if error.fatal() or error.code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
+        # Kafka no longer has what comes next: `start_at` goes on, after a start that notices it.
+        is_over = error.code() in (KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._AUTO_OFFSET_RESET)
+        if error.fatal() or is_over:
             raise UnavailableError("Kafka", self._settings.bootstrap_servers, error.str())
         log.warning("Kafka reports", reason=error.str())
         return False

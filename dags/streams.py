@@ -52,7 +52,8 @@ get on.
   the task fails and says which part had one last. The variable `streams_watchdog` holds (epoch ms) when the newest that
   came was sent and how long it took. Nobody is mailed a watchdog, and no table of analysts holds one.
 * **Mails to ops**: one when trouble begins or changes and one when it is over, straight through SNS, not each minute.
-  What ops know is kept in the variable `ops_told_streams_watch`.
+  What ops know is kept in the variable `ops_told_streams_watch`. That this DAG itself does not run is told by the alert
+  engine, when it has had no watchdog for `streams.max_unwatched_seconds`.
 * **Interval and backfill**: none. A run for the past does nothing and says so.
 * **To stop a stream for good** pause this DAG first, else it is started again within a minute.
 * The limits are the settings `streams.max_silence_seconds`, `…max_start_seconds`, `…restart_grace_seconds`,

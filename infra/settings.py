@@ -376,6 +376,7 @@ class Streams(Frozen):
     max_stuck_seconds: float = Field(3600, description="nothing of a backlog handled for longer: restarted")
     min_backlog_records: int = Field(10_000, description="fewer waiting records are not a backlog")
     max_watchdog_seconds: float = Field(240, description="no watchdog through the alarm path for longer: ops are told")
+    max_unwatched_seconds: float = Field(600, gt=0, description="no watchdog sent for longer: the engine tells ops")
 
 
 class Retention(Frozen):

@@ -51,7 +51,8 @@ def watch_streams(settings: Settings) -> None:
     reason, for those that are still in trouble afterwards, and when no watchdog has come through for too long.
     """
     walk = watchdog_path.send(settings)
-    limits = Limits(**settings.streams.model_dump(exclude={"restart_grace_seconds", "max_watchdog_seconds"}))
+    others = {"restart_grace_seconds", "max_watchdog_seconds", "max_unwatched_seconds"}
+    limits = Limits(**settings.streams.model_dump(exclude=others))
     now = time.time()
     known, troubles = look(settings, _recall(), limits)
     down = servers_down(settings)

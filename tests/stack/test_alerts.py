@@ -14,8 +14,11 @@ from typing import Any
 
 import pytest
 from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka.admin import AdminClient
 
-from alerts.engine import STREAM
+from alerts.deleted_unread import DELETED_UNREAD
+from alerts.engine import STREAM, TOPICS, Engine
+from alerts.feed import Feed
 from alerts.inbox import received_mails
 from alerts.message import NOT_IMPORTED, NOT_ON_RECORD
 from alerts.publisher import Publisher
@@ -240,6 +243,34 @@ def test_of_a_technical_alarm_that_changes_twice_at_once_the_last_mail_tells_how
     publish(stack, TECHNICAL_ALARMS, key, {**alarm, "cleared": True})
     own_engine.drain(await_condition)
     assert query(stack, "SELECT COUNT(*), COUNT(ended_at) FROM alarms WHERE technical_key = %s", key) == [(2, 2)]
+
+
+def test_ops_are_told_of_messages_that_kafka_deleted_before_the_engine_had_read_them(
+    stack: Settings, own_engine: OwnEngine, await_condition: Await
+) -> None:
+    own_engine.drain(await_condition)
+    key, begun = unique("test_cause"), now_ms()
+    publish(stack, TECHNICAL_ALARMS, key, technical_alarm(alarm_key=key, kind="test_cause", raised_at=begun))
+    [deleted] = AdminClient(kafka_config(stack)).delete_records([TopicPartition(TECHNICAL_ALARMS, 0, -1)]).values()
+    first_left = deleted.result(30).low_watermark
+    with closing(alerts_connection(stack)) as connection, closing(Feed(stack, TOPICS)) as feed:
+        engine = Engine(stack, connection, feed, own_engine.ask_import, now_ms)
+        engine.start()
+
+        def told() -> list[tuple[str, str]]:
+            engine.step(0.2)
+            mails = "SELECT notice, body FROM notifications WHERE attribute = %s AND created_at >= %s ORDER BY seq"
+            return [(notice, body) for notice, body in query(stack, mails, DELETED_UNREAD, begun)]
+
+        await_condition(lambda: len(told()) > 1, 60, "nobody noticed what was deleted", 0)
+        (raised, body), (cleared, _) = told()
+        assert (raised, cleared) == ("raised", "cleared")
+        assert f"of {TECHNICAL_ALARMS}, partition 0" in body
+        assert f"to {first_left - 1})" in body
+        publish(stack, TECHNICAL_ALARMS, key, technical_alarm(alarm_key=key, kind="test_cause", raised_at=now_ms()))
+        publish(stack, TECHNICAL_ALARMS, key, technical_alarm(alarm_key=key, kind="test_cause", cleared=True))
+        about = "SELECT COUNT(*), COUNT(ended_at) FROM alarms WHERE technical_key = %s"
+        await_condition(lambda: told() and query(stack, about, key) == [(1, 1)], 60, "the engine did not go on", 0)
 
 
 def test_a_ward_without_subscriber_is_a_technical_alarm_until_someone_subscribes(

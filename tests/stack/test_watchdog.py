@@ -12,6 +12,7 @@ import pytest
 from alerts.housekeeping import forget_watchdogs
 from alerts.inbox import received_mails
 from alerts.store import add_notifications
+from alerts.unwatched import UNWATCHED
 from alerts.watchdog import watchdog_notification, watchdog_reading
 from alerts.watchdog_queue import WatchdogQueue
 from clinical import tables
@@ -29,7 +30,7 @@ from infra.kafka_io import committed_messages, publish
 from infra.settings import Settings
 from spark_jobs.derive_vitals import CHECKPOINTS
 from spark_jobs.transforms.derived import NEWS2
-from tests.stack.alerting import MAIL_SECONDS, now_ms, query, unique
+from tests.stack.alerting import MAIL_SECONDS, in_place_of_the_engine, now_ms, query, unique
 from tests.stack.watching import FAILED, OVER, WatchMails, fails, paused_streams, running_streams
 from tests.unit.alerts.breaches import breach
 
@@ -103,6 +104,28 @@ def test_ops_are_told_once_that_none_comes_through_and_where_they_stay_though_ev
     [told] = [mail["text"] for mail in watch.mails() if mail["subject"] == FAILED]
     assert "The alarm path lets nothing through" in told
     assert f"in {VITAL_INFO} and not in {DOCTORS_QUEUE}" in told
+
+
+def test_the_engine_tells_ops_once_that_nobody_watches_the_streams_and_once_that_somebody_does(
+    stack: Settings, await_condition: Await
+) -> None:
+    impatient = stack.streams.model_copy(update={"max_unwatched_seconds": 2})
+    told = "SELECT notice FROM notifications WHERE attribute = %s AND created_at >= %s ORDER BY seq"
+    with in_place_of_the_engine(stack.model_copy(update={"streams": impatient})) as own:
+        own.drain(await_condition)
+        begun = own.now = now_ms()
+
+        def told_after_a_step() -> list[str]:
+            own.now = max(own.now, now_ms())
+            own.engine.step(0.2)
+            return [notice for (notice,) in query(stack, told, UNWATCHED, begun)]
+
+        await_condition(told_after_a_step, 60, "nobody noticed that nobody watches", 0)
+        own.now += 60_000
+        assert told_after_a_step() == ["raised"]
+        publish(stack, VITAL_INFO, WATCHDOG_PATIENT, watchdog_reading(now_ms()))
+        await_condition(lambda: len(told_after_a_step()) > 1, 60, "the watchdog was not heard", 0)
+        assert told_after_a_step() == ["raised", "cleared"]
 
 
 def test_analysts_never_see_it(stack: Settings, await_condition: Await) -> None:

@@ -25,6 +25,7 @@ class MemoryConsumer:
     """Topics of one partition; `times` has the time of each message, in order."""
 
     times: tuple[int, ...] = ()
+    low = 0
 
     def __init__(self, _config: dict[str, Any]) -> None:
         self.assigned: list[TopicPartition] = []
@@ -40,6 +41,9 @@ class MemoryConsumer:
             for one, at in zip(asked, found, strict=True)
         ]
 
+    def get_watermark_offsets(self, _partition: TopicPartition, timeout: float) -> tuple[int, int]:
+        return self.low, len(self.times)
+
     def assign(self, partitions: list[TopicPartition]) -> None:
         self.assigned.extend(partitions)
 
@@ -52,7 +56,7 @@ def starts(monkeypatch: pytest.MonkeyPatch, times: Iterable[int], stored: int, m
     one.start_at({(READINGS, 0): stored, (BREACHES, 0): 70}, {READINGS: 300_000}, most_back, NOW)
     consumer: Any = one._consumer
     found = {at.topic: at.offset for at in consumer.assigned}
-    assert found[BREACHES] == 70
+    assert found[BREACHES] == max(70, MemoryConsumer.low)
     return int(found[READINGS])
 
 
@@ -77,3 +81,8 @@ def test_never_more_than_the_most_is_read_again(monkeypatch: pytest.MonkeyPatch)
 
 def test_a_topic_of_which_nothing_was_read_begins_at_its_beginning(monkeypatch: pytest.MonkeyPatch) -> None:
     assert starts(monkeypatch, range(END), 0) in (0, OFFSET_BEGINNING)
+
+
+def test_what_kafka_no_longer_has_is_begun_at_the_first_that_it_has(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(MemoryConsumer, "low", END - 100)
+    assert starts(monkeypatch, range(END), END - 1000) == END - 100
