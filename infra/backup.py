@@ -11,11 +11,13 @@ from starting on a half of it.
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import importlib
+import os
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -30,6 +32,7 @@ from infra.settings import Settings
 
 FORMAT = 1
 MANIFEST = "manifest.json"
+PARTIAL = ".partial"
 MARK = "restore.unfinished"
 RECONCILED_BY = (
     ("metastore", "hive.bootstrap:bootstrap"),
@@ -93,23 +96,53 @@ def save(settings: Settings, directory: Path, console: Console) -> None:
     """Make a backup. Under its name it is whole: until then it is `directory` with `.partial` after it.
 
     Raises ConfigurationError when the directory is there already, WardError when a server does not run or does not give
-    its data, when the disk does not take it, or when a restore was interrupted; nothing is left behind then.
+    its data, when the disk does not take it, or when a restore was interrupted; nothing is left behind then. What one
+    that was killed has left goes with the next beside it.
     """
     require_finished(settings)
     if directory.exists():
         raise ConfigurationError(f"{directory} is there already: name a new directory.")
     if down := [part.server for part in parts_of(settings) if not _runs(settings, part.server)]:
         raise WardError(f"Not running: {', '.join(down)}. Start the stack with `./ward up`, then make the backup.")
-    partial = directory.with_name(f"{directory.name}.partial")
+    partial = directory.with_name(f"{directory.name}{PARTIAL}")
     try:
-        shutil.rmtree(partial, ignore_errors=True)
+        _remove_abandoned(directory.parent)
         partial.mkdir(parents=True, mode=0o700)
-        _fill(settings, partial, console)
-        partial.rename(directory)
-    except BaseException as error:
+        with _held(partial), _removed_on_error(partial):
+            _fill(settings, partial, console)
+            partial.rename(directory)
+    except FileExistsError as error:
+        raise WardError(f"{directory} is being made by another `./ward backup`: name a new directory.") from error
+    except OSError as error:
+        raise WardError(f"{directory} cannot be written: {error.strerror or error}.") from error
+
+
+def _remove_abandoned(beside: Path) -> None:
+    """Remove what backups that were killed have left: patients' contacts that nobody would look for."""
+    files = {part.file for part in PARTS} | {MANIFEST}
+    for left in beside.glob(f"*{PARTIAL}"):
+        if left.is_dir() and {path.name for path in left.iterdir()} <= files:
+            with suppress(BlockingIOError), _held(left):
+                shutil.rmtree(left)
+
+
+@contextmanager
+def _held(partial: Path) -> Iterator[None]:
+    """A backup in the making is held by its process, whose end lets go of it. Raises BlockingIOError when it is."""
+    held = os.open(partial, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    finally:
+        os.close(held)
+
+
+@contextmanager
+def _removed_on_error(partial: Path) -> Iterator[None]:
+    try:
+        yield
+    except BaseException:
         shutil.rmtree(partial, ignore_errors=True)
-        if isinstance(error, OSError):
-            raise WardError(f"{directory} cannot be written: {error.strerror or error}.") from error
         raise
 
 

@@ -79,6 +79,35 @@ def test_a_backup_that_failed_leaves_nothing_behind(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_what_a_killed_backup_left_goes_with_the_next_one_beside_it_and_nothing_else_does(
+    settings: Settings, tmp_path: Path
+) -> None:
+    for name, file in (("killed.partial", "words.txt"), ("download.partial", "somebody-elses"), ("whole", "words.txt")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / file).touch()
+    backup.save(settings, tmp_path / "backup", Console(quiet=True))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["backup", "download.partial", "whole"]
+
+
+def test_a_backup_that_is_being_made_is_left_alone(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refused = []
+
+    def disturbed(settings: Settings, path: Path) -> None:
+        """Meanwhile somebody makes another of the same name."""
+        monkeypatch.setattr(backup, "PARTS", (backup.Part("words.txt", "words", "mariadb", write_words, fail),))
+        with pytest.raises(WardError, match="is being made by another"):
+            backup.save(settings, tmp_path / "backup", Console(quiet=True))
+        refused.append(path)
+        write_words(settings, path)
+
+    monkeypatch.setattr(backup, "PARTS", (backup.Part("words.txt", "words", "mariadb", disturbed, fail),))
+    backup.save(settings, tmp_path / "backup", Console(quiet=True))
+    assert len(refused) == 1
+    backup.check(settings, tmp_path / "backup")
+
+
 def test_a_changed_file_is_refused_by_name(settings: Settings, saved: Path) -> None:
     (saved / "words.txt").write_text(WORDS.replace("a", "o", 1))
     with pytest.raises(ConfigurationError, match=r"words.txt is not what the backup wrote.*nothing was changed"):
