@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import posixpath
+import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
-from infra.checkpoints import Offsets, clear_unbegun, read_checkpoint
+from infra.checkpoints import Checkpoint, Offsets, clear_unbegun, read_checkpoint
 from infra.clients import hdfs
 from infra.errors import ConfigurationError
 from infra.lag import Extents, TopicEnds
@@ -40,6 +42,11 @@ def compare(extents: Extents, offsets: Offsets) -> Mismatch:
     )
 
 
+def aside(checkpoint: str) -> str:
+    """Where a checkpoint is to be moved that no query goes on from: there it is removed after a while."""
+    return f"{checkpoint}{SET_ASIDE}{time.time_ns() // 1_000_000}"
+
+
 def overdue(paths: Iterable[str], checkpoint: str, now: datetime, days: int) -> list[str]:
     """Those of the paths that are of this checkpoint and were set aside more than so many days ago. Pure."""
     before_ms = (now - timedelta(days=days)).timestamp() * 1000
@@ -61,18 +68,16 @@ def check_checkpoint(
     checkpoint, files = settings.hdfs_path("checkpoints", name), hdfs(settings)
     clear_unbegun(files, checkpoint)
     found = compare(ends.extents(sources), _offsets(settings, checkpoint, stream))
-    now, days = datetime.now(UTC), settings.retention.set_aside_days
-    beside = posixpath.dirname(checkpoint)
-    for old in overdue(files.ls(beside, detail=False) if files.exists(beside) else (), checkpoint, now, days):
-        files.rm(old, recursive=True)
-    aside = f"{checkpoint}{SET_ASIDE}{int(now.timestamp() * 1000)}"
+    remove_overdue(settings, files, checkpoint)
+    moved_to = aside(checkpoint)
     if found.beyond:
-        files.mv(checkpoint, aside)
+        files.mv(checkpoint, moved_to)
     topics = " and ".join(sources)
     alarms.set(
         "checkpoint_set_aside",
         f"{topics} end before the checkpoint {checkpoint}: the topics were made anew. The checkpoint was moved to "
-        f"{aside} on HDFS and {stream} begins anew, a while back. A start of {stream} after {days} days removes it."
+        f"{moved_to} on HDFS and {stream} begins anew, a while back. A start of {stream} after "
+        f"{settings.retention.set_aside_days} days removes it."
         if found.beyond
         else None,
     )
@@ -86,13 +91,28 @@ def check_checkpoint(
     )
 
 
-def _offsets(settings: Settings, checkpoint: str, stream: str) -> Offsets:
+def remove_overdue(settings: Settings, files: Any, checkpoint: str) -> None:
+    """Remove what was set aside of this checkpoint more than `retention.set_aside_days` ago. Raises UnavailableError
+    when HDFS is away."""
+    beside = posixpath.dirname(checkpoint)
+    paths = files.ls(beside, detail=False) if files.exists(beside) else ()
+    for old in overdue(paths, checkpoint, datetime.now(UTC), settings.retention.set_aside_days):
+        files.rm(old, recursive=True)
+
+
+def read_or_refuse(files: Any, checkpoint: str, advice: str) -> Checkpoint | None:
+    """The checkpoint in this directory on HDFS; None: not begun. Raises ConfigurationError, with the advice, when it
+    cannot be read, as after HDFS lost a block of it."""
     try:
-        reached = read_checkpoint(hdfs(settings), checkpoint)
+        return read_checkpoint(files, checkpoint)
     except (ValueError, KeyError, TypeError, AttributeError, FileNotFoundError) as error:
-        raise ConfigurationError(
-            f"The checkpoint {checkpoint} on HDFS cannot be read ({error}): move it to another name and start "
-            f"{stream} again; it then begins anew a while back, repeats are dropped by id, and what came before is not "
-            "judged."
-        ) from error
+        raise ConfigurationError(f"The checkpoint {checkpoint} on HDFS cannot be read ({error}): {advice}") from error
+
+
+def _offsets(settings: Settings, checkpoint: str, stream: str) -> Offsets:
+    advice = (
+        f"move it to {aside(checkpoint)} and start {stream} again; it then begins anew a while back, repeats are "
+        "dropped by id, and what came before is not judged."
+    )
+    reached = read_or_refuse(hdfs(settings), checkpoint, advice)
     return reached.offsets if reached else {}

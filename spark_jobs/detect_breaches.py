@@ -30,7 +30,7 @@ from infra.metrics import CONTACTS_VERSION, StreamMetrics
 from infra.settings import Settings
 from infra.stream import run_stream
 from spark_jobs.alarms import Alarms
-from spark_jobs.checkpoint import check_checkpoint
+from spark_jobs.checkpoint import aside, check_checkpoint
 from spark_jobs.detection.lag import lag_records
 from spark_jobs.detection.place import Place
 from spark_jobs.detection.query import Judged, judged, start_query
@@ -211,10 +211,10 @@ class Detection:
         raise WardError(f"The detection query ended by itself: {reason} {self._hint()}")
 
     def _hint(self) -> str:
+        checkpoint = self._settings.hdfs_path("checkpoints", self._place.checkpoint)
         return (
-            "If this comes back at each start, the checkpoint may be of another version: move "
-            f"{self._settings.hdfs_path('checkpoints', self._place.checkpoint)} on HDFS to another name and start "
-            f"{NAME} again. What came more than an hour before is then not judged."
+            f"If this comes back at each start, the checkpoint may be of another version: move {checkpoint} on HDFS to "
+            f"{aside(checkpoint)} and start {NAME} again. What came more than an hour before is then not judged."
         )
 
     def _measure(self) -> None:

@@ -25,6 +25,7 @@ from infra.metrics import StreamMetrics
 from infra.priority import give_way
 from infra.settings import Settings
 from infra.stream import run_stream
+from spark_jobs.checkpoint import aside, read_or_refuse, remove_overdue
 from spark_jobs.clock import BatchClock
 from spark_jobs.first_batch import has_begun
 from spark_jobs.kafka import kafka_source
@@ -40,6 +41,11 @@ from spark_jobs.transforms.readings import without_watchdog
 NAME = "land-vitals"
 POLL_SECONDS, START_POLL_SECONDS = 2.0, 0.2
 AQE_EMPTY_RELATION = "org.apache.spark.sql.execution.adaptive.AQEPropagateEmptyRelation"
+UNREADABLE = (
+    "where landing stopped is not known. If HDFS misses a block for now (`hdfs fsck`), landing goes on when that is "
+    "back. Once it is moved to {}, a start of {} lands all that Kafka has, so first drop the partitions of Hive that "
+    "hold any of it, or its readings are there twice."
+)
 LOCK_SECONDS = 30.0
 """How long a restarted job waits for MySQL to notice that its predecessor died."""
 
@@ -139,9 +145,10 @@ class LandingJob:
 
     def _start(self, spark: SparkSession, stream: LandingStream, ends: TopicEnds) -> StreamingQuery:
         checkpoint = self.checkpoint(stream)
-        clear_unbegun(hdfs(self._settings), checkpoint)
-        begun = read_checkpoint(hdfs(self._settings), checkpoint)
-        if begun:
+        files = hdfs(self._settings)
+        clear_unbegun(files, checkpoint)
+        remove_overdue(self._settings, files, checkpoint)
+        if begun := read_or_refuse(files, checkpoint, UNREADABLE.format(aside(checkpoint), NAME)):
             check_retention(self._settings, ends, stream.topic, begun, checkpoint)
         for table in stream.tables:
             sweep_staging(self._settings, table)
@@ -175,7 +182,8 @@ class LandingJob:
         if self._failures:
             raise self._failures[0]
         error = query.exception()
-        raise error if error else WardError(f"The query {query.name} ended by itself.")
+        reason = str(error).strip().splitlines()[0] if error else "it gave no reason"
+        raise WardError(f"The query {query.name} ended by itself: {reason}") from error
 
     def _lag(self, ends: TopicEnds) -> int:
         files = hdfs(self._settings)

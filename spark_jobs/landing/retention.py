@@ -12,7 +12,7 @@ from infra.kafka_io import publish
 from infra.lag import TopicEnds
 from infra.log import get_logger
 from infra.settings import Settings
-from spark_jobs.checkpoint import compare
+from spark_jobs.checkpoint import aside, compare
 
 SOURCE = "land-vitals"
 log = get_logger(SOURCE)
@@ -28,7 +28,8 @@ def check_retention(settings: Settings, ends: TopicEnds, topic: str, checkpoint:
     if found.beyond:
         raise ConfigurationError(
             f"The topic {topic} ends before what was landed of it, so it was made anew. If its messages were never "
-            f"landed, move {path} on HDFS to another name and start {SOURCE} again, which then lands it from its start."
+            f"landed, move {path} on HDFS to {aside(path)} and start {SOURCE} again, which then lands it from its "
+            "start."
         )
     kind = f"{topic}_not_landed"
     detail = (
