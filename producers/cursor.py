@@ -111,4 +111,7 @@ class CursorState:
             gaps = tuple(Gap(int(first), int(last), now + left / 1000) for first, last, left in message["gaps"])
             return cls(int(message["cursor"]), gaps)
         except (orjson.JSONDecodeError, KeyError, TypeError, ValueError) as error:
-            raise WardError(f"The stored cursor cannot be read ({error}): {raw[:200]!r}") from error
+            raise WardError(
+                f"The stored cursor cannot be read ({error}): {raw[:200]!r}. Go on with the version of Wardwatch that "
+                "wrote it: without a cursor every row of the source would be published once more."
+            ) from error
