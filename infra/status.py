@@ -16,9 +16,10 @@ from infra.metrics import StreamState, read_state
 from infra.servers import Server, all_of
 from infra.settings import Settings
 
-COLOURS = {"up": "green", "starting": "yellow", "down": "red"}
+COLOURS = {"up": "green", "starting": "yellow", "hangs": "red", "down": "red"}
 STALE_SECONDS = 90
-"""A stream that finished no loop for this long is not up, though its process lives."""
+"""A stream that finished no loop for this long is not up, though its process lives. Neither that nor a server that is
+not ready is starting any more after `streams.max_start_seconds`: it hangs."""
 
 
 @dataclass(frozen=True)
@@ -57,9 +58,10 @@ def row_of(
     """The state of one by its own readiness check, which takes its time with a server that hangs. `process` is what
     the supervisor knows of it."""
     stream = read_state(settings, server.name) if server.is_stream and process and process.pid else None
-    state = _state(settings, server, process, stream, now())
+    known = unchecked(settings, server, process, now)
+    state = "up" if known.state != "down" and _is_up(settings, server, stream, now()) else known.state
     return replace(
-        unchecked(settings, server, process),
+        known,
         state=state,
         memory_bytes=process.memory_bytes() if process else 0,
         lag=stream.lag if stream else None,
@@ -69,11 +71,16 @@ def row_of(
     )
 
 
-def unchecked(settings: Settings, server: Server, process: supervise.Process | None) -> Row:
+def unchecked(
+    settings: Settings, server: Server, process: supervise.Process | None, now: Callable[[], float] = time.time
+) -> Row:
     """What is known of one without asking it: it is starting, or hangs, or is down."""
+    state = "down"
+    if process is not None and _lives(process):
+        state = "starting" if now() - process.started <= settings.streams.max_start_seconds else "hangs"
     return Row(
         name=server.name,
-        state="starting" if _lives(process) else "down",
+        state=state,
         since=process.started if process else 0,
         pid=process.pid if process else 0,
         memory_bytes=0,
@@ -83,23 +90,19 @@ def unchecked(settings: Settings, server: Server, process: supervise.Process | N
     )
 
 
-def _state(
-    settings: Settings, server: Server, process: supervise.Process | None, stream: StreamState | None, now: float
-) -> str:
-    if not _lives(process):
-        return "down"
+def _is_up(settings: Settings, server: Server, stream: StreamState | None, now: float) -> bool:
+    """Whether one that lives does its work."""
     if server.is_stream:
-        fresh = stream is not None and stream.got_on(STALE_SECONDS, now)
-        return "up" if fresh else "starting"
+        return stream is not None and stream.got_on(STALE_SECONDS, now)
     try:
         server.ready(settings)
     except UnavailableError:
-        return "starting"
-    return "up"
+        return False
+    return True
 
 
-def _lives(process: supervise.Process | None) -> bool:
-    return process is not None and process.state not in ("STOPPED", "EXITED", "FATAL", "STOPPING", "UNKNOWN")
+def _lives(process: supervise.Process) -> bool:
+    return process.state not in ("STOPPED", "EXITED", "FATAL", "STOPPING", "UNKNOWN")
 
 
 def table(found: Iterable[Row], now: float) -> Table:

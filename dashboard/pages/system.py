@@ -22,6 +22,7 @@ STREAM_NAMES = frozenset(stream.name for stream in STREAMS)
 STATES = {
     "up": ("✓ up", "ward-is-fine"),
     "starting": ("◆ not ready", "ward-is-medium"),
+    "hangs": ("▲ hangs", "ward-is-high"),
     "down": ("▲ down", "ward-is-high"),
 }
 """Shape, text and colour of a state."""

@@ -10,7 +10,7 @@ from rich.console import Console
 from infra import status
 from infra.metrics import StreamState
 from infra.servers import find
-from infra.settings import Settings
+from infra.settings import Settings, Streams
 from infra.status import STALE_SECONDS, Row, duration, row_of, table, unchecked
 from infra.supervise import Process
 
@@ -46,8 +46,15 @@ def test_what_is_not_asked_is_down_without_a_process_and_not_ready_with_one() ->
     server = find(settings, "kafka")
     assert unchecked(settings, server, None).state == "down"
     assert unchecked(settings, server, Process("kafka", "FATAL", 0, 0.0)).state == "down"
-    running = unchecked(settings, server, Process("kafka", "RUNNING", 42, 900.0))
+    running = unchecked(settings, server, Process("kafka", "RUNNING", 42, 900.0), lambda: 901.0)
     assert (running.state, running.since, running.pid) == ("starting", 900.0, 42)
+
+
+@pytest.mark.parametrize(("after", "state"), [(600, "starting"), (601, "hangs")])
+def test_what_is_not_ready_long_after_its_start_hangs(after: int, state: str) -> None:
+    settings = Settings(streams=Streams(max_start_seconds=600))
+    process = Process("kafka", "RUNNING", 42, 900.0)
+    assert unchecked(settings, find(settings, "kafka"), process, lambda: 900.0 + after).state == state
 
 
 @pytest.mark.parametrize(
@@ -59,5 +66,5 @@ def test_a_stream_is_up_while_it_gets_on_by_the_clock_as_it_is_now(
     said = StreamState(started=0, last_progress=10_000 - ago, lag=0, records=0, rejected=0)
     monkeypatch.setattr(status, "read_state", lambda *_: said)
     settings = Settings()
-    process = Process("land-vitals", "RUNNING", os.getpid(), 0.0)
+    process = Process("land-vitals", "RUNNING", os.getpid(), 9_500.0)
     assert row_of(settings, find(settings, "land-vitals"), process, lambda: 10_000).state == state
