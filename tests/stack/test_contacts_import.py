@@ -29,7 +29,7 @@ from sqoop import importer
 from sqoop.importer import LOCK, UNCHANGED, ImportResult, import_contacts
 from sqoop.plan import KEYS_EVERY, Kind
 from sqoop.snapshots import TEMPORARY_PREFIX, Snapshots, version_of
-from sqoop.source import MARK_FORMAT
+from sqoop.source import MARK_FORMAT, find_contacts_table
 from sqoop.steps import Context, Pass, run_pass
 
 pytestmark = pytest.mark.own_world
@@ -43,6 +43,7 @@ NASTY = [
     ("leap", " spaces kept ", '"quoted"', "''", "%s $CONDITIONS", "2000-02-29", "M", 1, 0, "<&>"),
 ]
 COLUMNS = ", ".join(PATIENTS.column_names)
+MANY = 40
 
 
 @dataclass
@@ -195,6 +196,31 @@ def test_an_import_without_changes_moves_nothing(imported: World) -> None:
     assert world.snapshot_uri(again.version) == before
     assert world.run().kind == UNCHANGED
     assert world.location() == before
+
+
+@pytest.fixture
+def source_alone(stack: Settings) -> Iterator[World]:
+    """An empty source table that is never imported."""
+    name = f"health.contacts_{uuid.uuid4().hex[:8]}"
+    world = World(stack.model_copy(update={"contacts": Contacts(table=name)}), name, "")
+    world.sql(f"CREATE TABLE {name} LIKE health.patients_information")
+    yield world
+    world.sql(f"DROP TABLE {name}")
+
+
+def test_a_further_change_of_any_row_is_seen_in_the_digest(source_alone: World) -> None:
+    world, patients = source_alone, [f"patient {number}" for number in range(MANY)]
+    world.insert(*((patient, "Ann") for patient in patients))
+    hour_ago = (naive_utc() - timedelta(hours=1)).strftime(MARK_FORMAT)
+    with closing(devices_connection(world.settings)) as connection:
+        source = find_contacts_table(world.settings, connection)
+        digests = [source.count(connection, hour_ago).digest]
+        for patient in patients:
+            world.sql(
+                f"UPDATE {world.source} SET updated_at = updated_at + INTERVAL 1 SECOND WHERE patient_id = '{patient}'"
+            )
+            digests.append(source.count(connection, hour_ago).digest)
+    assert len(set(digests)) == MANY + 1
 
 
 def test_a_deletion_is_seen_from_the_number_of_rows(imported: World) -> None:
