@@ -126,11 +126,12 @@ def test_sqoop_that_does_not_do_its_work_is_ended_and_its_reason_told(
 ) -> None:
     log = tmp_path / "import.log"
     log.write_text(LOST)  # of the import before
-    monkeypatch.setattr("sqoop.command.sqoop_command", lambda *_: ["sh", "-c", f"echo $$ >{tmp_path}/pid; {script}"])
+    monkeypatch.setattr("sqoop.command.sqoop_command", lambda *_: ["sh", "-c", script])
     monkeypatch.setattr("sqoop.command.SQOOP_TIMEOUT_SECONDS", 1.0 if script == "exec sleep 600" else 60.0)
+    before = psutil.Process().children()
     with sqoop_run(settings) as run, log.open("ab") as output, pytest.raises(WardError, match=why):
         run_sqoop(settings, run, "SELECT 1", ["name"], "hdfs://h:1/staging/x", output)
-    assert not psutil.pid_exists(int((tmp_path / "pid").read_text()))
+    assert [child for child in psutil.Process().children() if child not in before] == []
 
 
 def test_the_first_error_of_sqoop_is_found() -> None:
