@@ -140,13 +140,16 @@ def test_a_server_that_does_not_get_ready_holds_up_the_alarm_path_for_a_while_on
 ) -> None:
     servers, producer = [server("hbase"), server("hbase-thrift", "hbase")], server("vitals-producer", is_stream=True)
     broken = server("alert-engine", is_stream=True)
-    streams_begun, begun, failed = Event(), list[str](), dict[str, str]()
+    hbase_begun, streams_begun, begun, failed = Event(), Event(), list[str](), dict[str, str]()
     console = Console(record=True, file=StringIO(), width=200)
 
     def start(_settings: Settings, name: str) -> None:
         if name == "alert-engine":
+            assert hbase_begun.wait(30), "the server was not begun"
             raise WardError("alert-engine cannot begin.")
         begun.append(name)
+        if name == "hbase":
+            hbase_begun.set()
         if name == "vitals-producer":
             streams_begun.set()
 
