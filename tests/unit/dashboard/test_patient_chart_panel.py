@@ -87,7 +87,6 @@ def test_an_error_is_told_at_each_look_until_a_read_succeeds_or_something_else_i
 def test_while_a_read_hangs_a_chart_that_is_too_old_says_so(
     tmp_path: Path, clock: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(chart_panel, "WAIT_SECONDS", 0.01)
     answer = threading.Event()
     answer.set()
 
@@ -98,6 +97,7 @@ def test_while_a_read_hangs_a_chart_that_is_too_old_says_so(
     async def look() -> None:
         panel = Panel(tmp_path, read)
         await panel._look()
+        monkeypatch.setattr(chart_panel, "WAIT_SECONDS", 0.01)
         answer.clear()
         clock.return_value += oldest_seconds(Span.HOUR)
         await panel._look()
