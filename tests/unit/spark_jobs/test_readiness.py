@@ -53,7 +53,7 @@ def test_a_server_that_is_away_at_the_start_is_asked_again_and_then_named(
 ) -> None:
     settings = Settings.model_validate(
         {
-            "start_retry_seconds": 1,
+            "start_retry_seconds": 3,  # the first try alone may take long beside the tests on the servers
             "kafka": {"bootstrap_servers": nobody},
             "hadoop": {"webhdfs_url": f"http://{nobody}", "metastore_uri": f"thrift://{nobody}"},
             "mysql": {"port": int(nobody.rpartition(":")[2])},
