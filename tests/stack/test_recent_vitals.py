@@ -244,8 +244,9 @@ def test_the_last_readings_that_have_an_attribute_are_found_behind_many_that_hav
 
 
 def test_the_last_readings_that_have_an_attribute_are_looked_for_as_long_as_any_are_kept(store: RecentVitals) -> None:
+    now = int(datetime.now(UTC).timestamp() * 1000)  # others have run since the time of this module
     hours = {0: "heart_rate", 1: "glucose", 47: "glucose", 49: "glucose", 120: "glucose", 165: "glucose", 166: "spo2"}
-    store.write(Reading("P1", hour, NOW_MS - hour * 3_600_000, {vital: 90.0}) for hour, vital in hours.items())
+    store.write(Reading("P1", hour, now - hour * 3_600_000, {vital: 90.0}) for hour, vital in hours.items())
     assert [one.reading_id for one in store.last("P1", 20, "glucose")] == [1, 47, 49, 120, 165]
     assert [one.reading_id for one in store.last("P1", 3, "glucose")] == [1, 47, 49]
     assert [one.reading_id for one in store.last("P1", 20, "spo2")] == [166]
