@@ -49,7 +49,7 @@ class World:
             return state is not None and state.in_force.get(CONTACTS_VERSION, "") >= version
 
         campaign.said = campaign.said or said(settings)[-1]
-        await_condition(is_known, 60, "detection does not know the patients", 1)
+        await_condition(is_known, REST_SECONDS, "detection does not know the patients", 1)
         return cls(settings, campaign, Oracle(settings, campaign.name, campaign.since, doctor))
 
     @contextmanager

@@ -86,7 +86,7 @@ def subscribed(settings: Settings) -> bool:
 
 def note(settings: Settings, value: str) -> None:
     """Write Airflow's variable `NOTE`, as a person would in its page."""
-    with AirflowApi(settings) as api:
+    with AirflowApi(settings, timeout_seconds=60) as api:
         body = {"key": NOTE, "value": value}
         try:
             api.call("PATCH", f"/variables/{NOTE}", "change a variable", json=body)
@@ -97,7 +97,7 @@ def note(settings: Settings, value: str) -> None:
 
 
 def noted(settings: Settings) -> str:
-    with AirflowApi(settings) as api:
+    with AirflowApi(settings, timeout_seconds=60) as api:
         return str(api.call("GET", f"/variables/{NOTE}", "show a variable")["value"])
 
 

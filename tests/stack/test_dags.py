@@ -167,7 +167,7 @@ def mail_of_the_audit(settings: Settings, what: str, reading: int, await_conditi
             for mail in inbox(settings, settings.alerts.ops_email)
             if mail["subject"] == f"[TECHNICAL] Airflow task audit.audit_hour {what}" and str(reading) in mail["text"]
         ],
-        60,
+        MAIL_SECONDS,
         "ops got no mail that names the id",
         1,
     )

@@ -56,7 +56,7 @@ def admit(settings: Settings, devices: Connection[Any], ward_name: str, await_co
         state = read_state(settings, stream)
         return state is not None and state.in_force.get(CONTACTS_VERSION, "") >= version
 
-    await_condition(lambda: is_known("detect-breaches"), 60, "detection does not know the patient", 1)
+    await_condition(lambda: is_known("detect-breaches"), SECONDS, "detection does not know the patient", 1)
     return str(row["patient_id"])
 
 

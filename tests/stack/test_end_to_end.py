@@ -134,7 +134,7 @@ def test_a_movement_is_recorded_and_sends_nothing(
             cursor.execute("SELECT end_reason, peak_severity FROM alarms WHERE patient_id = %s", (patient,))
             return bool(cursor.fetchall() == (("dropped", None),))
 
-    await_condition(has_ended, 60, "the breach was not recorded, or became an alarm")
+    await_condition(has_ended, MAIL_SECONDS, "the breach was not recorded, or became an alarm")
     breach_until_mailed(stack, await_condition, imported.pop(), doctor, glucose=45)
     assert mails(stack, to=doctor, about=patient) == []
 
@@ -207,17 +207,19 @@ def test_an_alarm_keeps_the_limits_it_was_raised_under_when_their_row_is_removed
         insert_reading(stack, patient, glucose=175)
         return phase("glucose") is not None
 
-    await_condition(is_pending, 60, "175 was not judged by the patient's own limits", 1)
-    await_condition(lambda: phase("glucose") == ("active", None), 60, "the alarm does not become active")
+    await_condition(is_pending, MAIL_SECONDS, "175 was not judged by the patient's own limits", 1)
+    await_condition(lambda: phase("glucose") == ("active", None), MAIL_SECONDS, "the alarm does not become active")
     before = thresholds_in_force(stack)
     ward(*strict, "--remove")
-    await_condition(lambda: thresholds_in_force(stack) > before, 60, "the removal is not in force")
+    await_condition(lambda: thresholds_in_force(stack) > before, MAIL_SECONDS, "the removal is not in force")
     insert_reading(stack, patient, glucose=175)
     insert_reading(stack, patient, heart_rate=35)
-    await_condition(lambda: phase("heart_rate"), 60, "what came behind was not judged")
+    await_condition(lambda: phase("heart_rate"), MAIL_SECONDS, "what came behind was not judged")
     assert phase("glucose") == ("active", None), "175, normal by the general limits, is outside of the alarm's own"
     insert_reading(stack, patient, glucose=90)
-    await_condition(lambda: phase("glucose") == ("ended", "cleared"), 60, "a value inside the alarm's limits ends it")
+    await_condition(
+        lambda: phase("glucose") == ("ended", "cleared"), MAIL_SECONDS, "a value inside the alarm's limits ends it"
+    )
 
 
 def test_a_patient_who_is_not_imported_yet_still_alarms_and_the_import_runs_at_once(
@@ -230,7 +232,7 @@ def test_a_patient_who_is_not_imported_yet_still_alarms_and_the_import_runs_at_o
         insert_patient(stack, patient_id, "+47 555 05 06")
         text = breach_until_mailed(stack, await_condition, patient_id, everyone, glucose=45)
         assert "contact not imported yet" in text
-        with AirflowApi(stack) as airflow:
+        with AirflowApi(stack, timeout_seconds=60) as airflow:
             await_condition(
                 lambda: airflow.runs("contacts_import", run_after_gte=began.isoformat(), run_type="manual"),
                 120,
@@ -329,7 +331,7 @@ def milliseconds_until_in_force(
 ) -> int:
     """From an edit that makes the row high until the alert engine tells by it of a patient not told of before."""
     insert_reading(settings, patient, heart_rate=45)
-    await_condition(lambda: has_alarm(settings, patient), 60, f"no breach of {patient} was recorded")
+    await_condition(lambda: has_alarm(settings, patient), MAIL_SECONDS, f"no breach of {patient} was recorded")
     assert mails(settings, to=doctor, about=patient) == [], "low severity is recorded, not mailed"
     if way == "command":
         ward("thresholds", "set", row, "severity=high", "delay_seconds=0", "--author", "Dr Test")

@@ -74,7 +74,7 @@ def test_the_audit_agrees_and_a_backfill_of_that_hour_changes_nothing(
     stack: Settings, hour: datetime, await_condition: Await
 ) -> None:
     before = in_hive(stack, hour)
-    with AirflowApi(stack) as api:
+    with AirflowApi(stack, timeout_seconds=60) as api:
         for _ in range(2):
             backfill(api, "compact_readings", hour, await_condition)
             assert in_hive(stack, hour) == before
