@@ -251,7 +251,8 @@ def test_ops_are_told_of_messages_that_kafka_deleted_before_the_engine_had_read_
     own_engine.drain(await_condition)
     key, begun = unique("test_cause"), now_ms()
     publish(stack, TECHNICAL_ALARMS, key, technical_alarm(alarm_key=key, kind="test_cause", raised_at=begun))
-    [deleted] = AdminClient(kafka_config(stack)).delete_records([TopicPartition(TECHNICAL_ALARMS, 0, -1)]).values()
+    admin = AdminClient(kafka_config(stack))
+    [deleted] = admin.delete_records([TopicPartition(TECHNICAL_ALARMS, 0, -1)]).values()
     first_left = deleted.result(30).low_watermark
     with closing(alerts_connection(stack)) as connection, closing(Feed(stack, TOPICS)) as feed:
         engine = Engine(stack, connection, feed, own_engine.ask_import, now_ms)
