@@ -31,6 +31,9 @@ FILES = {
 }
 """File below `conf_dir` -> its template."""
 
+KAFKA_NEVER = 2**63 - 1
+"""Messages after which Kafka flushes, unless told otherwise: the kernel does it when it likes."""
+
 
 def conf_dir(settings: Settings) -> Path:
     """Where the filled-in configuration files are."""
@@ -68,6 +71,7 @@ def values(settings: Settings) -> dict[str, str]:
         "metastore_user": settings.mysql.metastore_user,
         "alerts_database": settings.mysql.alerts_database,
         "kafka_retention_hours": settings.kafka.retention_hours,
+        "kafka_flush_messages": 1 if settings.kafka.flush_each_write else KAFKA_NEVER,
     }
     ports = {f"port_{name}": port for name, port in settings.ports.model_dump().items()}
     return {name: str(value) for name, value in {**plain, **ports}.items()} | {

@@ -210,6 +210,9 @@ class Kafka(Frozen):
     bootstrap_servers: str | None = Field(None, description="default: the embedded broker")
     replication_factor: int = 1
     retention_hours: int = 168
+    flush_each_write: bool = Field(
+        False, description="the embedded broker has each write on the disk before it answers: outlives a power cut"
+    )
 
 
 class Hadoop(Frozen):

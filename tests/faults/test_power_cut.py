@@ -1,9 +1,9 @@
-"""The power goes: what was acknowledged is on the disk, and all comes up again with nothing lost and nothing twice."""
+"""The power goes: nothing is lost and nothing comes twice, where Kafka flushes each write (`kafka.flush_each_write`)."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -21,6 +21,16 @@ CUTS = 2
 ROOM_GIB = 8
 
 
+@pytest.fixture
+def kafka_flushes(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Of a stack that is started meanwhile; the next one does as it is told by its own settings."""
+    with monkeypatch.context() as set_meanwhile:
+        set_meanwhile.setenv("WARDWATCH_KAFKA__FLUSH_EACH_WRITE", "true")
+        yield
+    run_ward("up")
+
+
+@pytest.mark.usefixtures("kafka_flushes")
 def test_nothing_is_lost_or_doubled_when_the_power_goes(stack: Settings, seed: int, await_condition: Await) -> None:
     run_ward("down")
     with on_a_disk_of_its_own(stack, ROOM_GIB) as image:
@@ -36,5 +46,4 @@ def test_nothing_is_lost_or_doubled_when_the_power_goes(stack: Settings, seed: i
                 took = watch.recovered(gone, ())
                 campaign.done.append({"fault": EVERYTHING, "at": at, "until": gone, "recovered": took})
         found = world.findings(await_condition)
-    run_ward("up")
     assert found.clean, str(found)

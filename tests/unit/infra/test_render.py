@@ -20,7 +20,7 @@ from infra.java import java_program
 from infra.render import FILES, TEMPLATES, conf_dir, fill, render_all
 from infra.secrets import NAMES, ensure_secrets
 from infra.servers import all_of
-from infra.settings import Settings
+from infra.settings import Kafka, Settings
 from infra.supervise import EMPTY_TEMPORARY, configuration, temporary_dir
 
 
@@ -91,6 +91,15 @@ def test_hiveserver2_runs_one_task_at_a_time(settings: Settings, of_hive: dict[s
     heap = next(each for each in hiveserver2.command(settings) if each.startswith("-Xmx"))
     slots = int(heap.removeprefix("-Xmx").removesuffix("m")) // int(of_hive["hive.tez.container.size"])
     assert slots == int(of_hive["tez.am.inline.task.execution.max-tasks"]) == 1
+
+
+@pytest.mark.parametrize(("asked", "messages"), [(False, 2**63 - 1), (True, 1)])
+def test_kafka_flushes_each_write_where_that_is_asked_for(tmp_path: Path, asked: bool, messages: int) -> None:
+    settings = Settings(state_dir=tmp_path, kafka=Kafka(flush_each_write=asked))
+    ensure_secrets(settings)
+    render_all(settings)
+    lines = (conf_dir(settings) / "kafka" / "server.properties").read_text().splitlines()
+    assert f"log.flush.interval.messages={messages}" in lines
 
 
 def test_no_listener_is_open_to_the_network(settings: Settings) -> None:
