@@ -1,4 +1,4 @@
-"""The power goes: nothing is lost and nothing comes twice, where Kafka flushes each write (`kafka.flush_each_write`)."""
+"""The power goes: nothing is lost and nothing comes twice where Kafka flushes each write (`kafka.flush_each_write`)."""
 
 from __future__ import annotations
 
