@@ -110,10 +110,16 @@ def on_a_small_disk(settings: Settings, name: str, room_mib: int) -> Iterator[Pa
 @contextmanager
 def on_a_disk_of_its_own(settings: Settings, room_gib: int) -> Iterator[Path]:
     """Move the data of all servers, which do not run, to an ext4 of its own with `room_gib` to spare, and back again,
-    with them stopped once more. Yields the image of its disk."""
-    directory = data_dir(settings)
+    with them stopped once more. Yields the image of its disk.
+
+    The inbox stays where it was: it stands for the doctors' mailboxes, which no power cut of ours reaches.
+    """
+    directory, inbox = data_dir(settings), data_dir(settings, "inbox")
     elsewhere, image = directory.with_name("data-elsewhere"), directory.with_name("data.img")
+    mailboxes = directory.with_name("inbox-elsewhere")
     size = sum(path.stat().st_size for path in directory.rglob("*") if path.is_file() and not path.is_symlink())
+    inbox.rename(mailboxes)
+    inbox.symlink_to(mailboxes)
     directory.rename(elsewhere)
     directory.mkdir(mode=0o700)
     with image.open("wb") as file:
@@ -130,6 +136,8 @@ def on_a_disk_of_its_own(settings: Settings, room_gib: int) -> Iterator[Path]:
         _run("umount", str(directory))
         directory.rmdir()
         elsewhere.rename(directory)
+        inbox.unlink()
+        mailboxes.rename(inbox)
         image.unlink()
 
 
