@@ -19,6 +19,7 @@ from infra.airflow_api import AirflowApi
 from infra.clients import devices_connection, hive_connection
 from infra.metrics import metrics_port
 from infra.settings import Settings
+from sqoop.snapshots import Snapshots
 from tests.stack.alerting import MAIL_SECONDS
 from tests.stack.backfills import HOUR, end_of, run_backfill
 from tests.stack.watching import (
@@ -119,6 +120,18 @@ def test_streams_for_a_past_minute_does_nothing_and_says_so(api: AirflowApi, awa
     assert end_of(api, "streams", run_id, await_condition) == "success"
     assert {task["state"] for task in api.task_instances("streams", run_id)} == {"skipped"}
     assert "Nothing was done" in last_log(api, "streams", run_id, "start")
+
+
+def test_an_import_of_contacts_for_a_past_interval_is_one_of_now(
+    stack: Settings, api: AirflowApi, await_condition: Await
+) -> None:
+    begun = datetime.now(UTC)
+    run_id = api.trigger_for("contacts_import", an_hour_of_days_ago(2, 300))
+    assert end_of(api, "contacts_import", run_id, await_condition) == "success"
+    snapshots = Snapshots(stack, "health.patients")
+    newest = snapshots.manifest(snapshots.versions()[-1])
+    assert newest is not None
+    assert datetime.fromisoformat(newest["started_at"]) > begun
 
 
 def test_a_stopped_stream_is_started_by_the_next_run(stack: Settings, api: AirflowApi, await_condition: Await) -> None:
