@@ -27,7 +27,7 @@ from alerts.book import AlarmBook
 from alerts.contacts import ImportRequests, start_import
 from alerts.database import in_transaction, mysql_errors, now_ms
 from alerts.decide import Changes, Notification
-from alerts.deleted_unread import DELETED_UNREAD, deleted_unread, read_on, told
+from alerts.deleted_unread import DeletedUnread
 from alerts.expected import changed_seconds_of
 from alerts.feed import Feed
 from alerts.manner import manner_of
@@ -140,8 +140,7 @@ class Engine:
         self._book = AlarmBook(manner, self._bedside, changed_seconds_of(settings))
         self._signals = SignalWatch(settings, self._style, clock())
         self._unwatched = Unwatched(settings, clock())
-        self._lost_unread: dict[tuple[str, int], tuple[int, int]] = {}
-        self._told_unread: set[str] = set()
+        self._deleted_unread = DeletedUnread()
         self._seen: OrderedDict[bytes, None] = OrderedDict()
         self._missing: dict[str, int] = {}
         self._offsets: Offsets = {}
@@ -163,12 +162,12 @@ class Engine:
             self._missing = dict.fromkeys(open_subjects(cursor, CONTACT_MISSING), 0)
             self._signals.start(cursor)
             self._unwatched.start(cursor)
-            self._told_unread = open_subjects(cursor, DELETED_UNREAD)
+            self._deleted_unread.start(cursor)
             self._book.load(store.load_alarms(cursor), self._clock())
 
         in_transaction(self._connection, load)
         extents = self._feed.extents()
-        self._lost_unread = deleted_unread(self._offsets, extents)
+        self._deleted_unread.find(self._offsets, extents)
         for partition, (low, high) in extents.items():
             if high < self._offsets[partition]:
                 log.error("a topic was made anew; reading it from its beginning", topic=partition[0])
@@ -192,7 +191,7 @@ class Engine:
         signals = self._signals.look(now, behind=not is_level)
         own, ask = self._contact_alarms(batch.breaches, now)
         own += self._unwatched.look(now, behind=not is_level, heard=watch_is_heard)
-        own += self._unread_alarms(now, is_level)
+        own += self._deleted_unread.look(now, behind=not is_level)
         changes = self._book.close(now, only_news=self._catches_up(is_level, now))
         changes.notifications += watchdogs
         self._write(Step(batch, changes, own, signals, outcomes), now)
@@ -327,15 +326,6 @@ class Engine:
                 self._missing[patient] = now
                 ask = True
         return alarms, ask
-
-    def _unread_alarms(self, now: int, is_level: bool) -> list[TechnicalAlarm]:
-        """What Kafka had deleted before we read it, once, and once that all that was left has been read."""
-        alarms = [told(partition, gone, now) for partition, gone in self._lost_unread.items()]
-        self._told_unread.update(f"{topic}/{number}" for topic, number in self._lost_unread)
-        self._lost_unread = {}
-        if is_level and not alarms:
-            alarms, self._told_unread = read_on(self._told_unread, now), set()
-        return alarms
 
     def _write(self, step: Step, now: int) -> None:
         self._unwritten.update(step.batch.offsets)

@@ -67,7 +67,7 @@ def check_checkpoint(
     """
     checkpoint, files = settings.hdfs_path("checkpoints", name), hdfs(settings)
     clear_unbegun(files, checkpoint)
-    found = compare(ends.extents(sources), _offsets(settings, checkpoint, stream))
+    found = compare(ends.extents(sources), _offsets(files, checkpoint, stream))
     remove_overdue(settings, files, checkpoint)
     moved_to = aside(checkpoint)
     if found.beyond:
@@ -109,10 +109,10 @@ def read_or_refuse(files: Any, checkpoint: str, advice: str) -> Checkpoint | Non
         raise ConfigurationError(f"The checkpoint {checkpoint} on HDFS cannot be read ({error}): {advice}") from error
 
 
-def _offsets(settings: Settings, checkpoint: str, stream: str) -> Offsets:
+def _offsets(files: Any, checkpoint: str, stream: str) -> Offsets:
     advice = (
         f"move it to {aside(checkpoint)} and start {stream} again; it then begins anew a while back, repeats are "
         "dropped by id, and what came before is not judged."
     )
-    reached = read_or_refuse(hdfs(settings), checkpoint, advice)
+    reached = read_or_refuse(files, checkpoint, advice)
     return reached.offsets if reached else {}

@@ -35,6 +35,7 @@ from infra.stream import run_stream
 from spark_jobs.alarms import Alarms
 from spark_jobs.checkpoint import SET_ASIDE, check_checkpoint
 from spark_jobs.clock import BatchClock
+from spark_jobs.ended import ended_by_itself
 from spark_jobs.first_batch import has_begun
 from spark_jobs.kafka import kafka_source, since, write_to_kafka
 from spark_jobs.landing.readiness import require_servers
@@ -228,8 +229,7 @@ class DerivingJob:
             return
         if self._failures:
             raise self._failures[0]
-        error = query.exception()
-        raise error if error else WardError(f"The query {query.name} ended by itself.")
+        raise ended_by_itself(query, f"The query {query.name}")
 
     def _count(self, query: StreamingQuery) -> None:
         """Add the readings of a batch that has ended since the last look. A query that finds nothing to read says so

@@ -34,6 +34,7 @@ from spark_jobs.checkpoint import aside, check_checkpoint
 from spark_jobs.detection.lag import lag_records
 from spark_jobs.detection.place import Place
 from spark_jobs.detection.query import Judged, judged, start_query
+from spark_jobs.ended import ended_by_itself
 from spark_jobs.first_batch import has_begun
 from spark_jobs.landing.readiness import require_servers
 from spark_jobs.patients import LostContactsError, Patients, find_patients, load_patients
@@ -206,9 +207,7 @@ class Detection:
         """Raises when the query has ended by itself; the supervisor then starts the whole job again."""
         if self._query.isActive:
             return
-        error = self._query.exception()
-        reason = str(error).strip().splitlines()[0] if error else "it gave no reason"
-        raise WardError(f"The detection query ended by itself: {reason} {self._hint()}")
+        raise ended_by_itself(self._query, "The detection query", self._hint())
 
     def _hint(self) -> str:
         checkpoint = self._settings.hdfs_path("checkpoints", self._place.checkpoint)

@@ -27,6 +27,7 @@ from infra.settings import Settings
 from infra.stream import run_stream
 from spark_jobs.checkpoint import aside, read_or_refuse, remove_overdue
 from spark_jobs.clock import BatchClock
+from spark_jobs.ended import ended_by_itself
 from spark_jobs.first_batch import has_begun
 from spark_jobs.kafka import kafka_source
 from spark_jobs.landing.batch import Batch, sweep_staging
@@ -181,9 +182,7 @@ class LandingJob:
             return
         if self._failures:
             raise self._failures[0]
-        error = query.exception()
-        reason = str(error).strip().splitlines()[0] if error else "it gave no reason"
-        raise WardError(f"The query {query.name} ended by itself: {reason}") from error
+        raise ended_by_itself(query, f"The query {query.name}")
 
     def _lag(self, ends: TopicEnds) -> int:
         files = hdfs(self._settings)

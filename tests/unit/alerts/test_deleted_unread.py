@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any, cast
+
 import pytest
 
-from alerts.deleted_unread import DELETED_UNREAD, deleted_unread, read_on, told
+from alerts.deleted_unread import DELETED_UNREAD, DeletedUnread, deleted_unread
 from clinical.topics import DERIVED_VITALS, DOCTORS_QUEUE, TECHNICAL_ALARMS, VITAL_INFO
 
 NOW = 1_763_838_000_000
@@ -27,9 +29,36 @@ def test_values_mail_nobody_by_themselves(topic: str) -> None:
     assert deleted_unread({(topic, 0): 40}, {(topic, 0): (100, 120)}) == {}
 
 
-def test_ops_are_told_where_and_how_much_and_once_all_that_is_left_was_read() -> None:
-    alarm = told((DOCTORS_QUEUE, 1), (40, 100), NOW)
-    assert (alarm["alarm_key"], alarm["cleared"]) == (f"{DELETED_UNREAD}:{DOCTORS_QUEUE}/1", False)
+class Told:
+    """A cursor that gives the technical alarms that are open."""
+
+    def __init__(self, *keys: str) -> None:
+        self._keys = keys
+
+    def execute(self, statement: str, arguments: tuple[str, ...]) -> None:
+        assert arguments == (DELETED_UNREAD,)
+
+    def fetchall(self) -> list[tuple[str]]:
+        return [(key,) for key in self._keys]
+
+
+KEY = f"{DELETED_UNREAD}:{DOCTORS_QUEUE}/1"
+
+
+def test_ops_are_told_once_where_and_how_much_and_once_that_all_that_is_left_was_read() -> None:
+    unread = DeletedUnread()
+    unread.find({(DOCTORS_QUEUE, 1): 40}, {(DOCTORS_QUEUE, 1): (100, 120)})
+    [alarm] = unread.look(NOW, behind=False)
+    assert (alarm["alarm_key"], alarm["cleared"]) == (KEY, False)
     assert "up to 60 messages of doctors-queue, partition 1 (offsets 40 to 99)" in alarm["detail"]
-    [over] = read_on({f"{DOCTORS_QUEUE}/1"}, NOW)
-    assert (over["alarm_key"], over["cleared"]) == (alarm["alarm_key"], True)
+    assert unread.look(NOW, behind=True) == []
+    [over] = unread.look(NOW, behind=False)
+    assert (over["alarm_key"], over["cleared"]) == (KEY, True)
+    assert unread.look(NOW, behind=False) == []
+
+
+def test_what_was_told_before_a_restart_is_over_once_all_was_read() -> None:
+    unread = DeletedUnread()
+    unread.start(cast(Any, Told(KEY)))
+    assert unread.look(NOW, behind=True) == []
+    assert [(one["alarm_key"], one["cleared"]) for one in unread.look(NOW, behind=False)] == [(KEY, True)]

@@ -35,11 +35,11 @@ class Watch:
         self.unwatched = Unwatched(Settings(streams=Streams(max_unwatched_seconds=LIMIT_SECONDS)), self.now)
         self.unwatched.start(cast(Any, Told(*told_before)))
 
-    def passes(self, seconds: float, step: int = SECOND, behind: bool = False) -> list[bool]:
+    def passes(self, seconds: float, behind: bool = False) -> list[bool]:
         """What is told meanwhile: whether it is that it is over."""
         told = []
-        for _ in range(round(seconds * SECOND / step)):
-            self.now += step
+        for _ in range(round(seconds)):
+            self.now += SECOND
             told += self.unwatched.look(self.now, behind, heard=False)
         assert all(one["alarm_key"] == f"{UNWATCHED}:{WATCH}" for one in told)
         return [one["cleared"] for one in told]

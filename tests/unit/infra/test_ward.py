@@ -11,14 +11,11 @@ import pytest
 
 from infra.settings import PROJECT_ROOT
 
-SCRIPTS = {
-    "df": """#!/bin/sh
+LITTLE_SPACE = """#!/bin/sh
 echo 'Filesystem 1048576-blocks Used Available Capacity Mounted on'
 echo '/dev/sda1 10000 9000 1000 90% /'
-""",
-    "nothing": "",
-}
-"""A disk with 1,000 MiB to spare: `df` says so."""
+"""
+"""A `df` that says so."""
 
 
 @pytest.fixture
@@ -35,27 +32,22 @@ def ward(copy: Path, path: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([copy / "ward", "status"], env=environment, capture_output=True, text=True, check=False)
 
 
-def programs(copy: Path, script: str, *linked: str) -> str:
-    """A directory with a script of this test's and programs of this machine."""
-    directory = copy / "programs"
-    directory.mkdir()
-    (directory / script).write_text(SCRIPTS[script])
-    (directory / script).chmod(0o755)
-    for name in linked:
-        found = shutil.which(name)
-        assert found is not None
-        (directory / name).symlink_to(found)
-    return str(directory)
-
-
 def test_too_little_disk_for_the_python_packages_is_one_sentence_before_anything_is_fetched(copy: Path) -> None:
-    done = ward(copy, f"{programs(copy, 'df')}:{os.environ['PATH']}")
+    programs = copy / "programs"
+    programs.mkdir()
+    (programs / "df").write_text(LITTLE_SPACE)
+    (programs / "df").chmod(0o755)
+    done = ward(copy, f"{programs}:{os.environ['PATH']}")
     assert done.returncode == 1
     assert f"Only 1000 MiB of disk are free at {copy}/.ward and the Python packages need 4096" in done.stderr
     assert [path.name for path in (copy / ".ward").iterdir()] == ["prepare.lock"]
 
 
 def test_a_machine_without_python_3_11_is_told_what_to_install(copy: Path) -> None:
-    done = ward(copy, programs(copy, "nothing", "bash", "env", "dirname", "readlink"))
+    programs = copy / "programs"
+    programs.mkdir()
+    for name in ("bash", "env", "dirname", "readlink"):
+        (programs / name).symlink_to(str(shutil.which(name)))
+    done = ward(copy, str(programs))
     assert done.returncode == 1
     assert "Wardwatch needs Python 3.11 and found none: install it" in done.stderr
